@@ -1,0 +1,1 @@
+"""The generic transport: HTTP, server-sent events and WebSocket, with no API awareness."""

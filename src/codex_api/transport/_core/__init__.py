@@ -1,0 +1,1 @@
+"""Transport logic without I/O: no socket, no clock, no randomness."""

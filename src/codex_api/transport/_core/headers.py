@@ -1,0 +1,141 @@
+"""Header fields: case-insensitive, ordered, several values a name.
+
+Names are kept in lower case, which is how they go on the wire. A layer replaces the whole list of
+a name (``merge``) or only adds names that are absent (``fill``); it never mixes the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from codex_api.transport.errors import RequestBuildError
+
+HeaderSource = Mapping[str, str] | Iterable[tuple[str, str]]
+
+# RFC 9110: a token, and field content without control characters.
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SECRET_NAME = re.compile(r"auth|cookie|key|token|secret|signature|account-id")
+
+
+class Headers:
+    """An ordered multi-map of header fields.
+
+    Raises:
+        RequestBuildError: A name or value is not legal; the value is not in the text.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, source: HeaderSource | Headers | None = None) -> None:
+        self._fields: dict[str, list[str]] = {}
+        if source is None:
+            return
+        if isinstance(source, Headers):
+            self._fields = {name: values.copy() for name, values in source._fields.items()}
+            return
+        pairs = source.items() if isinstance(source, Mapping) else source
+        for name, value in pairs:
+            self.add(name, value)
+
+    @classmethod
+    def lenient(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
+        """Build headers and skip every pair that is not legal (SPEC 3)."""
+        headers = cls()
+        for name, value in pairs:
+            if _NAME.match(name) and not _BAD_VALUE.search(value):
+                headers._fields.setdefault(name.lower(), []).append(value)
+        return headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()][0]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return self._fields == other._fields
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        shown = (
+            (name, "[redacted]" if _SECRET_NAME.search(name) else value)
+            for name, value in self.items()
+        )
+        return f"Headers({list(shown)!r})"
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Give the first value of ``name``, or ``default`` when it is absent."""
+        values = self._fields.get(name.lower())
+        return values[0] if values else default
+
+    def get_all(self, name: str) -> list[str]:
+        """Give every value of ``name``, in order; empty when it is absent."""
+        return list(self._fields.get(name.lower(), ()))
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Iterate over name and value, a pair for each value."""
+        for name, values in self._fields.items():
+            for value in values:
+                yield name, value
+
+    def set(self, name: str, value: str) -> None:
+        """Replace all values of ``name``; a present name keeps its place.
+
+        Raises:
+            RequestBuildError: The name or value is not legal.
+        """
+        self._fields[_checked(name, value)] = [value]
+
+    def add(self, name: str, value: str) -> None:
+        """Add one more value of ``name``.
+
+        Raises:
+            RequestBuildError: The name or value is not legal.
+        """
+        self._fields.setdefault(_checked(name, value), []).append(value)
+
+    def remove(self, name: str) -> None:
+        """Remove ``name`` if it is there."""
+        self._fields.pop(name.lower(), None)
+
+    def merge(self, other: HeaderSource | Headers | None) -> None:
+        """Lay ``other`` on top: each of its names replaces the whole list here."""
+        if other is None:
+            return
+        layer = other if isinstance(other, Headers) else Headers(other)
+        for name, values in layer._fields.items():
+            self._fields[name] = values.copy()
+
+    def fill(self, other: HeaderSource | Headers | None) -> None:
+        """Lay ``other`` below: only names that are absent here are taken."""
+        if other is None:
+            return
+        layer = other if isinstance(other, Headers) else Headers(other)
+        for name, values in layer._fields.items():
+            if name not in self._fields:
+                self._fields[name] = values.copy()
+
+    def copy(self) -> Headers:
+        """Give an independent copy."""
+        return Headers(self)
+
+
+def _checked(name: str, value: str) -> str:
+    if not _NAME.match(name):
+        message = f"illegal header name: {name[:64]!r}"
+        raise RequestBuildError(message)
+    if _BAD_VALUE.search(value):
+        message = f"illegal value for header {name.lower()!r}: control characters are not allowed"
+        raise RequestBuildError(message)
+    return name.lower()
