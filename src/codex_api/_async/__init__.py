@@ -1,0 +1,1 @@
+"""The asyncio front: signatures and loops only."""

@@ -1,0 +1,1 @@
+"""API-aware logic without I/O: no socket, no clock, no randomness."""

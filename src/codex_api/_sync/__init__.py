@@ -1,0 +1,1 @@
+"""The blocking front: signatures and loops only."""

@@ -1,0 +1,1 @@
+"""Public test support: embedded server, scenarios, faults, cassettes, pytest plugin."""

@@ -1,0 +1,1 @@
+"""Wire values, one module per endpoint."""
