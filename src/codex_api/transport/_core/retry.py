@@ -1,0 +1,138 @@
+"""When a failed attempt is made again, and after how long (SPEC 5, and what servers ask for).
+
+Attempts are numbered from 0; ``max_attempts`` counts the retries after the first. A server's
+``Retry-After`` wins over our backoff up to ``max_retry_after``; past that the call fails at once,
+with the server's number on the error, since waiting less would only be refused again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from codex_api.transport.errors import (
+    CodexApiError,
+    DeadlineExceededError,
+    HttpStatusError,
+    NetworkError,
+    RequestBuildError,
+    TransportTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api.transport._core.headers import Headers
+
+TOO_MANY_REQUESTS = 429
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
+# 2**63 ms is past any wait; keeps the power small for absurd attempt numbers.
+_MAX_DOUBLINGS = 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """How requests are retried until an answer with status 200-299 is there.
+
+    Attributes:
+        max_attempts: Retries after the first attempt; 0 turns them off.
+        base_delay: Seconds before the first retry, doubled for each one after it, +-10 %.
+        retry_429: Whether status 429 is retried.
+        retry_5xx: Whether status 500-599 is retried.
+        retry_transport: Whether timeouts and broken connections are retried.
+        max_delay: Ceiling in seconds on our own backoff.
+        max_retry_after: Longest server-requested wait in seconds that is honoured; a longer one
+            ends the call. 0 ignores what the server asks.
+    """
+
+    max_attempts: int = 4
+    base_delay: float = 0.2
+    retry_429: bool = False
+    retry_5xx: bool = True
+    retry_transport: bool = True
+    max_delay: float = 60.0
+    max_retry_after: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 0:
+            message = f"RetryConfig.max_attempts must not be negative, got {self.max_attempts}"
+            raise RequestBuildError(message)
+        for name in ("base_delay", "max_delay", "max_retry_after"):
+            value = getattr(self, name)
+            if not value >= 0:
+                message = f"RetryConfig.{name} must be seconds >= 0, got {value!r}"
+                raise RequestBuildError(message)
+
+    def retries(self, error: CodexApiError) -> bool:
+        """Whether ``error`` is of a class that this configuration retries."""
+        if isinstance(error, HttpStatusError):
+            status = error.status or 0
+            if status == TOO_MANY_REQUESTS:
+                return self.retry_429
+            return self.retry_5xx and 500 <= status <= 599  # noqa: PLR2004 - the class of server errors
+        if isinstance(error, DeadlineExceededError):
+            return False
+        return self.retry_transport and isinstance(error, TransportTimeoutError | NetworkError)
+
+    def delay(self, error: CodexApiError, attempt: int, draw: Callable[[], float]) -> float | None:
+        """Give the seconds to wait after attempt ``attempt`` (0 is the first) failed.
+
+        Args:
+            error: What the attempt failed with.
+            attempt: Number of the failed attempt.
+            draw: Gives a number uniform in [0, 1).
+
+        Returns:
+            Seconds, or None when the call must not be made again.
+        """
+        if attempt >= self.max_attempts or not self.retries(error):
+            return None
+        asked = error.retry_after
+        if asked is not None and self.max_retry_after > 0:
+            return asked if asked <= self.max_retry_after else None
+        return min(backoff(self.base_delay, attempt + 1, draw), self.max_delay)
+
+
+def backoff(base_delay: float, count: int, draw: Callable[[], float]) -> float:
+    """Give the wait before retry ``count``, in whole milliseconds as the reference counts them.
+
+    ``backoff(base, 0)`` is the base itself; retry k waits base * 2^(k-1) * [0.9, 1.1).
+    """
+    if count == 0:
+        return base_delay
+    base_ms = int(base_delay * 1000)
+    doubled_ms = base_ms << min(count - 1, _MAX_DOUBLINGS)
+    return int(doubled_ms * (0.9 + 0.2 * draw())) / 1000
+
+
+def retry_after(headers: Headers, now: float) -> float | None:
+    """Read the wait that a server asks for.
+
+    ``retry-after-ms`` is read first, then ``Retry-After`` in seconds or as an HTTP date (RFC 9110,
+    section 10.2.3).
+
+    Args:
+        headers: Headers of the answer.
+        now: Unix time in seconds.
+
+    Returns:
+        Seconds from now, 0 for a date that has passed, or None when there is none to read.
+    """
+    millis = headers.get("retry-after-ms")
+    if millis is not None and _DECIMAL.match(millis.strip()):
+        return float(millis) / 1000
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    if _DECIMAL.match(value.strip()):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, moment.timestamp() - now)
