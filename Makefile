@@ -1,0 +1,101 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both need Python >= 3.11, make and a package index, nothing else.
+
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PROMPT ?= Say hello in one short sentence.
+WORKERS ?= auto
+AIMOCK ?= 1.43.0
+# The first interpreter new enough; override with `make PYTHON=/path/to/python test`.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+
+comma := ,
+
+DEMO := $(VENV)/.installed-demo
+DEV  := $(VENV)/.installed-dev
+
+# install(extras): make the environment once, put the package and its extras into it.
+define install
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	@echo "installing codex-api[$(1)] into $(VENV)"
+	@if command -v uv >/dev/null; then \
+		test -x $(BIN)/python || uv venv -q --python "$(PYTHON)" $(VENV); \
+		uv pip install -q --python $(BIN)/python -e '.[$(1)]'; \
+	else \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
+		$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(1)]'; \
+	fi
+endef
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+$(DEV): pyproject.toml
+	$(call install,all$(comma)dev)
+	@touch $(DEMO) $@
+
+$(DEMO): pyproject.toml
+	$(call install,cli$(comma)server)
+	@touch $@
+
+.PHONY: demo
+demo: $(DEMO) ## stream one answer from the embedded server: no key, no network
+	$(BIN)/python -m codex_api respond "$(PROMPT)" --provider embedded
+
+.PHONY: test
+test: $(DEV) ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: check static
+check: static test ## everything that must pass before a change lands
+static: lint types contracts docs
+
+.PHONY: lint format
+lint: $(DEV) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEV) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(DEV) ## mypy --strict on src and tests, pyright strict on src
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+.PHONY: contracts
+contracts: $(DEV) ## which layer may import which
+	$(BIN)/lint-imports
+
+.PHONY: docs
+docs: $(DEV) ## build the documentation, warnings are errors
+	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
+
+.PHONY: bench
+bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="sse --check"
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: peers peer-aimock peer-chromium
+peers: peer-aimock peer-chromium ## install the programs that tests marked `peer` talk to
+
+peer-aimock:
+	@if test -d .peers/node_modules/@copilotkit/aimock; then :; \
+	elif command -v npm >/dev/null; then \
+		mkdir -p .peers && npm install --silent --no-audit --no-fund --prefix .peers @copilotkit/aimock@$(AIMOCK) \
+			|| echo "make peers: npm could not install aimock, tests against it will be skipped"; \
+	else echo "make peers: npm is missing, tests against aimock will be skipped"; fi
+
+peer-chromium:
+	@if command -v chromium >/dev/null; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+			|| echo "make peers: apt-get could not install chromium, browser tests will be skipped"; \
+	else echo "make peers: chromium is missing and cannot be installed here, browser tests will be skipped"; fi
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .peers dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
