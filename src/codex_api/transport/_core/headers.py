@@ -7,11 +7,11 @@ a name (``merge``) or only adds names that are absent (``fill``); it never mixes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from codex_api.transport.errors import RequestBuildError
 
-HeaderSource = Mapping[str, str] | Iterable[tuple[str, str]]
+HeaderSource = Mapping[str, str] | Sequence[tuple[str, str]]
 
 # RFC 9110: a token, and field content without control characters.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
@@ -34,10 +34,12 @@ class Headers:
             return
         if isinstance(source, Headers):
             self._fields = {name: values.copy() for name, values in source._fields.items()}
-            return
-        pairs = source.items() if isinstance(source, Mapping) else source
-        for name, value in pairs:
-            self.add(name, value)
+        elif isinstance(source, Mapping):
+            for name, value in source.items():
+                self.add(name, value)
+        else:
+            for name, value in source:
+                self.add(name, value)
 
     @classmethod
     def lenient(cls, pairs: Iterable[tuple[str, str]]) -> Headers:

@@ -7,15 +7,17 @@ final bytes and compression cannot be applied twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from codex_api.transport._core import zstd
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import CompressionError, RequestBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable
 
 Compression = Literal["none", "zstd", "auto"]
 

@@ -1,0 +1,289 @@
+"""A call up to its answer, as a generator that decides and performs nothing.
+
+A flow yields effects and gets their results back; an effect that fails is thrown into it as a
+``CodexApiError``. A driver of some forty lines performs the effects, one for blocking code and
+one for asyncio. A flow owns no resource: the driver closes what it opened.
+
+Rules kept here and nowhere else: the body is prepared once and every attempt sends the same bytes;
+auth is applied inside each attempt; refused credentials are refreshed once and do not count as a
+retry; a body that was compressed on our own account is sent once more uncompressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeAlias, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import Request, Response, StreamedBody, prepare
+from codex_api.transport._core.retry import RetryConfig, retry_after
+from codex_api.transport.errors import (
+    CodexApiError,
+    DeadlineExceededError,
+    HttpStatusError,
+    TransportTimeoutError,
+)
+
+T = TypeVar("T")
+
+UNAUTHORIZED = 401
+# What servers and proxies answer to a content coding that they cannot read.
+_REFUSED_CODING = frozenset({400, 415})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers of a streamed answer whose body the driver holds open."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Make one attempt. Result: ``Response``, or ``Head`` for a streamed answer with 200-299.
+
+    Attributes:
+        stream: Whether the body of a good answer stays open.
+        timeout: Seconds until the whole answer, or the head of a streamed one; None for no limit.
+    """
+
+    request: Request
+    stream: bool = False
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait. Result: None."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Authorize:
+    """Let the auth provider sign a request. Result: the ``Request`` to send."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Let the auth provider renew its credentials. Result: whether to try again."""
+
+    error: HttpStatusError
+
+
+Effect: TypeAlias = Send | Sleep | Authorize | Refresh
+Flow: TypeAlias = Generator[Effect, object, T]
+
+
+class CallObserver(Protocol):
+    """What a flow reports; SPEC 6 and the hook before each wait."""
+
+    def on_request(
+        self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
+    ) -> None:
+        """Hear of one finished attempt; ``duration`` in seconds, auth included."""
+        ...
+
+    def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
+        """Hear of a wait of ``delay`` seconds before attempt ``attempt`` + 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPolicy:
+    """All that a flow needs beside the request.
+
+    Attributes:
+        clock: Gives monotonic seconds.
+        wall_clock: Gives Unix seconds, for ``Retry-After`` dates.
+        draw: Gives a number uniform in [0, 1), for the jitter.
+        defaults: Headers for names that are absent otherwise; lowest layer.
+        trace_headers: Gives the active W3C trace context, laid over everything else.
+        deadline: Monotonic instant at which the call ends, or None.
+        deadline_error: Makes the error for that.
+        accept: Statuses besides 200-299 that are answers and not errors.
+        may_compress: Whether ``compression="auto"`` still compresses.
+        on_coding_refused: Told when a server took the body only uncompressed.
+    """
+
+    retry: RetryConfig
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    draw: Callable[[], float]
+    observer: CallObserver | None = None
+    defaults: Headers = field(default_factory=Headers)
+    trace_headers: Callable[[], Mapping[str, str]] | None = None
+    deadline: float | None = None
+    deadline_error: Callable[[], CodexApiError] = lambda: DeadlineExceededError(
+        "the call took longer than its limit"
+    )
+    accept: frozenset[int] = frozenset()
+    may_compress: bool = True
+    on_coding_refused: Callable[[], None] | None = None
+
+
+def call(request: Request, policy: CallPolicy) -> Flow[Response]:
+    """Make a call whose answer is read whole.
+
+    Raises:
+        CodexApiError: The last attempt's error, or one that no retry can mend.
+    """
+    answer = yield from _attempts(request, policy, stream=False)
+    assert isinstance(answer, Response)  # noqa: S101 - what Send(stream=False) gives
+    return answer
+
+
+def open_stream(request: Request, policy: CallPolicy) -> Flow[Head]:
+    """Make a call whose answer is streamed, up to its head; the driver holds the body.
+
+    Raises:
+        CodexApiError: The last attempt's error, or one that no retry can mend.
+    """
+    answer = yield from _attempts(request, policy, stream=True)
+    if isinstance(answer, Response):
+        return Head(answer.status, answer.headers)
+    return answer
+
+
+def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Response | Head]:
+    auto = request.compression == "auto"
+    if auto and not policy.may_compress:
+        request, auto = replace(request, compression="none"), False
+    prepared = prepare(request)
+    typed_here = "content-type" in prepared.headers and "content-type" not in request.headers
+    attempt = 0
+    refreshed = refused = False
+    while True:
+        started = policy.clock()
+        answer: Response | Head | None = None
+        error: CodexApiError | None
+        try:
+            signed = yield from _authorized(prepared)
+            final = _finished(signed, policy, content_type_last=typed_here and not stream)
+            answer = yield from _send(final, policy, stream=stream)
+            error = _status_error(final, answer, policy)
+        except CodexApiError as exc:
+            error = exc
+        _report(policy, attempt, answer, error, started)
+        if error is None and answer is not None:
+            if refused and policy.on_coding_refused is not None:
+                policy.on_coding_refused()
+            return answer
+        assert error is not None  # noqa: S101 - no answer means that an error was caught
+        if auto and error.status in _REFUSED_CODING and "content-encoding" in prepared.headers:
+            auto, refused = False, True
+            prepared = prepare(replace(request, compression="none"))
+            continue
+        if not refreshed and isinstance(error, HttpStatusError) and error.status == UNAUTHORIZED:
+            refreshed = True
+            if (yield Refresh(error)):
+                continue
+        yield from _wait(policy, prepared, attempt, error)
+        attempt += 1
+
+
+def _wait(policy: CallPolicy, request: Request, attempt: int, error: CodexApiError) -> Flow[None]:
+    delay = policy.retry.delay(error, attempt, policy.draw)
+    if delay is None or not _resendable(request):
+        raise error
+    if policy.deadline is not None and policy.clock() + delay >= policy.deadline:
+        raise error
+    if policy.observer is not None:
+        policy.observer.on_retry(attempt, delay, error)
+    yield Sleep(delay)
+
+
+def _resendable(request: Request) -> bool:
+    return not isinstance(request.body, StreamedBody) or request.body.rewindable
+
+
+def _authorized(request: Request) -> Flow[Request]:
+    signed = yield Authorize(request)
+    assert isinstance(signed, Request)  # noqa: S101 - what Authorize gives
+    return signed
+
+
+def _finished(request: Request, policy: CallPolicy, *, content_type_last: bool) -> Request:
+    headers = request.headers.copy()
+    if content_type_last:
+        content_type = headers["content-type"]
+        headers.remove("content-type")
+        headers.set("content-type", content_type)
+    headers.fill(policy.defaults)
+    if policy.trace_headers is not None:
+        headers.merge(policy.trace_headers())
+    return replace(request, headers=headers)
+
+
+def _send(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Response | Head]:
+    timeout = request.timeout
+    if policy.deadline is not None:
+        left = policy.deadline - policy.clock()
+        if left <= 0:
+            raise policy.deadline_error()
+        timeout = left if timeout is None else min(timeout, left)
+    try:
+        answer = yield Send(request, stream, timeout)
+    except TransportTimeoutError as exc:
+        if policy.deadline is not None and policy.clock() >= policy.deadline:
+            raise policy.deadline_error() from exc
+        raise
+    assert isinstance(answer, Response | Head)  # noqa: S101 - what Send gives
+    return answer
+
+
+def _status_error(
+    request: Request, answer: Response | Head, policy: CallPolicy
+) -> HttpStatusError | None:
+    if 200 <= answer.status <= 299 or answer.status in policy.accept:  # noqa: PLR2004 - success
+        return None
+    body = answer.body if isinstance(answer, Response) else None
+    return status_error(
+        answer.status, request.url, answer.headers, body, policy.retry, policy.wall_clock()
+    )
+
+
+def status_error(
+    status: int,
+    url: str,
+    headers: Headers,
+    body: bytes | None,
+    retry: RetryConfig,
+    now: float,
+) -> HttpStatusError:
+    """Make the error for an answer outside 200-299; ``now`` is in Unix seconds."""
+    error = HttpStatusError(
+        f"the server answered with status {status}",
+        status=status,
+        url=public_url(url),
+        headers=headers,
+        body=body,
+        request_id=headers.get("x-request-id") or headers.get("x-oai-request-id"),
+        retry_after=retry_after(headers, now),
+    )
+    error.retryable = retry.retries(error)
+    return error
+
+
+def public_url(url: str) -> str:
+    """Give ``url`` without what may be secret: user info, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _report(
+    policy: CallPolicy,
+    attempt: int,
+    answer: Response | Head | None,
+    error: CodexApiError | None,
+    started: float,
+) -> None:
+    if policy.observer is None:
+        return
+    status = answer.status if answer is not None else error.status if error else None
+    policy.observer.on_request(attempt, status, error, policy.clock() - started)
