@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import socket
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import settings
+
+from tests.front import Front, FrontName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# A developer's own settings must not decide whether a test passes.
+_FOREIGN_PREFIXES = ("OPENAI_", "CODEX_", "AWS_", "SSL_CERT_")
+_FOREIGN_NAMES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+class OutsideWorldError(AssertionError):
+    """A test tried to leave the machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_FOREIGN_PREFIXES) or name.lower() in _FOREIGN_NAMES:
+                patch.delenv(name)
+        yield
+
+
+def _is_loopback(address: object) -> bool:
+    if not isinstance(address, tuple):
+        return True  # A Unix socket.
+    host = str(address[0]).partition("%")[0]
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in {"", "localhost"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loopback_only() -> Iterator[None]:
+    """Stop Python sockets that leave the machine; engines written in Rust are beyond its reach."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guard(address: object) -> None:
+        if not _is_loopback(address):
+            message = f"tests talk to loopback only, not to {address!r}"
+            raise OutsideWorldError(message)
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        guard(address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        guard(address)
+        return connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=["sync", "async"])
+def front(request: pytest.FixtureRequest) -> Front:
+    name: FrontName = request.param
+    return Front(name)
