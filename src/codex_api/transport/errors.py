@@ -10,6 +10,7 @@
           DeadlineExceededError      ... the limit on the whole call, retries included
         NetworkError                 the connection could not be made, or broke
           AuthTransientError         credentials could not be had for now
+          WebSocketClosedError       the peer closed the WebSocket, or it was lost
         RequestBuildError            the request cannot be sent as it is; nothing was sent
           AuthBuildError             the auth provider refuses to sign it
           CompressionError           its body cannot be compressed
@@ -130,6 +131,27 @@ class NetworkError(TransportError):
 
 class AuthTransientError(NetworkError):
     """The auth provider cannot give credentials now; a later try may work."""
+
+
+class WebSocketClosedError(NetworkError):
+    """The peer closed the WebSocket, or the connection under it was lost.
+
+    Attributes:
+        code: Code of the peer's close frame, 1005 when that was empty, None when none came.
+        reason: What the close frame said, or an empty text.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: int | None = None,
+        reason: str = "",
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable)
+        self.code = code
+        self.reason = reason
 
 
 class RequestBuildError(TransportError, ValueError):
