@@ -33,7 +33,7 @@ _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
 _MAX_DOUBLINGS = 62
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RetryConfig:
     """How requests are retried until an answer with status 200-299 is there.
 

@@ -1,0 +1,82 @@
+"""An endpoint's call as a value: the request, and how its answer is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from codex_api.provider import Provider, Timeouts
+from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import Body, Compression, Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from codex_api.transport._core.headers import HeaderSource
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[T_co]):
+    """One unary call.
+
+    Attributes:
+        name: The endpoint, as errors and telemetry name it.
+        decode: Reads an accepted answer; raises ``DecodeError`` when it makes no sense.
+        timeout: Limit in seconds on the whole call, retries included; None takes
+            ``Timeouts.total``.
+        accept: Statuses besides 200-299 that ``decode`` wants to see.
+    """
+
+    name: str
+    request: Request
+    decode: Callable[[Response], T_co]
+    timeout: float | None = None
+    accept: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """What the calls of one client share."""
+
+    provider: Provider
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+        id_headers: Headers | None = None,
+        forced_headers: HeaderSource | Headers | None = None,
+        query: Mapping[str, str] | None = None,
+        compression: Compression = "none",
+        timeout: float | None = None,
+    ) -> Request:
+        """Make a request to the provider with the header layers of SPEC 4, lowest first.
+
+        Args:
+            extra_headers: The caller's, for this call.
+            id_headers: Session, subagent and client request ids.
+            forced_headers: What the endpoint insists on, such as ``accept`` for a stream.
+            query: After the provider's own parameters.
+            timeout: Limit in seconds on one attempt; None takes the provider's idle limit, so that
+                no call waits forever for a peer that went silent.
+
+        Raises:
+            RequestBuildError: A header is illegal or the URL cannot be built.
+        """
+        headers = Headers(self.provider.headers)
+        for layer in (extra_headers, id_headers, forced_headers):
+            headers.merge(layer)
+        return Request(
+            method=method,
+            url=self.provider.url_for_path(path, query or {}),
+            headers=headers,
+            body=body,
+            compression=compression,
+            timeout=self.provider.stream_idle_timeout if timeout is None else timeout,
+        )

@@ -1,0 +1,196 @@
+"""Credentials on requests (SPEC 3).
+
+An auth provider adds headers. It may also sign the whole request (``apply_auth``), and offer to
+renew refused credentials (``refresh``): then one 401 is followed by one refresh, shared by all
+calls that wait for it, and one more try. Nothing here prints a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import AuthBuildError
+
+if TYPE_CHECKING:
+    from codex_api.transport._core.messages import Request
+
+Token = Callable[[], str | Awaitable[str]]
+
+
+class AuthProvider(Protocol):
+    """The least an auth provider does. Cheap, and called for every attempt."""
+
+    def add_auth_headers(self, headers: Headers) -> None:
+        """Set the credential's headers, over whatever is there.
+
+        Raises:
+            AuthBuildError: It cannot; the call fails and is not retried.
+            AuthTransientError: It cannot now; retried as a broken connection is.
+        """
+        ...
+
+
+@runtime_checkable
+class RequestSigner(Protocol):
+    """Signs a whole request: final URL, headers and body bytes."""
+
+    def apply_auth(self, request: Request) -> Request | Awaitable[Request]:
+        """Give the request to send instead. Awaitable only under ``AsyncClient``.
+
+        Raises:
+            AuthBuildError: It cannot; the call fails and is not retried.
+            AuthTransientError: It cannot now; retried as a broken connection is.
+        """
+        ...
+
+
+@runtime_checkable
+class RefreshingAuth(Protocol):
+    """Renews credentials that a server refused with 401."""
+
+    def refresh(self) -> bool | Awaitable[bool]:
+        """Renew, and say whether a new try makes sense. Awaitable only under ``AsyncClient``."""
+        ...
+
+
+class NoAuth:
+    """Sends no credentials."""
+
+    def add_auth_headers(self, headers: Headers) -> None:
+        """Leave the headers alone."""
+
+    def __repr__(self) -> str:
+        return "NoAuth()"
+
+
+class ApiKeyAuth:
+    """Sends an API key as a bearer token, or as it is in a header of another name.
+
+    Args:
+        key: The key; blank space around it is cut.
+        header: ``authorization`` sends ``Bearer <key>``; any other name sends the key alone, such
+            as Azure's ``api-key``.
+
+    Raises:
+        AuthBuildError: The key is blank.
+    """
+
+    __slots__ = ("_header", "_key")
+
+    def __init__(self, key: str, *, header: str = "authorization") -> None:
+        self._key = key.strip()
+        self._header = header.lower()
+        if not self._key:
+            message = "ApiKeyAuth needs a key that is not blank"
+            raise AuthBuildError(message)
+
+    @classmethod
+    def from_env(
+        cls, variable: str = "OPENAI_API_KEY", *, header: str = "authorization"
+    ) -> ApiKeyAuth:
+        """Read the key from an environment variable.
+
+        Raises:
+            AuthBuildError: The variable is not set, or blank.
+        """
+        key = os.environ.get(variable, "")
+        if not key.strip():
+            message = f"no API key: set the environment variable {variable}"
+            raise AuthBuildError(message)
+        return cls(key, header=header)
+
+    def add_auth_headers(self, headers: Headers) -> None:
+        """Set the key's header."""
+        bearer = self._header == "authorization"
+        headers.set(self._header, f"Bearer {self._key}" if bearer else self._key)
+
+    def __repr__(self) -> str:
+        return f"ApiKeyAuth([redacted], header={self._header!r})"
+
+
+class ChatGptAuth:
+    """Sends a ChatGPT access token and the account that it belongs to.
+
+    Args:
+        access_token: The token now.
+        account_id: Sent as ``chatgpt-account-id``; None sends none.
+        fedramp: Whether the account is a FedRAMP one.
+        refresh: Called after a 401 to get a new token; None lets the 401 fail the call. It may be a
+            coroutine function under ``AsyncClient``.
+
+    Raises:
+        AuthBuildError: The token is blank.
+    """
+
+    __slots__ = ("_account_id", "_fedramp", "_renew", "_token")
+
+    def __init__(
+        self,
+        access_token: str,
+        account_id: str | None = None,
+        *,
+        fedramp: bool = False,
+        refresh: Token | None = None,
+    ) -> None:
+        if not access_token.strip():
+            message = "ChatGptAuth needs an access token that is not blank"
+            raise AuthBuildError(message)
+        self._token = access_token.strip()
+        self._account_id = account_id
+        self._fedramp = fedramp
+        self._renew = refresh
+
+    def add_auth_headers(self, headers: Headers) -> None:
+        """Set the token, and the account's headers when they are known."""
+        headers.set("authorization", f"Bearer {self._token}")
+        if self._account_id:
+            headers.set("chatgpt-account-id", self._account_id)
+        if self._fedramp:
+            headers.set("x-openai-fedramp", "true")
+
+    def refresh(self) -> bool | Awaitable[bool]:
+        """Take a new token from the callback; False when there is no callback."""
+        if self._renew is None:
+            return False
+        token = self._renew()
+        return self._take(token) if isinstance(token, str) else self._take_later(token)
+
+    def _take(self, token: str) -> bool:
+        self._token = token.strip() or self._token
+        return bool(token.strip())
+
+    async def _take_later(self, token: Awaitable[str]) -> bool:
+        return self._take(await token)
+
+    def __repr__(self) -> str:
+        return f"ChatGptAuth([redacted], fedramp={self._fedramp!r})"
+
+
+class AuthHeaderTelemetry(NamedTuple):
+    """Whether an auth provider attaches a credential, and in which header."""
+
+    attached: bool
+    name: str | None
+
+
+def auth_header_telemetry(auth: AuthProvider) -> AuthHeaderTelemetry:
+    """Say which credential header ``auth`` sets, never its value (SPEC 3)."""
+    headers = Headers()
+    auth.add_auth_headers(headers)
+    for name in ("authorization", "x-api-key", "api-key"):
+        if name in headers:
+            return AuthHeaderTelemetry(attached=True, name=name)
+    return AuthHeaderTelemetry(attached=False, name=None)
+
+
+def signed(auth: AuthProvider, request: Request) -> Request | Awaitable[Request]:
+    """Apply ``auth`` to a copy of ``request``: by its signature if it signs, else by headers."""
+    if isinstance(auth, RequestSigner):
+        return auth.apply_auth(request)
+    headers = request.headers.copy()
+    auth.add_auth_headers(headers)
+    return replace(request, headers=headers)

@@ -1,0 +1,211 @@
+"""Where requests go: base URL, headers, query, retries and the idle limit (SPEC 2).
+
+A provider is a plain value and does no I/O. The built-in ones read the environment variables that
+the Codex CLI reads, at the time they are made.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from codex_api._version import __version__
+from codex_api.transport._core.retry import RetryConfig
+from codex_api.transport.errors import RequestBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+CHATGPT_BASE_URL = "https://chatgpt.com/backend-api/codex"
+DEFAULT_STREAM_IDLE_TIMEOUT = 300.0
+
+_AZURE_MARKERS = (
+    "openai.azure.",
+    "cognitiveservices.azure.",
+    "aoai.azure.",
+    "azure-api.",
+    "azurefd.",
+    "windows.net/openai",
+)
+# What RFC 3986 allows unescaped in a query, less the separators & + = and ;.
+_QUERY_SAFE = "-._~!$'()*,:@/"
+_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits in seconds; None sets no limit. The progress clock is the provider's.
+
+    Attributes:
+        connect: Until TCP and TLS are up. Raises ``ConnectTimeoutError``.
+        first_event: From the start of a streamed call, retries included, until its first event.
+            Raises ``FirstEventTimeoutError``.
+        liveness: Without any byte, comment or ping. Raises ``LivenessTimeoutError``.
+        total: The whole call, a streamed body included. Raises ``DeadlineExceededError``.
+    """
+
+    connect: float | None = 10.0
+    first_event: float | None = 300.0
+    liveness: float | None = None
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_event", "liveness", "total"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                message = f"Timeouts.{name} must be seconds > 0 or None, got {value!r}"
+                raise RequestBuildError(message)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Provider:
+    """One server that speaks the Responses API.
+
+    Attributes:
+        name: Display name. ``azure`` in any case switches Azure behaviour on.
+        base_url: For example ``https://api.openai.com/v1``. A query in it is kept.
+        query_params: Appended to every URL in this order, percent-encoded.
+        headers: Sent on every request, below all other layers.
+        retry: How requests are retried.
+        stream_idle_timeout: Seconds that a stream may pass without an event; None sets no limit.
+    """
+
+    name: str
+    base_url: str
+    query_params: Mapping[str, str] = _EMPTY
+    headers: Mapping[str, str] = _EMPTY
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    stream_idle_timeout: float | None = DEFAULT_STREAM_IDLE_TIMEOUT
+
+    def __repr__(self) -> str:
+        # Keys travel in headers and queries too: name what is set, not what it is set to.
+        parts = urlsplit(self.base_url)
+        shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return (
+            f"Provider(name={self.name!r}, base_url={shown!r}, "
+            f"query_params={sorted(self.query_params)!r}, headers={sorted(self.headers)!r}, "
+            f"retry={self.retry!r}, stream_idle_timeout={self.stream_idle_timeout!r})"
+        )
+
+    @classmethod
+    def openai(cls, *, client_version: str = __version__) -> Provider:
+        """Make the OpenAI API, with the organization and project of the environment.
+
+        Args:
+            client_version: Sent as ``version``.
+        """
+        headers = {"version": client_version}
+        for name, variable in (
+            ("openai-organization", "OPENAI_ORGANIZATION"),
+            ("openai-project", "OPENAI_PROJECT"),
+        ):
+            if value := os.environ.get(variable, "").strip():
+                headers[name] = value
+        return cls("OpenAI", OPENAI_BASE_URL, headers=headers)
+
+    @classmethod
+    def chatgpt(cls, *, client_version: str = __version__) -> Provider:
+        """Make the Codex backend of ChatGPT; goes with ``ChatGptAuth``."""
+        return cls("OpenAI", CHATGPT_BASE_URL, headers={"version": client_version})
+
+    @classmethod
+    def azure(cls, resource: str, *, api_version: str | None = None) -> Provider:
+        """Make an Azure OpenAI resource.
+
+        Args:
+            resource: The resource's name, or its whole base URL.
+            api_version: Sent as ``api-version``; None leaves it out, for the v1 API.
+        """
+        base_url = resource if "://" in resource else f"https://{resource}.openai.azure.com/openai"
+        query = {} if api_version is None else {"api-version": api_version}
+        return cls("Azure", base_url, query_params=query)
+
+    @classmethod
+    def ollama(cls) -> Provider:
+        """Make a local Ollama; ``CODEX_OSS_BASE_URL`` and ``CODEX_OSS_PORT`` (11434) move it."""
+        return cls("Ollama", _local_base_url(11434))
+
+    @classmethod
+    def lm_studio(cls) -> Provider:
+        """Make a local LM Studio; ``CODEX_OSS_BASE_URL`` and ``CODEX_OSS_PORT`` (1234) move it."""
+        return cls("LM Studio", _local_base_url(1234))
+
+    @property
+    def is_azure(self) -> bool:
+        """Whether Azure behaviour applies (SPEC 2)."""
+        return is_azure_responses_provider(self.name, self.base_url)
+
+    def url_for_path(self, path: str, query: Mapping[str, str] = _EMPTY) -> str:
+        """Join the base URL with ``path`` and the query.
+
+        Args:
+            path: Slashes around the seam are collapsed to one; empty gives the base itself.
+            query: More parameters, after the provider's own.
+
+        Raises:
+            RequestBuildError: The base URL is not an absolute http(s) or ws(s) URL.
+        """
+        parts = self._parts()
+        base, tail = parts.path.rstrip("/"), path.lstrip("/")
+        joined = f"{base}/{tail}" if tail else base
+        pairs = [
+            f"{quote(name, safe=_QUERY_SAFE)}={quote(value, safe=_QUERY_SAFE)}"
+            for name, value in (*self.query_params.items(), *query.items())
+        ]
+        if parts.query:
+            pairs.insert(0, parts.query)
+        return urlunsplit((parts.scheme, parts.netloc, joined, "&".join(pairs), ""))
+
+    def websocket_url(self, path: str) -> str:
+        """Give ``url_for_path`` with ``ws`` for ``http`` and ``wss`` for ``https``.
+
+        Raises:
+            RequestBuildError: As ``url_for_path``.
+        """
+        scheme, colon, rest = self.url_for_path(path).partition(":")
+        return _WEBSOCKET_SCHEMES.get(scheme, scheme) + colon + rest
+
+    def _parts(self) -> _Parts:
+        url = self.base_url
+        if any(char <= " " or char == "\x7f" for char in url):
+            message = "Provider.base_url contains white space or control characters"
+            raise RequestBuildError(message)
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+            _ = parts.port
+        except ValueError as exc:
+            message = f"Provider.base_url is not a URL: {exc}"
+            raise RequestBuildError(message) from None
+        if parts.scheme not in {"http", "https", "ws", "wss"} or not host:
+            message = "Provider.base_url must be absolute, such as https://host/v1"
+            raise RequestBuildError(message)
+        return _Parts(parts.scheme, parts.netloc, parts.path, parts.query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    scheme: str
+    netloc: str
+    path: str
+    query: str
+
+
+def is_azure_responses_provider(name: str, base_url: str | None = None) -> bool:
+    """Whether a provider is Azure, by its name or by markers in its base URL (SPEC 2)."""
+    if name.lower() == "azure":
+        return True
+    lowered = (base_url or "").lower()
+    return any(marker in lowered for marker in _AZURE_MARKERS)
+
+
+def _local_base_url(default_port: int) -> str:
+    if base_url := os.environ.get("CODEX_OSS_BASE_URL", "").strip():
+        return base_url
+    port = os.environ.get("CODEX_OSS_PORT", "").strip() or str(default_port)
+    return f"http://localhost:{port}/v1"
