@@ -39,6 +39,8 @@ _MAX_RETRY_DIGITS: Final = 18
 # and takes all that is left. It leaves the group empty, so a last payload that is not empty proves
 # that every byte was covered by whole events.
 _PAYLOADS: Final = re.compile(rb"(?:event:.*\n)?data: ?(.*)\n\n|(?s:.+)").findall
+# Slower, for streams with ids, comments or unknown fields: all of them may precede the data.
+_LATE_PAYLOADS: Final = re.compile(rb"(?:(?!data).*\n)*+data: ?(.*)\n\n|(?s:.+)").findall
 _NAMED_PAYLOADS: Final = re.compile(r"(?:event: ?(.*)\n)?data: ?(.*)\n\n|(?s:.+)").findall
 
 
@@ -71,6 +73,7 @@ class SSEDecoder:
     """
 
     __slots__ = (
+        "_between",
         "_clean",
         "_closed",
         "_data",
@@ -98,7 +101,8 @@ class SSEDecoder:
         self._event = b""
         self._id = ""
         self._skip_line_feed = False
-        # The next byte begins an event, and nothing before it can change what it means.
+        # No event is in progress. Clean: nor can a byte before change what the next one means.
+        self._between = True
         self._clean = False
         self._max_data = sys.maxsize if max_event_bytes is None else max_event_bytes
         self._max_line = self._max_data + _FIELD_NAME_BYTES
@@ -161,8 +165,7 @@ class SSEDecoder:
     def _end(self) -> None:
         self._closed = True
         self._clean = False
-        self._line.clear()
-        self._data = None
+        self._drop()
         if self._failure is not None:
             raise self._failure
 
@@ -173,15 +176,15 @@ class SSEDecoder:
             raise self._failure
         if self._closed:
             raise ClientStateError("the decoder is closed; make a new one for the next stream")
-        data = self._with_line_feeds(data)
         out: list[T] = []
-        if data:
+        try:
+            self._read(self._with_line_feeds(data), tile, make, out)
+        except EventTooLargeError as error:
+            self._failure = error
             self._clean = False
-            self._read(data, tile, make, out)
-        if self._failure is None:
-            self._clean = self._is_between_events()
-        elif not out:
-            raise self._failure
+            self._drop()
+            if not out:
+                raise
         return out
 
     def _with_line_feeds(self, data: bytes) -> bytes:
@@ -202,16 +205,6 @@ class SSEDecoder:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
 
-    def _is_between_events(self) -> bool:
-        return not (
-            self._line
-            or self._data is not None
-            or self._event
-            or self._skip_line_feed
-            or self._start is not None
-            or self._id != self.last_event_id
-        )
-
     def _read(
         self,
         data: bytes,
@@ -220,23 +213,27 @@ class SSEDecoder:
         out: list[T],
     ) -> None:
         """Read the end of one event, then whole events, then the start of another."""
-        whole_at = 0
-        if not self._is_between_events():
-            whole_at = data.find(_BLANK_LINE) + len(_BLANK_LINE)
-            if whole_at < len(_BLANK_LINE):
-                self._read_lines(data, make, out)
-                return
-            self._read_lines(data[:whole_at], make, out)
-        tail_at = max(data.rfind(_BLANK_LINE, whole_at) + len(_BLANK_LINE), whole_at)
-        whole = data[whole_at:tail_at]
-        if self._failure is None and whole:
-            tiles = tile(whole) if len(whole) <= self._max_data else None
-            if tiles:
-                out += tiles
+        start = 0
+        if not self._between:
+            found = data.find(_BLANK_LINE)
+            start = len(data) if found < 0 else found + len(_BLANK_LINE)
+            self._read_lines(data[:start], make, out)
+        found = data.rfind(_BLANK_LINE, start)
+        if found >= 0:
+            end = found + len(_BLANK_LINE)
+            whole = data[start:end]
+            events = tile(whole) if len(whole) <= self._max_data else []
+            if events:
+                out += events
             else:
                 self._read_lines(whole, make, out)
-        if self._failure is None:
-            self._read_lines(data[tail_at:], make, out)
+            start = end
+        if start < len(data):
+            self._read_lines(data[start:], make, out)
+        self._between = not (
+            self._line or self._data is not None or self._event or self._id != self.last_event_id
+        )
+        self._clean = self._between and not self._skip_line_feed and self._start is None
 
     def _read_lines(self, data: bytes, make: Callable[[bytes], T], out: list[T]) -> None:
         start = 0
@@ -250,23 +247,23 @@ class SSEDecoder:
                 self._line.clear()
             if line:
                 self._read_field(line)
-                if self._failure is not None:
-                    return
             else:
-                payload = self._dispatch()
-                if payload is not None:
-                    out.append(make(payload))
+                self.last_event_id = self._id
+                if self._data is not None:
+                    out.append(make(bytes(self._data)))
+                    self._data = None
                 self._event = b""
-        self._line += data[start:]
-        if len(self._line) > self._max_line:
-            self._fail()
+        if start < len(data):
+            self._line += data[start:]
+            if len(self._line) > self._max_line:
+                raise self._too_large()
 
     def _read_field(self, line: bytes) -> None:
         if len(line) > self._max_line:
-            self._fail()
-            return
+            raise self._too_large()
         name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        if value[:1] == b" ":
+            value = value[1:]
         if name == b"data":
             self._add_data(value)
         elif name == b"event":
@@ -288,18 +285,14 @@ class SSEDecoder:
             self._data += b"\n"
             self._data += value
         if len(self._data) > self._max_data:
-            self._fail()
+            raise self._too_large()
 
-    def _dispatch(self) -> bytes | None:
-        self.last_event_id = self._id
-        data, self._data = self._data, None
-        return None if data is None else bytes(data)
-
-    def _fail(self) -> None:
-        self._failure = EventTooLargeError(
+    def _too_large(self) -> EventTooLargeError:
+        return EventTooLargeError(
             f"an event of the stream is larger than the limit of {self._max_data} bytes"
         )
-        self._clean = False
+
+    def _drop(self) -> None:
         self._line.clear()
         self._data = None
 
@@ -316,8 +309,11 @@ class SSEDecoder:
 
 
 def _tile_payloads(data: bytes) -> list[bytes]:
-    payloads: list[bytes] = _PAYLOADS(data)
-    return payloads if payloads and payloads[-1] else []
+    for match_all in (_PAYLOADS, _LATE_PAYLOADS):
+        payloads: list[bytes] = match_all(data)
+        if payloads and payloads[-1]:
+            return payloads
+    return []
 
 
 def _same(payload: bytes) -> bytes:
