@@ -1,26 +1,108 @@
 """Wire-level client of the OpenAI Responses API and the Codex backend.
 
-Public names are imported on first use: importing the package costs little more than its two C and Rust engines.
+Public names are imported on first use, so that importing the package costs next to nothing. What
+is not public here is found in ``codex_api.events``, ``codex_api.items``, ``codex_api.errors`` and
+the modules of ``codex_api.types``.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-_MODULES: dict[str, str] = {}
+from codex_api._version import __version__
 
-__all__: list[str] = sorted(_MODULES)
+if TYPE_CHECKING:
+    from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
+    from codex_api.provider import Provider, Timeouts
+    from codex_api.telemetry import Telemetry
+    from codex_api.transport._core.retry import RetryConfig
+    from codex_api.transport.errors import CodexApiError
+    from codex_api.types.compaction import CompactionInput
+    from codex_api.types.files import UploadedFile
+    from codex_api.types.images import ImageEditRequest, ImageGenerationRequest, ImageResponse
+    from codex_api.types.memories import (
+        MemorySummarizeInput,
+        MemorySummarizeOutput,
+        RawMemory,
+        RawMemoryMetadata,
+    )
+    from codex_api.types.models import ModelInfo, ModelsPage
+    from codex_api.types.realtime import RealtimeCall, RealtimeSessionConfig
+    from codex_api.types.search import SearchRequest, SearchResponse
+    from codex_api.types.usage import TokenUsage
+
+__all__ = [
+    "ApiKeyAuth",
+    "AuthProvider",
+    "ChatGptAuth",
+    "CodexApiError",
+    "CompactionInput",
+    "ImageEditRequest",
+    "ImageGenerationRequest",
+    "ImageResponse",
+    "MemorySummarizeInput",
+    "MemorySummarizeOutput",
+    "ModelInfo",
+    "ModelsPage",
+    "NoAuth",
+    "Provider",
+    "RawMemory",
+    "RawMemoryMetadata",
+    "RealtimeCall",
+    "RealtimeSessionConfig",
+    "RetryConfig",
+    "SearchRequest",
+    "SearchResponse",
+    "Telemetry",
+    "Timeouts",
+    "TokenUsage",
+    "UploadedFile",
+    "__version__",
+]
+
+# The block above for type checkers, once more for the interpreter; a test holds them equal.
+_MODULES = {
+    "ApiKeyAuth": "auth",
+    "AuthProvider": "auth",
+    "ChatGptAuth": "auth",
+    "CodexApiError": "transport.errors",
+    "CompactionInput": "types.compaction",
+    "ImageEditRequest": "types.images",
+    "ImageGenerationRequest": "types.images",
+    "ImageResponse": "types.images",
+    "MemorySummarizeInput": "types.memories",
+    "MemorySummarizeOutput": "types.memories",
+    "ModelInfo": "types.models",
+    "ModelsPage": "types.models",
+    "NoAuth": "auth",
+    "Provider": "provider",
+    "RawMemory": "types.memories",
+    "RawMemoryMetadata": "types.memories",
+    "RealtimeCall": "types.realtime",
+    "RealtimeSessionConfig": "types.realtime",
+    "RetryConfig": "transport._core.retry",
+    "SearchRequest": "types.search",
+    "SearchResponse": "types.search",
+    "Telemetry": "telemetry",
+    "Timeouts": "provider",
+    "TokenUsage": "types.usage",
+    "UploadedFile": "types.files",
+}
+# Reached as attributes too: ``import codex_api; codex_api.items.Message``.
+_SUBMODULES = frozenset({"errors", "events", "items", "session", "testing", "transport", "types"})
 
 
 def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _MODULES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value: object = getattr(import_module(module), name)
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_SUBMODULES})
