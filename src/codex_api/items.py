@@ -1,0 +1,95 @@
+"""Response items and the parts they are made of.
+
+One set of classes for what comes out of a model and what goes in. ``ResponseItem`` is the union of
+all items; a class is the camel-cased wire ``type``. Nothing that a server sends is an error here:
+what this version does not know is an ``UnknownItem`` or ``UnknownPart`` that goes back out byte for
+byte.
+"""
+
+from __future__ import annotations
+
+from codex_api._core.item_codec import decode_item, decode_items, encode_item
+from codex_api.types.content import (
+    AgentContentPart,
+    ContentPart,
+    EncryptedContent,
+    Exec,
+    FindInPage,
+    InputImage,
+    InputText,
+    OpenPage,
+    OutputPart,
+    OutputText,
+    ReasoningPart,
+    ReasoningText,
+    Search,
+    SummaryPart,
+    SummaryText,
+    Text,
+    UnknownPart,
+    WebSearchAction,
+    encode_unknown,
+)
+from codex_api.types.item import (
+    AdditionalTools,
+    AgentMessage,
+    Compaction,
+    CompactionTrigger,
+    ContextCompaction,
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    ImageGenerationCall,
+    LocalShellCall,
+    Message,
+    Reasoning,
+    ResponseItem,
+    ToolSearchCall,
+    ToolSearchOutput,
+    UnknownItem,
+    WebSearchCall,
+)
+
+__all__ = [
+    "AdditionalTools",
+    "AgentContentPart",
+    "AgentMessage",
+    "Compaction",
+    "CompactionTrigger",
+    "ContentPart",
+    "ContextCompaction",
+    "CustomToolCall",
+    "CustomToolCallOutput",
+    "EncryptedContent",
+    "Exec",
+    "FindInPage",
+    "FunctionCall",
+    "FunctionCallOutput",
+    "ImageGenerationCall",
+    "InputImage",
+    "InputText",
+    "LocalShellCall",
+    "Message",
+    "OpenPage",
+    "OutputPart",
+    "OutputText",
+    "Reasoning",
+    "ReasoningPart",
+    "ReasoningText",
+    "ResponseItem",
+    "Search",
+    "SummaryPart",
+    "SummaryText",
+    "Text",
+    "ToolSearchCall",
+    "ToolSearchOutput",
+    "UnknownItem",
+    "UnknownPart",
+    "WebSearchAction",
+    "WebSearchCall",
+    "decode_item",
+    "decode_items",
+    "encode_item",
+    "encode_unknown",
+]
