@@ -40,6 +40,10 @@ STREAMS = [
     b"database: x\ndata2: y\ndata: z\n\n",
     b"data: a\n\nevent: x\ndata: b\n",
     b"retry: 007\nretry: x\ndata: a\n\n",
+    b":\n\ndata: abc\n\ndata: a\n\n",
+    b":\n\ndata: a\rdata: b\n\n",
+    b":\n\nid: 4\ndata\ndata: x\n\n",
+    b"\xef\xbbdata: a\n\ndata: b\n\n",
 ]
 
 
@@ -128,6 +132,8 @@ plain_events = st.sampled_from(
         b"event: b\ndata: 2\n\n",
         b"event:\ndata:\n\n",
         b"data: 3\ndata: 4\n\n",
+        b"data: 3\rdata: 4\n\n",
+        b": c\ndata\ndata: 4\n\n",
         b"id: 5\nevent: a\ndata: 5\n\n",
         b"data: 6\nid: 6\n\n",
         b"event: none\n\n",
@@ -385,6 +391,16 @@ def test_oversized_event_after_others_is_not_lost_at_the_end() -> None:
 
     with pytest.raises(EventTooLargeError):
         decoder.close_data()
+
+
+def test_oversized_event_between_whole_chunks_stops_the_decoder() -> None:
+    decoder = SSEDecoder(8)
+    decoder.feed_data(b":\n\n")
+
+    with pytest.raises(EventTooLargeError):
+        decoder.feed_data(b"data: 123456789\n\n")
+    with pytest.raises(EventTooLargeError):
+        decoder.feed_data(b"data:a\n\n")
 
 
 def test_endless_line_is_refused_before_it_ends() -> None:
