@@ -1,0 +1,111 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from codex_api._core.calls import CallSettings, client_defaults
+from codex_api._core.operation import CallContext
+from codex_api._async.authorizer import Authorizer
+from codex_api._async.runner import Runner
+from codex_api.auth import NoAuth
+from codex_api.clock import SystemClock
+from codex_api.provider import Timeouts
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.network import Network
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from codex_api._async.responses import AsyncResponses
+    from codex_api.auth import AuthProvider
+    from codex_api.clock import Clock
+    from codex_api.provider import Provider
+    from codex_api.telemetry import Telemetry
+    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport.protocols import AsyncTransport
+
+
+class AsyncClient:
+    """Typed access to one provider.
+
+    Usable from several event loops, one after another, as with several ``asyncio.run``; not usable in
+    a forked child, which makes its own. Nothing is connected until the first call. Close it, or use
+    it in an ``async with`` block.
+
+    Args:
+        provider: Where requests go, and how they are retried.
+        auth: Credentials; None sends none.
+        timeouts: Limits in seconds.
+        network: TLS, proxy and connection settings, the same for HTTP and WebSocket.
+        transport: Performs HTTP instead of the built-in one; the client does not close it.
+        telemetry: Hears of attempts, waits and polls.
+        default_headers: Sent where nothing else sets a header of that name, such as ``originator``.
+        clock: Time and jitter, for tests; None is the machine's own.
+
+    Raises:
+        RequestBuildError: A default header is illegal.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        auth: AuthProvider | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        network: Network | None = None,
+        transport: AsyncTransport | None = None,
+        telemetry: Telemetry | None = None,
+        default_headers: HeaderSource | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._network = network or Network()
+        limits = timeouts or Timeouts()
+        settings = CallSettings(
+            context=CallContext(provider=provider, timeouts=limits),
+            clock=clock or SystemClock(),
+            telemetry=telemetry,
+            defaults=client_defaults(Headers(default_headers)),
+        )
+        self._owned = None if transport is not None else _engine(self._network, limits)
+        active = transport or self._owned
+        assert active is not None  # noqa: S101 - one of the two is there
+        self._runner = Runner(active, Authorizer(auth or NoAuth()), settings)
+
+    @property
+    def provider(self) -> Provider:
+        """Where requests go."""
+        return self._runner.settings.context.provider
+
+    @cached_property
+    def responses(self) -> AsyncResponses:
+        """Streamed responses, compaction and WebSocket connections."""
+        from codex_api._async.responses import AsyncResponses  # noqa: PLC0415 - loaded on first use
+
+        return AsyncResponses(self._runner)
+
+    async def close(self) -> None:
+        """Close idle connections and refuse further calls. May be called twice."""
+        if self._owned is not None:
+            await self._owned.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.provider!r})"
+
+
+def _engine(network: Network, timeouts: Timeouts) -> AsyncTransport:
+    from codex_api.transport.reqwest import AsyncReqwestTransport  # noqa: PLC0415 - only where it is used
+
+    return AsyncReqwestTransport(network, connect_timeout=timeouts.connect)

@@ -1,0 +1,143 @@
+"""One streamed response under asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from codex_api._async.watchdog import Watchdog
+from codex_api._core.collect import Collector
+from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
+from codex_api.transport.errors import ClientStateError, CodexApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from types import TracebackType
+
+    from codex_api._async.runner import Runner
+    from codex_api._core.collect import CollectedResponse
+    from codex_api._core.response_stream import ResponseStreamMachine
+    from codex_api.events import ResponseEvent
+    from codex_api.transport.protocols import AsyncStreamResponse
+
+
+class AsyncResponseStream(StreamFacts):
+    """The events of one response, as they arrive.
+
+    Use it in an ``async with`` block, which makes the call on entry and closes the connection on
+    exit, wherever the reading stopped. It is read once, by one task at a time; what was already
+    read is not repeated. ``close`` may be called from any task of the loop.
+
+    Raises:
+        CodexApiError: On entry and while reading: the mapped failure, raised the moment it is read.
+    """
+
+    def __init__(self, runner: Runner, call: StreamCall) -> None:
+        super().__init__(call)
+        self._runner = runner
+        self._response: AsyncStreamResponse | None = None
+        self._events: AsyncGenerator[ResponseEvent, None] | None = None
+        self._watchdog: Watchdog | None = None
+        self._over = False
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        clock = self._runner.settings.clock
+        started_at = clock.monotonic()
+        self._response = await self._runner.open(self._call.request, started_at)
+        self._start_machine(self._response.headers, started_at, clock.monotonic())
+        self._watchdog = Watchdog(clock.monotonic)
+        self._events = self._read(self._response, self._opened(), self._watchdog)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __aiter__(self) -> AsyncGenerator[ResponseEvent, None]:
+        events = self._readable()
+        if self._over:
+            raise ClientStateError(OVER)
+        return events
+
+    async def __anext__(self) -> ResponseEvent:
+        return await anext(self._readable())
+
+    async def close(self) -> None:
+        """Close the connection now, which tells the server to stop. May be called twice.
+
+        A task that is waiting for an event gets a ``ClientStateError``.
+        """
+        self._closed = True
+        if self._watchdog is not None:
+            self._watchdog.interrupt()
+        if self._response is not None:
+            await self._response.aclose()
+        if self._events is not None and not self._events.ag_running:
+            await self._events.aclose()
+
+    async def collect(self) -> CollectedResponse:
+        """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
+
+        Raises:
+            CodexApiError: The failure that ended the response; nothing partial is returned.
+        """
+        if self._machine is None:
+            async with self:
+                return await self.collect()
+        collector = Collector()
+        async for event in self:
+            collector.add(event)
+        return collector.finish(self)
+
+    def _readable(self) -> AsyncGenerator[ResponseEvent, None]:
+        events = self._events
+        if events is None:
+            raise ClientStateError(NOT_OPEN)
+        if events.ag_running:
+            raise ClientStateError(IN_USE)
+        if self._closed and not self._opened().done:
+            raise ClientStateError(CLOSED)
+        return events
+
+    async def _read(
+        self, response: AsyncStreamResponse, machine: ResponseStreamMachine, watchdog: Watchdog
+    ) -> AsyncGenerator[ResponseEvent, None]:
+        monotonic = self._runner.settings.clock.monotonic
+        poll = self._call.telemetry.on_sse_poll if self._call.telemetry else None
+        read_chunk, guard, feed = response.read_chunk, watchdog.guard, machine.feed
+        fed_at = monotonic()
+        try:
+            for event in machine.initial:
+                yield event
+            while not machine.done:
+                now = monotonic()
+                try:
+                    chunk = await guard(read_chunk(), self._deadline(machine, now - fed_at))
+                except TimeoutError as exc:
+                    if poll:
+                        poll("timeout", monotonic() - now)
+                    raise self._late(machine, monotonic()) from exc
+                except CodexApiError as exc:
+                    if poll:
+                        poll("error", monotonic() - now)
+                    exc.request_id = machine.request_id
+                    raise
+                fed_at = monotonic()
+                if poll:
+                    poll("end" if chunk is None else "data", fed_at - now)
+                events = machine.close() if chunk is None else feed(chunk, fed_at)
+                if machine.done or machine.failure is not None:
+                    await response.aclose()  # before the caller looks at the last events
+                for event in events:
+                    yield event
+                if machine.failure is not None:
+                    raise machine.failure
+        finally:
+            self._over = True
+            watchdog.stop()
+            await response.aclose()

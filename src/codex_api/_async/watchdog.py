@@ -1,0 +1,84 @@
+"""Ends waits that take too long, at next to no cost for those that do not.
+
+``asyncio.timeout`` sets and cancels a timer for each wait. Here one timer serves many waits: when
+it fires before the current limit, it is set again; only at the limit does it cancel the waiting
+task. The cancellation is taken back before anybody outside can see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from codex_api._core.stream_call import CLOSED
+from codex_api.transport.errors import ClientStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+
+class Watchdog:
+    """Guards the waits of one stream; used by one task at a time."""
+
+    __slots__ = ("_clock", "_deadline", "_reason", "_task", "_timer", "_timer_at")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._deadline: float | None = None
+        self._reason: Exception | None = None
+
+    async def guard(self, awaitable: Awaitable[T], deadline: float | None) -> T:
+        """Wait for ``awaitable`` up to ``deadline``, an instant of the clock; None sets no limit.
+
+        Raises:
+            TimeoutError: The deadline passed.
+            ClientStateError: ``interrupt`` was called.
+        """
+        self._deadline = deadline
+        if deadline is not None and (self._timer is None or deadline < self._timer_at):
+            self._set(deadline)
+        self._task = task = asyncio.current_task()
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            reason, self._reason = self._reason, None
+            if reason is None or task is None or task.uncancel() > 0:
+                raise
+            raise reason from None
+        finally:
+            self._task = None
+
+    def interrupt(self) -> None:
+        """End the wait that is going on, if any."""
+        self._end(ClientStateError(CLOSED))
+
+    def stop(self) -> None:
+        """Take the timer back. The watchdog may be used again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self, deadline: float) -> None:
+        self.stop()
+        loop = asyncio.get_running_loop()
+        self._timer_at = deadline
+        self._timer = loop.call_later(max(0.0, deadline - self._clock()), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._task is None or self._deadline is None:
+            return  # the next wait sets it again
+        if self._clock() < self._deadline:
+            self._set(self._deadline)
+        else:
+            self._end(TimeoutError())
+
+    def _end(self, reason: Exception) -> None:
+        if self._task is not None and self._reason is None:
+            self._reason = reason
+            self._task.cancel()

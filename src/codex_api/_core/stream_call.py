@@ -1,0 +1,153 @@
+"""What both fronts know of one streamed call: its request, and what its answer told so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codex_api._core.response_stream import ResponseStreamMachine
+from codex_api.transport.errors import ClientStateError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
+    from codex_api.telemetry import Telemetry
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.messages import Request
+    from codex_api.transport.errors import CodexApiError
+    from codex_api.types.request import ResponsesOptions, TurnState
+
+
+NOT_OPEN = "the response stream is not open: use it in a with block"
+OVER = "the response was read to its end already; collect() keeps its items and text"
+IN_USE = "the response stream is being read elsewhere; one reader at a time"
+CLOSED = "the response stream is closed; call stream() again for another response"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamCall:
+    """A streamed call that is ready to be made.
+
+    Attributes:
+        idle_timeout: Seconds without an event; the provider's.
+        liveness_timeout: Seconds without any byte.
+        first_event_timeout: Seconds from the call's start to the first event.
+        total_timeout: Seconds for all of it.
+    """
+
+    request: Request
+    options: ResponsesOptions
+    idle_timeout: float | None
+    liveness_timeout: float | None
+    first_event_timeout: float | None
+    total_timeout: float | None
+    telemetry: Telemetry | None = None
+
+
+class StreamFacts:
+    """The part of a response stream that needs no I/O. The fronts derive from it."""
+
+    def __init__(self, call: StreamCall) -> None:
+        self._call = call
+        self._machine: ResponseStreamMachine | None = None
+        self._headers: Headers | None = None
+        self._total_deadline: float | None = None
+        self._used = False
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields of the answer.
+
+        Raises:
+            ClientStateError: The stream is not open yet.
+        """
+        if self._headers is None:
+            raise ClientStateError(NOT_OPEN)
+        return self._headers
+
+    @property
+    def request_id(self) -> str | None:
+        """Value of ``x-request-id``, or None."""
+        return self._opened().request_id
+
+    @property
+    def rate_limits(self) -> RateLimitSnapshot | None:
+        """The newest snapshot of the default limit, or None when none was told."""
+        return self._opened().rate_limits
+
+    @property
+    def rate_limits_by_id(self) -> Mapping[str, RateLimitSnapshot]:
+        """The newest snapshot of each limit, by its id."""
+        return self._opened().rate_limits_by_id
+
+    @property
+    def api_rate_limits(self) -> ApiRateLimits | None:
+        """The ``x-ratelimit-*`` limits of the answer's headers, or None."""
+        return self._opened().api_rate_limits
+
+    @property
+    def server_model(self) -> str | None:
+        """The model that the server says it runs, newest first heard, or None."""
+        return self._opened().server_model
+
+    @property
+    def turn_state(self) -> str | None:
+        """The sticky-routing value of this turn, or None."""
+        return self._turn_state_cell().get()
+
+    @property
+    def response_id(self) -> str | None:
+        """Id of the response, once an event told it."""
+        return self._opened().response_id
+
+    def _turn_state_cell(self) -> TurnState:
+        return self._opened().turn_state
+
+    def _opened(self) -> ResponseStreamMachine:
+        if self._machine is None:
+            raise ClientStateError(NOT_OPEN)
+        return self._machine
+
+    def _begin(self) -> None:
+        if self._used:
+            message = "a response stream is opened once; call stream() again for another response"
+            raise ClientStateError(message)
+        self._used = True
+
+    def _start_machine(self, headers: Headers, started_at: float, now: float) -> None:
+        call = self._call
+        self._headers = headers
+        if call.total_timeout is not None:
+            self._total_deadline = started_at + call.total_timeout
+        self._machine = ResponseStreamMachine(
+            headers,
+            idle_timeout=call.idle_timeout,
+            liveness_timeout=call.liveness_timeout,
+            first_event_timeout=call.first_event_timeout,
+            started_at=started_at,
+            now=now,
+            max_event_bytes=call.options.max_event_bytes,
+            other_events=call.options.other_events,
+            turn_state=call.options.turn_state,
+        )
+
+    def _deadline(self, machine: ResponseStreamMachine, slack: float) -> float | None:
+        """Give the instant at which waiting ends.
+
+        Args:
+            machine: Its clocks run from what it was last fed.
+            slack: Seconds since then in which nobody waited, because the caller was busy. They are
+                not the server's fault and count for the whole call only.
+        """
+        deadline = machine.deadline
+        if deadline is not None:
+            deadline += slack
+        total = self._total_deadline
+        return total if deadline is None or (total is not None and total < deadline) else deadline
+
+    def _late(self, machine: ResponseStreamMachine, now: float) -> CodexApiError:
+        if self._total_deadline is not None and now >= self._total_deadline:
+            limit = self._call.total_timeout
+            return DeadlineExceededError(f"the call took longer than {limit} s")
+        return machine.timed_out(now)

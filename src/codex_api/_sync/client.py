@@ -1,0 +1,110 @@
+"""The client for blocking code."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from codex_api._core.calls import CallSettings, client_defaults
+from codex_api._core.operation import CallContext
+from codex_api._sync.authorizer import Authorizer
+from codex_api._sync.runner import Runner
+from codex_api.auth import NoAuth
+from codex_api.clock import SystemClock
+from codex_api.provider import Timeouts
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.network import Network
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from codex_api._sync.responses import Responses
+    from codex_api.auth import AuthProvider
+    from codex_api.clock import Clock
+    from codex_api.provider import Provider
+    from codex_api.telemetry import Telemetry
+    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport.protocols import Transport
+
+
+class Client:
+    """Typed access to one provider.
+
+    Safe to share between threads; not usable in a forked child, which makes its own. Nothing is
+    connected until the first call. Close it, or use it in a ``with`` block.
+
+    Args:
+        provider: Where requests go, and how they are retried.
+        auth: Credentials; None sends none.
+        timeouts: Limits in seconds.
+        network: TLS, proxy and connection settings, the same for HTTP and WebSocket.
+        transport: Performs HTTP instead of the built-in one; the client does not close it.
+        telemetry: Hears of attempts, waits and polls.
+        default_headers: Sent where nothing else sets a header of that name, such as ``originator``.
+        clock: Time and jitter, for tests; None is the machine's own.
+
+    Raises:
+        RequestBuildError: A default header is illegal.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        auth: AuthProvider | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        network: Network | None = None,
+        transport: Transport | None = None,
+        telemetry: Telemetry | None = None,
+        default_headers: HeaderSource | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._network = network or Network()
+        limits = timeouts or Timeouts()
+        settings = CallSettings(
+            context=CallContext(provider=provider, timeouts=limits),
+            clock=clock or SystemClock(),
+            telemetry=telemetry,
+            defaults=client_defaults(Headers(default_headers)),
+        )
+        self._owned = None if transport is not None else _engine(self._network, limits)
+        active = transport or self._owned
+        assert active is not None  # noqa: S101 - one of the two is there
+        self._runner = Runner(active, Authorizer(auth or NoAuth()), settings)
+
+    @property
+    def provider(self) -> Provider:
+        """Where requests go."""
+        return self._runner.settings.context.provider
+
+    @cached_property
+    def responses(self) -> Responses:
+        """Streamed responses, compaction and WebSocket connections."""
+        from codex_api._sync.responses import Responses  # noqa: PLC0415 - loaded on first use
+
+        return Responses(self._runner)
+
+    def close(self) -> None:
+        """Close idle connections and refuse further calls. May be called twice."""
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.provider!r})"
+
+
+def _engine(network: Network, timeouts: Timeouts) -> Transport:
+    from codex_api.transport.reqwest import ReqwestTransport  # noqa: PLC0415 - only where it is used
+
+    return ReqwestTransport(network, connect_timeout=timeouts.connect)

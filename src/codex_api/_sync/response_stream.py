@@ -1,0 +1,132 @@
+"""One streamed response in blocking code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from codex_api._core.collect import Collector
+from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
+from codex_api.transport.errors import ClientStateError, CodexApiError, TransportTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from codex_api._core.collect import CollectedResponse
+    from codex_api._core.response_stream import ResponseStreamMachine
+    from codex_api._sync.runner import Runner
+    from codex_api.events import ResponseEvent
+    from codex_api.transport.protocols import StreamResponse
+
+
+class ResponseStream(StreamFacts):
+    """The events of one response, as they arrive.
+
+    Use it in a ``with`` block, which makes the call on entry and closes the connection on exit,
+    wherever the reading stopped. It is read once, by one thread at a time; what was already read is
+    not repeated. ``close`` may be called from any thread.
+
+    Raises:
+        CodexApiError: On entry and while reading: the mapped failure, raised the moment it is read.
+    """
+
+    def __init__(self, runner: Runner, call: StreamCall) -> None:
+        super().__init__(call)
+        self._runner = runner
+        self._response: StreamResponse | None = None
+        self._events: Generator[ResponseEvent, None, None] | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._begin()
+        clock = self._runner.settings.clock
+        started_at = clock.monotonic()
+        self._response = self._runner.open(self._call.request, started_at)
+        self._start_machine(self._response.headers, started_at, clock.monotonic())
+        self._events = self._read(self._response, self._opened())
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Generator[ResponseEvent, None, None]:
+        events = self._readable()
+        if events.gi_frame is None:
+            raise ClientStateError(OVER)
+        return events
+
+    def __next__(self) -> ResponseEvent:
+        return next(self._readable())
+
+    def close(self) -> None:
+        """Close the connection now, which tells the server to stop. May be called twice."""
+        self._closed = True
+        if self._response is not None:
+            self._response.close()
+        if self._events is not None and not self._events.gi_running:
+            self._events.close()
+
+    def collect(self) -> CollectedResponse:
+        """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
+
+        Raises:
+            CodexApiError: The failure that ended the response; nothing partial is returned.
+        """
+        if self._machine is None:
+            with self:
+                return self.collect()
+        collector = Collector()
+        for event in self:
+            collector.add(event)
+        return collector.finish(self)
+
+    def _readable(self) -> Generator[ResponseEvent, None, None]:
+        events = self._events
+        if events is None:
+            raise ClientStateError(NOT_OPEN)
+        if events.gi_running:
+            raise ClientStateError(IN_USE)
+        if self._closed and not self._opened().done:
+            raise ClientStateError(CLOSED)
+        return events
+
+    def _read(
+        self, response: StreamResponse, machine: ResponseStreamMachine
+    ) -> Generator[ResponseEvent, None, None]:
+        monotonic = self._runner.settings.clock.monotonic
+        poll = self._call.telemetry.on_sse_poll if self._call.telemetry else None
+        fed_at = monotonic()
+        try:
+            yield from machine.initial
+            while not machine.done:
+                now = monotonic()
+                deadline = self._deadline(machine, now - fed_at)
+                try:
+                    chunk = response.read_chunk(
+                        None if deadline is None else max(0.0, deadline - now)
+                    )
+                except TransportTimeoutError as exc:
+                    if poll:
+                        poll("timeout", monotonic() - now)
+                    raise self._late(machine, monotonic()) from exc
+                except CodexApiError as exc:
+                    if poll:
+                        poll("error", monotonic() - now)
+                    exc.request_id = machine.request_id
+                    raise
+                fed_at = monotonic()
+                if poll:
+                    poll("end" if chunk is None else "data", fed_at - now)
+                events = machine.close() if chunk is None else machine.feed(chunk, fed_at)
+                if machine.done or machine.failure is not None:
+                    response.close()  # before the caller looks at the last events
+                yield from events
+                if machine.failure is not None:
+                    raise machine.failure
+        finally:
+            response.close()

@@ -1,0 +1,135 @@
+"""Performs the effects of flows in blocking code."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from codex_api._core.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
+from codex_api.errors import map_api_error
+from codex_api.transport._core import flow as flows
+from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
+from codex_api.transport._core.messages import Response
+from codex_api.transport.errors import CodexApiError, TransportError
+
+if TYPE_CHECKING:
+    from codex_api._core.calls import CallSettings
+    from codex_api._core.operation import Operation
+    from codex_api._sync.authorizer import Authorizer
+    from codex_api.transport._core.messages import Request
+    from codex_api.transport.protocols import StreamResponse, Transport
+
+T = TypeVar("T")
+
+
+class Runner:
+    """Runs the calls of one client."""
+
+    def __init__(self, transport: Transport, auth: Authorizer, settings: CallSettings) -> None:
+        self.transport = transport
+        self.auth = auth
+        self.settings = settings
+
+    def run(self, operation: Operation[T]) -> T:
+        """Make a unary call and decode its answer.
+
+        Raises:
+            CodexApiError: The mapped failure.
+        """
+        policy = self.settings.unary_policy(operation.timeout, operation.accept)
+        return operation.decode(self.drive(flows.call(operation.request, policy)))
+
+    def open(self, request: Request, started_at: float) -> StreamResponse:
+        """Make a call up to the head of its streamed answer.
+
+        Raises:
+            CodexApiError: The mapped failure.
+        """
+        performer = _Performer(self.transport, self.auth, self.settings)
+        performer.drive(flows.open_stream(request, self.settings.stream_policy(started_at)))
+        assert performer.opened is not None  # noqa: S101 - what open_stream ends with
+        return performer.opened
+
+    def drive(self, flow: Flow[T]) -> T:
+        """Perform a flow to its end.
+
+        Raises:
+            CodexApiError: The mapped failure.
+        """
+        return _Performer(self.transport, self.auth, self.settings).drive(flow)
+
+
+class _Performer:
+    """One flow's run, and the stream that it opened."""
+
+    __slots__ = ("_auth", "_generation", "_settings", "_transport", "opened")
+
+    def __init__(self, transport: Transport, auth: Authorizer, settings: CallSettings) -> None:
+        self._transport = transport
+        self._auth = auth
+        self._settings = settings
+        self._generation = 0
+        self.opened: StreamResponse | None = None
+
+    def drive(self, flow: Flow[T]) -> T:
+        result: object = None
+        failure: CodexApiError | None = None
+        try:
+            while True:
+                try:
+                    effect = flow.throw(failure) if failure is not None else flow.send(result)
+                except StopIteration as stop:
+                    answer: T = stop.value
+                    return answer
+                try:
+                    result, failure = self._perform(effect), None
+                except CodexApiError as exc:
+                    failure = exc
+        except CodexApiError as exc:
+            error = map_api_error(exc, now=self._settings.clock.wall())
+            if error is exc:
+                raise
+            raise error from exc
+        except BaseException:
+            flow.close()
+            if self.opened is not None:
+                self.opened.close()
+            raise
+
+    def _perform(self, effect: Effect) -> object:
+        match effect:
+            case Send(request, False, timeout):
+                return self._transport.execute(request, timeout)
+            case Send(request, _, timeout):
+                return self._open(request, timeout)
+            case Sleep(delay):
+                return self._settings.clock.sleep(delay)
+            case Authorize(request):
+                self._generation = self._auth.generation
+                return self._auth.apply(request)
+            case Refresh():
+                return self._auth.refresh(self._generation)
+
+    def _open(self, request: Request, timeout: float | None) -> Head | Response:
+        stream = self._transport.stream(request, timeout)
+        if 200 <= stream.status <= 299:  # noqa: PLR2004 - success
+            self.opened = stream
+            return Head(stream.status, stream.headers)
+        try:
+            return Response(stream.status, stream.headers, _error_body(stream))
+        finally:
+            stream.close()
+
+
+def _error_body(stream: StreamResponse) -> bytes:
+    body = b""
+    ends_at = time.monotonic() + ERROR_BODY_TIMEOUT
+    try:
+        while len(body) < MAX_ERROR_BODY_BYTES:
+            chunk = stream.read_chunk(max(0.0, ends_at - time.monotonic()))
+            if chunk is None:
+                break
+            body += chunk
+    except TransportError:
+        pass  # the status counts; what came of the body is kept
+    return body[:MAX_ERROR_BODY_BYTES]

@@ -1,0 +1,46 @@
+"""Time and chance, in one place that a test can replace.
+
+``Client(clock=...)`` takes any object with these methods, so that retries, backoff and every limit
+on waiting can be tested without waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where a client gets its time and its jitter from."""
+
+    def monotonic(self) -> float:
+        """Give seconds that never run backwards."""
+        ...
+
+    def wall(self) -> float:
+        """Give Unix seconds."""
+        ...
+
+    def draw(self) -> float:
+        """Give a number uniform in [0, 1)."""
+        ...
+
+    def sleep(self, delay: float) -> None:
+        """Wait ``delay`` seconds in blocking code."""
+        ...
+
+    async def sleep_async(self, delay: float) -> None:
+        """Wait ``delay`` seconds under asyncio."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time and randomness."""
+
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
+    draw = staticmethod(random.random)
+    sleep = staticmethod(time.sleep)
+    sleep_async = staticmethod(asyncio.sleep)

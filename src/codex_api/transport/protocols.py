@@ -1,0 +1,127 @@
+"""What a transport has to do, so that another one can take its place.
+
+A transport performs single attempts. It follows no redirect, retries nothing, raises for no status
+and adds no header of its own beyond what HTTP needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.messages import Request, Response
+
+
+class StreamResponse(Protocol):
+    """An answer whose body is still arriving. Whoever got it closes it."""
+
+    @property
+    def status(self) -> int:
+        """Status code."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields, in the order in which they came."""
+        ...
+
+    def read_chunk(self, timeout: float | None = None) -> bytes | None:
+        """Wait for the next piece of the body, of any size.
+
+        Args:
+            timeout: Seconds to wait; None waits without limit. After a timeout the next call goes
+                on where this one stopped.
+
+        Returns:
+            Bytes, or None at the end of the body.
+
+        Raises:
+            TransportTimeoutError: Nothing came in time.
+            NetworkError: The connection broke before the body was complete.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the connection up at once. May be called twice."""
+        ...
+
+
+class Transport(Protocol):
+    """Performs blocking HTTP. Safe to share between threads."""
+
+    def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request and read the whole answer, whatever its status.
+
+        Args:
+            request: Its body is ``RawBody``, ``StreamedBody`` or None.
+            timeout: Seconds until the answer is complete; None sets no limit.
+
+        Raises:
+            RequestBuildError: The request cannot be sent as it is.
+            TransportTimeoutError: The answer was not complete in time.
+            NetworkError: The connection could not be made, or broke.
+            ClientStateError: The transport is closed or from another process.
+        """
+        ...
+
+    def stream(self, request: Request, timeout: float | None = None) -> StreamResponse:
+        """Send a request and return when the head of the answer is there.
+
+        Args:
+            request: As for ``execute``.
+            timeout: Seconds until the head is there; None sets no limit.
+
+        Raises:
+            TransportError: As ``execute``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close idle connections and refuse further requests. May be called twice."""
+        ...
+
+
+class AsyncStreamResponse(Protocol):
+    """``StreamResponse`` for asyncio; the reader sets its own limits by cancelling."""
+
+    @property
+    def status(self) -> int:
+        """Status code."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields, in the order in which they came."""
+        ...
+
+    async def read_chunk(self) -> bytes | None:
+        """Wait for the next piece of the body; cancelling loses nothing.
+
+        Returns:
+            Bytes, or None at the end of the body.
+
+        Raises:
+            NetworkError: The connection broke before the body was complete.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection up at once. May be called twice."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """Performs HTTP under asyncio. Usable from several event loops, one after another."""
+
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:  # noqa: ASYNC109 - same shape as the blocking one
+        """Send a request and read the whole answer; as ``Transport.execute``."""
+        ...
+
+    async def stream(self, request: Request, timeout: float | None = None) -> AsyncStreamResponse:  # noqa: ASYNC109 - same shape as the blocking one
+        """Send a request and return when the head of the answer is there."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close idle connections and refuse further requests. May be called twice."""
+        ...

@@ -1,0 +1,395 @@
+"""HTTP over ``pyreqwest``, for asyncio and for blocking code. The only file that imports it.
+
+Both fronts use the engine's async client. The blocking one drives the engine's coroutines itself
+(``_Driver``), since the engine's own blocking client cannot be interrupted: neither a signal nor a
+deadline nor a close from another thread ends its wait for a silent server (docs/adr/0002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from asyncio import events
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyreqwest import exceptions as engine_errors
+from pyreqwest.client import ClientBuilder
+from pyreqwest.proxy import ProxyBuilder
+
+from codex_api.transport import cookie_jar
+from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import RawBody, Response, StreamedBody
+from codex_api.transport.errors import (
+    ClientStateError,
+    ConnectTimeoutError,
+    NetworkError,
+    RequestBuildError,
+    TransportError,
+    TransportTimeoutError,
+)
+from codex_api.transport.network import Network, certificates_der, proxy_for
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pyreqwest.client import Client
+    from pyreqwest.request import RequestBuilder, StreamRequest
+    from pyreqwest.response import Response as EngineResponse
+
+    from codex_api.transport._core.messages import Request
+
+T = TypeVar("T")
+
+_NO_ENGINE = "this client was made in another process; make a new one after os.fork()"
+_CLOSED = "this client is closed; make a new one"
+
+
+class _Engine:
+    """The engine's client, built on first use and tied to the process that built it."""
+
+    def __init__(self, network: Network, connect_timeout: float | None) -> None:
+        self._network = network
+        self._connect_timeout = connect_timeout
+        self._client: Client | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    def client(self) -> Client:
+        if os.getpid() != self._pid:
+            raise ClientStateError(_NO_ENGINE)
+        if self._closed:
+            raise ClientStateError(_CLOSED)
+        if self._client is None:
+            self._client = self._built()
+        return self._client
+
+    def take(self) -> Client | None:
+        """Mark it closed and give what there is to close."""
+        client, self._client, self._closed = self._client, None, True
+        return client if os.getpid() == self._pid else None
+
+    def request(self, request: Request) -> StreamRequest:
+        try:
+            builder = self.client().request(request.method, request.url)
+            builder = builder.headers(_wire_headers(request))
+            # With the engine's default of 64 KiB the first event arrives with the last.
+            builder = builder.streamed_read_buffer_limit(0)
+            return _with_body(builder, request).build_streamed()
+        except engine_errors.PyreqwestError as exc:
+            raise _translated(exc) from exc
+        except (ValueError, TypeError) as exc:
+            message = "the request's URL, method or headers are not legal HTTP"
+            raise RequestBuildError(message) from exc
+
+    def _built(self) -> Client:
+        network = self._network
+        builder = (
+            ClientBuilder()
+            .follow_redirects(enable=False)  # they would carry our auth headers to another host
+            .referer(enable=False)
+            .gzip(enable=False)
+            .brotli(enable=False)
+            .zstd(enable=False)
+            .deflate(enable=False)
+            .http1_lower_case_headers()
+            .http2(network.http2)
+            .max_connections(network.max_connections)
+            .no_proxy()
+        )
+        if self._connect_timeout is not None:
+            builder = builder.connect_timeout(timedelta(seconds=self._connect_timeout))
+        if network.tcp_keepalive is not None:
+            builder = builder.tcp_keepalive(timedelta(seconds=network.tcp_keepalive))
+            builder = builder.tcp_keepalive_interval(timedelta(seconds=network.tcp_keepalive))
+        if network.pool_idle_timeout is not None:
+            builder = builder.pool_idle_timeout(timedelta(seconds=network.pool_idle_timeout))
+        if network.uses_proxies():
+            builder = builder.proxy(ProxyBuilder.custom(lambda url: proxy_for(str(url), network)))
+        for certificate in certificates_der(network) or ():
+            builder = builder.add_root_certificate_der(certificate)
+        try:
+            return builder.build()
+        except RuntimeError as exc:  # what the engine raises in a forked child
+            raise ClientStateError(_NO_ENGINE) from exc
+        except engine_errors.PyreqwestError as exc:
+            raise _translated(exc) from exc
+
+
+def _wire_headers(request: Request) -> list[tuple[str, str]]:
+    pairs = list(request.headers.items())
+    cookie = cookie_jar.header_for(request.url)
+    if cookie is not None and "cookie" not in request.headers:
+        pairs.append(("cookie", cookie))
+    body = request.body
+    if isinstance(body, StreamedBody) and body.length is not None:
+        pairs.append(("content-length", str(body.length)))
+    return pairs
+
+
+def _with_body(builder: RequestBuilder, request: Request) -> RequestBuilder:
+    body = request.body
+    if body is None:
+        return builder
+    if isinstance(body, RawBody):
+        return builder.body_bytes(body.data)
+    if isinstance(body, StreamedBody):
+        return builder.body_stream(body.open())
+    message = "a transport sends prepared bodies only"
+    raise RequestBuildError(message)
+
+
+def _translated(error: engine_errors.PyreqwestError) -> TransportError:
+    """Name an engine error in our terms. Its texts may hold the whole URL, so they are cut."""
+    reason = _reason(error)
+    if isinstance(error, engine_errors.BuilderError):
+        return RequestBuildError(f"the request cannot be built: {reason}")
+    if isinstance(error, engine_errors.ConnectTimeoutError):
+        return ConnectTimeoutError("the connection was not made in time")
+    if isinstance(error, engine_errors.RequestTimeoutError):
+        return TransportTimeoutError(f"the request timed out: {reason}")
+    if isinstance(error, engine_errors.ClientClosedError):
+        return ClientStateError(_CLOSED)
+    return NetworkError(reason)
+
+
+def _reason(error: engine_errors.PyreqwestError) -> str:
+    details = getattr(error, "details", None) or {}
+    causes = [cause["message"] for cause in details.get("causes") or ()]
+    told = [text for text in (error.message, *causes) if "://" not in text]
+    # The chain repeats itself; the outermost text and the innermost cause say it all.
+    return ": ".join(dict.fromkeys([told[0], told[-1]])) if told else "the request failed"
+
+
+def _headers_of(response: EngineResponse) -> Headers:
+    return Headers.lenient(list(response.headers.items()))
+
+
+class _AsyncStream:
+    """A streamed answer under asyncio."""
+
+    __slots__ = ("_entered", "_read", "_response", "headers", "status")
+
+    def __init__(self, entered: StreamRequest, response: EngineResponse) -> None:
+        self._entered = entered
+        self._response = response
+        self._read = response.body_reader.read_chunk
+        self.status = response.status
+        self.headers = _headers_of(response)
+
+    async def read_chunk(self) -> bytes | None:
+        try:
+            chunk = await self._read()
+        except engine_errors.PyreqwestError as exc:
+            raise _translated(exc) from exc
+        return None if chunk is None else chunk.to_bytes()
+
+    async def read_all(self) -> bytes:
+        try:
+            return (await self._response.bytes()).to_bytes()
+        except engine_errors.PyreqwestError as exc:
+            raise _translated(exc) from exc
+
+    async def aclose(self) -> None:
+        await self._entered.__aexit__(None, None, None)
+
+
+class AsyncReqwestTransport:
+    """``AsyncTransport`` over pyreqwest.
+
+    Args:
+        network: TLS, proxy, keep-alive and pool settings.
+        connect_timeout: Seconds until TCP and TLS are up; None sets no limit.
+    """
+
+    def __init__(
+        self, network: Network | None = None, *, connect_timeout: float | None = None
+    ) -> None:
+        self._engine = _Engine(network or Network(), connect_timeout)
+
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:  # noqa: ASYNC109 - same shape as the blocking one
+        """Send a request and read the whole answer."""
+        try:
+            async with asyncio.timeout(timeout):
+                stream = await self._open(request)
+                try:
+                    body = await stream.read_all()
+                finally:
+                    await stream.aclose()
+        except TimeoutError as exc:
+            raise _late(exc, timeout, "answer") from exc
+        return Response(stream.status, stream.headers, body)
+
+    async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:  # noqa: ASYNC109 - same shape as the blocking one
+        """Send a request and return when the head of the answer is there."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._open(request)
+        except TimeoutError as exc:
+            raise _late(exc, timeout, "head of the answer") from exc
+
+    async def _open(self, request: Request) -> _AsyncStream:
+        entered = self._engine.request(request)
+        try:
+            response = await entered.__aenter__()
+        except engine_errors.PyreqwestError as exc:
+            raise _translated(exc) from exc
+        opened = _AsyncStream(entered, response)
+        cookie_jar.store(request.url, opened.headers)
+        return opened
+
+    async def aclose(self) -> None:
+        """Close idle connections and refuse further requests."""
+        client = self._engine.take()
+        if client is not None:
+            await client.close()
+
+
+def _late(error: TimeoutError, timeout: float | None, what: str) -> TransportError:
+    if isinstance(error, TransportError):
+        return error
+    return TransportTimeoutError(f"no complete {what} within {timeout} s")
+
+
+class _Driver:
+    """Runs the engine's coroutines in a blocking thread.
+
+    The engine wakes whoever waits through two methods of the running event loop, both of which it
+    finds here: ``create_future``, whose result only has to yield once, and
+    ``call_soon_threadsafe``, which here puts into a queue. Waiting on that queue ends with a
+    deadline or a signal. A wake-up too many costs one more look, nothing else.
+    """
+
+    __slots__ = ("_future", "_wait", "call_soon_threadsafe")
+
+    def __init__(self) -> None:
+        wakeups: SimpleQueue[object] = SimpleQueue()
+        self._wait = wakeups.get
+        self.call_soon_threadsafe = wakeups.put
+        self._future = [self]
+
+    def create_future(self) -> list[_Driver]:
+        return self._future
+
+    def advance(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
+        """Run ``coroutine`` to its end, or raise ``Empty`` after ``timeout`` seconds.
+
+        After ``Empty`` or a signal the coroutine is left as it is: advance it again, or close it.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        send = coroutine.send
+        while True:
+            outer = events._get_running_loop()
+            events._set_running_loop(self)  # type: ignore[arg-type]  # two methods are all it needs
+            try:
+                yielded = send(None)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            finally:
+                events._set_running_loop(outer)
+            if yielded is None:  # woken while it looked
+                continue
+            if deadline is None:
+                self._wait()
+            else:
+                left = deadline - time.monotonic()
+                self._wait(timeout=left) if left > 0 else self._wait(block=False)
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run ``coroutine`` to its end; whatever cuts it short cancels it.
+
+        Raises:
+            TransportTimeoutError: ``timeout`` seconds have passed.
+            TransportError: What the engine raised.
+        """
+        try:
+            return self.advance(coroutine, timeout)
+        except Empty:
+            message = f"no complete answer within {timeout} s"
+            raise TransportTimeoutError(message) from None
+        except engine_errors.PyreqwestError as exc:
+            raise _translated(exc) from exc
+        finally:
+            coroutine.close()
+
+
+class _Stream:
+    """A streamed answer in blocking code."""
+
+    __slots__ = ("_driver", "_entered", "_pending", "_read", "_response", "headers", "status")
+
+    def __init__(
+        self, driver: _Driver, entered: StreamRequest, response: EngineResponse
+    ) -> None:
+        self._driver = driver
+        self._entered = entered
+        self._response = response
+        self._read = response.body_reader.read_chunk
+        self._pending: Coroutine[Any, Any, Any] | None = None
+        self.status = response.status
+        self.headers = _headers_of(response)
+
+    def read_chunk(self, timeout: float | None = None) -> bytes | None:
+        coroutine = self._pending or self._read()
+        self._pending = coroutine  # kept after a timeout, so that nothing it holds is lost
+        try:
+            chunk = self._driver.advance(coroutine, timeout)
+        except Empty:
+            message = f"no data within {timeout} s"
+            raise TransportTimeoutError(message) from None
+        except engine_errors.PyreqwestError as exc:
+            self._pending = None
+            raise _translated(exc) from exc
+        self._pending = None
+        return None if chunk is None else chunk.to_bytes()
+
+    def read_all(self, timeout: float | None) -> bytes:
+        return self._driver.run(self._response.bytes(), timeout).to_bytes()
+
+    def close(self) -> None:
+        if self._pending is not None:
+            self._pending.close()
+            self._pending = None
+        self._driver.run(self._entered.__aexit__(None, None, None))
+
+
+class ReqwestTransport:
+    """``Transport`` over pyreqwest; safe to share between threads.
+
+    Args:
+        network: TLS, proxy, keep-alive and pool settings.
+        connect_timeout: Seconds until TCP and TLS are up; None sets no limit.
+    """
+
+    def __init__(
+        self, network: Network | None = None, *, connect_timeout: float | None = None
+    ) -> None:
+        self._engine = _Engine(network or Network(), connect_timeout)
+
+    def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request and read the whole answer."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        stream = self.stream(request, timeout)
+        try:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            body = stream.read_all(left)
+        finally:
+            stream.close()
+        return Response(stream.status, stream.headers, body)
+
+    def stream(self, request: Request, timeout: float | None = None) -> _Stream:
+        """Send a request and return when the head of the answer is there."""
+        entered = self._engine.request(request)
+        driver = _Driver()
+        opened = _Stream(driver, entered, driver.run(entered.__aenter__(), timeout))
+        cookie_jar.store(request.url, opened.headers)
+        return opened
+
+    def close(self) -> None:
+        """Close idle connections and refuse further requests."""
+        client = self._engine.take()
+        if client is not None:
+            _Driver().run(client.close())
