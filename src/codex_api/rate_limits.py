@@ -1,0 +1,307 @@
+"""Rate limits, as answers and events report them.
+
+Two families that share nothing but the name: ``x-codex-*`` headers and the ``codex.rate_limits``
+event tell how much of a ChatGPT plan's windows is used; ``x-ratelimit-*`` headers tell how many
+requests and tokens an API key has left. What cannot be read is absent, never an error.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from codex_api._core.retry_delay import parse_duration
+from codex_api.transport._core.headers import Headers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEFAULT_LIMIT_ID: Final = "codex"
+
+_WINDOW_SUFFIX: Final = "-primary-used-percent"
+# Python's float() and int() take spaces, underscores and digits of every script; the wire does not.
+_FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
+_INT: Final = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_MAX_INT: Final = 2**63 - 1
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+class RateLimitReachedType(StrEnum):
+    """Which kind of limit was reached."""
+
+    RATE_LIMIT_REACHED = "rate_limit_reached"
+    WORKSPACE_OWNER_CREDITS_DEPLETED = "workspace_owner_credits_depleted"
+    WORKSPACE_MEMBER_CREDITS_DEPLETED = "workspace_member_credits_depleted"
+    WORKSPACE_OWNER_USAGE_LIMIT_REACHED = "workspace_owner_usage_limit_reached"
+    WORKSPACE_MEMBER_USAGE_LIMIT_REACHED = "workspace_member_usage_limit_reached"
+
+
+class RateLimitWindow(msgspec.Struct, frozen=True, gc=False):
+    """How much of one time window is used.
+
+    Attributes:
+        used_percent: 0 to 100, not rounded.
+        window_minutes: Length of the window, or None.
+        resets_at: Unix seconds at which it starts anew, or None.
+    """
+
+    used_percent: float
+    window_minutes: int | None = None
+    resets_at: int | None = None
+
+
+class CreditsSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """Credits bought on top of a plan.
+
+    Attributes:
+        balance: As the server writes it, or None.
+    """
+
+    has_credits: bool
+    unlimited: bool
+    balance: str | None = None
+
+
+class SpendControlLimit(msgspec.Struct, frozen=True, gc=False):
+    """A limit on money, set by the owner of a workspace.
+
+    Attributes:
+        limit: The amount, as the server writes it.
+        used: What is spent of it, as the server writes it.
+        remaining_percent: 0 to 100.
+        resets_at: Unix seconds.
+    """
+
+    limit: str
+    used: str
+    remaining_percent: int
+    resets_at: int
+
+
+class RateLimitSnapshot(msgspec.Struct, frozen=True):
+    """What one answer or event said about one limit.
+
+    Attributes:
+        limit_id: Which limit, ``codex`` being the usual one.
+        limit_name: Its display name, or None.
+        primary: The first window reported; see ``windows`` before relying on its length.
+        secondary: The second window reported.
+        credits: Credits of the account, or None when they were not reported.
+        individual_limit: Limit on money of this member, or None.
+        plan_type: The plan, such as ``plus``, in the server's words, or None.
+        rate_limit_reached_type: Which kind of limit was reached, or None.
+        spend_control_reached: Whether a limit on money was reached, or None.
+    """
+
+    limit_id: str | None = None
+    limit_name: str | None = None
+    primary: RateLimitWindow | None = None
+    secondary: RateLimitWindow | None = None
+    credits: CreditsSnapshot | None = None
+    individual_limit: SpendControlLimit | None = None
+    plan_type: str | None = None
+    rate_limit_reached_type: RateLimitReachedType | None = None
+    spend_control_reached: bool | None = None
+
+    @property
+    def windows(self) -> tuple[RateLimitWindow, ...]:
+        """The reported windows, the shortest first; one of unknown length comes last.
+
+        Servers do not keep to one order, so ask for a window by length, not by place.
+        """
+        present = (window for window in (self.primary, self.secondary) if window is not None)
+        return tuple(sorted(present, key=lambda window: window.window_minutes or math.inf))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing but the id of the limit is known."""
+        return self == RateLimitSnapshot(limit_id=self.limit_id)
+
+
+class ApiRateLimit(msgspec.Struct, frozen=True, gc=False):
+    """What an API key has left of requests, or of tokens.
+
+    Attributes:
+        limit: How many the period allows, or None.
+        remaining: How many are left, or None.
+        reset_after: Seconds until all are there again, or None.
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset_after: float | None = None
+
+
+class ApiRateLimits(msgspec.Struct, frozen=True, gc=False):
+    """The ``x-ratelimit-*`` headers of one answer."""
+
+    requests: ApiRateLimit | None = None
+    tokens: ApiRateLimit | None = None
+
+
+def parse_rate_limit_for_limit(
+    headers: Headers | Mapping[str, str], limit_id: str | None = None
+) -> RateLimitSnapshot:
+    """Read one limit from the headers of an answer.
+
+    Args:
+        headers: Headers of the answer.
+        limit_id: Which limit, in any spelling; None or a blank one is ``codex``.
+
+    Returns:
+        A snapshot, with nothing but its id when no header tells more.
+    """
+    return _snapshot(_as_headers(headers), _normal_id(limit_id) or DEFAULT_LIMIT_ID)
+
+
+def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimitSnapshot]:
+    """Read every limit from the headers of an answer.
+
+    Returns:
+        The ``codex`` limit first, even when nothing is known of it, then the others in the order
+        of their ids, each with a window or credits.
+    """
+    fields = _as_headers(headers)
+    snapshots = [_snapshot(fields, DEFAULT_LIMIT_ID)]
+    for limit_id in sorted(set(_other_ids(fields))):
+        snapshot = _snapshot(fields, limit_id)
+        if snapshot.primary or snapshot.secondary or snapshot.credits:
+            snapshots.append(snapshot)
+    return snapshots
+
+
+def parse_api_rate_limits(headers: Headers | Mapping[str, str]) -> ApiRateLimits | None:
+    """Read the ``x-ratelimit-*`` headers of an answer; None when it has none."""
+    fields = _as_headers(headers)
+    limits = ApiRateLimits(_api_limit(fields, "requests"), _api_limit(fields, "tokens"))
+    return limits if limits.requests or limits.tokens else None
+
+
+def parse_rate_limit_event(data: bytes | str | msgspec.Raw) -> RateLimitSnapshot | None:
+    """Read a ``codex.rate_limits`` event; None when it cannot be read."""
+    try:
+        event = _event_decoder().decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    windows = event.rate_limits or _EventWindows()
+    limit_id = _normal_id(event.metered_limit_name) or _normal_id(event.limit_name)
+    return RateLimitSnapshot(
+        limit_id=limit_id or DEFAULT_LIMIT_ID,
+        primary=_event_window(windows.primary),
+        secondary=_event_window(windows.secondary),
+        credits=event.credits,
+        plan_type=event.plan_type,
+    )
+
+
+class _EventWindow(msgspec.Struct):
+    used_percent: float
+    window_minutes: int | None = None
+    reset_at: int | None = None
+
+
+class _EventWindows(msgspec.Struct):
+    primary: _EventWindow | None = None
+    secondary: _EventWindow | None = None
+
+
+class _Event(msgspec.Struct):
+    plan_type: str | None = None
+    metered_limit_name: str | None = None
+    limit_name: str | None = None
+    rate_limits: _EventWindows | None = None
+    credits: CreditsSnapshot | None = None
+
+
+@cache
+def _event_decoder() -> msgspec.json.Decoder[_Event]:
+    return msgspec.json.Decoder(_Event)
+
+
+def _event_window(window: _EventWindow | None) -> RateLimitWindow | None:
+    if window is None:
+        return None
+    return RateLimitWindow(window.used_percent, window.window_minutes, window.reset_at)
+
+
+def _as_headers(headers: Headers | Mapping[str, str]) -> Headers:
+    return headers if isinstance(headers, Headers) else Headers.lenient(headers.items())
+
+
+def _normal_id(limit_id: str | None) -> str:
+    return (limit_id or "").strip().lower().replace("-", "_")
+
+
+def _other_ids(headers: Headers) -> Iterator[str]:
+    for name in headers:
+        if name.startswith("x-") and name.endswith(_WINDOW_SUFFIX):
+            limit_id = _normal_id(name[len("x-") : -len(_WINDOW_SUFFIX)])
+            if limit_id and limit_id != DEFAULT_LIMIT_ID:
+                yield limit_id
+
+
+def _snapshot(headers: Headers, limit_id: str) -> RateLimitSnapshot:
+    prefix = "x-" + limit_id.replace("_", "-")
+    return RateLimitSnapshot(
+        limit_id=limit_id,
+        limit_name=(headers.get(f"{prefix}-limit-name") or "").strip() or None,
+        primary=_window(headers, f"{prefix}-primary"),
+        secondary=_window(headers, f"{prefix}-secondary"),
+        credits=_credits(headers),
+    )
+
+
+def _window(headers: Headers, prefix: str) -> RateLimitWindow | None:
+    percent = _float(headers.get(f"{prefix}-used-percent"))
+    if percent is None:
+        return None
+    minutes = _int(headers.get(f"{prefix}-window-minutes"))
+    resets_at = _int(headers.get(f"{prefix}-reset-at"))
+    # Zeros everywhere is how a server says that there is no such window.
+    if percent == 0 and not minutes and resets_at is None:
+        return None
+    return RateLimitWindow(percent, minutes, resets_at)
+
+
+def _credits(headers: Headers) -> CreditsSnapshot | None:
+    has_credits = _BOOLEANS.get((headers.get("x-codex-credits-has-credits") or "").lower())
+    unlimited = _BOOLEANS.get((headers.get("x-codex-credits-unlimited") or "").lower())
+    if has_credits is None or unlimited is None:
+        return None
+    balance = (headers.get("x-codex-credits-balance") or "").strip() or None
+    return CreditsSnapshot(has_credits, unlimited, balance)
+
+
+def _api_limit(headers: Headers, kind: str) -> ApiRateLimit | None:
+    reset = headers.get(f"x-ratelimit-reset-{kind}")
+    limit = ApiRateLimit(
+        limit=_int(headers.get(f"x-ratelimit-limit-{kind}")),
+        remaining=_int(headers.get(f"x-ratelimit-remaining-{kind}")),
+        reset_after=None if reset is None else _reset_after(reset),
+    )
+    return None if limit == ApiRateLimit() else limit
+
+
+def _reset_after(text: str) -> float | None:
+    seconds = parse_duration(text)
+    # Some gateways leave the unit out.
+    return _float(text.strip()) if seconds is None else seconds
+
+
+def _float(text: str | None) -> float | None:
+    if text is None or not _FLOAT.match(text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _int(text: str | None) -> int | None:
+    if text is None or not _INT.match(text):
+        return None
+    number = int(text)
+    return number if -_MAX_INT - 1 <= number <= _MAX_INT else None
