@@ -77,8 +77,8 @@ class Provider:
 
     name: str
     base_url: str
-    query_params: Mapping[str, str] = _EMPTY
-    headers: Mapping[str, str] = _EMPTY
+    query_params: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     retry: RetryConfig = field(default_factory=RetryConfig)
     stream_idle_timeout: float | None = DEFAULT_STREAM_IDLE_TIMEOUT
 

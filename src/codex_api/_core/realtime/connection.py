@@ -1,0 +1,284 @@
+"""The life of one realtime session over one or more WebSockets, without the sockets.
+
+The front reports what happens (a connection stands, a frame came, the connection is gone) and does
+what it is told (send these frames, try again after so long, raise this). Rules kept here:
+
+- A new connection opens with ``session.update``, a reconnection too; joining a v3 call sends none.
+- A direct v3 session must greet before anything else; other versions are asked to acknowledge only
+  when the caller wants it. Either way no event is lost to the wait.
+- A close frame with code 1000, or without one, is the end. A lost connection is an error. Any other
+  close is the end too, unless reconnecting is on and trying again can help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from codex_api._core.realtime.dialects import DIALECTS
+from codex_api._core.realtime.session_state import MAX_TRANSCRIPT_CHARS, SessionState
+from codex_api.errors import IdleTimeoutError, LivenessTimeoutError, StreamError
+from codex_api.transport._core.retry import RetryConfig, backoff
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    HttpStatusError,
+    RequestBuildError,
+    TransportTimeoutError,
+    WebSocketClosedError,
+)
+from codex_api.types.realtime_events import (
+    RealtimeErrorEvent,
+    RealtimeEvent,
+    RealtimeOtherEvent,
+    Reconnected,
+    SessionUpdated,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api.types.realtime import RealtimeSessionConfig, TranscriptEntry
+
+# Away, abnormal, server error, restart, overload, bad gateway: another try may fare better.
+_PASSING: Final = frozenset({None, 1001, 1006, 1011, 1012, 1013, 1014})
+_REFUSED: Final = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealtimeReconnect:
+    """How a broken session is taken up again.
+
+    Attributes:
+        max_attempts: Connections tried for one break before it counts as final.
+        base_delay: Seconds before the first try, doubled for each one after it, +-10 %.
+        max_delay: Ceiling in seconds on that.
+        replay_transcript: Whether a new session is told what was said, as conversation items; the
+            server has forgotten it. A call that is joined again still knows.
+    """
+
+    max_attempts: int = 5
+    base_delay: float = 0.2
+    max_delay: float = 30.0
+    replay_transcript: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealtimeOptions:
+    """How a session is watched and kept.
+
+    Attributes:
+        idle_timeout: Seconds without an event that end the session; None waits forever, since a
+            silent room is no fault. Raises ``IdleTimeoutError``.
+        liveness_timeout: Seconds without any byte, answers to our pings included. Raises
+            ``LivenessTimeoutError``.
+        acknowledge: Whether connecting waits for the server to take the session's settings.
+        acknowledge_timeout: Seconds for that, and for the greeting of v3.
+        send_timeout: Seconds until the network has taken one message.
+        other_events: Whether messages that have no class here are delivered.
+        max_transcript_chars: Characters of transcript that are kept.
+        reconnect: None ends the session with its first connection.
+    """
+
+    idle_timeout: float | None = None
+    liveness_timeout: float | None = 90.0
+    acknowledge: bool = False
+    acknowledge_timeout: float = 15.0
+    send_timeout: float | None = 30.0
+    other_events: bool = True
+    max_transcript_chars: int = MAX_TRANSCRIPT_CHARS
+    reconnect: RealtimeReconnect | None = None
+
+
+class SessionMachine:
+    """One session: a direct one, or the sideband of a call.
+
+    Attributes:
+        config: As last sent; a session update through the connection changes it.
+        state: Transcript and flags.
+        closed: Whether no event will come any more.
+    """
+
+    def __init__(
+        self, config: RealtimeSessionConfig, options: RealtimeOptions, *, sideband: bool
+    ) -> None:
+        self.config = config
+        self.dialect = DIALECTS[config.version]
+        self.options = options
+        self.state = SessionState(max_transcript_chars=options.max_transcript_chars)
+        self.closed = False
+        self._sideband = sideband
+        self._greets = config.version == "v3" and not sideband
+        self._acknowledged = True
+        self._event_at = self._opened_at = 0.0
+        self._break: CodexApiError | None = None
+        self._attempts = 0
+
+    def opened(self, now: float) -> list[str]:
+        """Start on a connection that stands now, and give the frames that open it."""
+        self._event_at = self._opened_at = now
+        if self._sideband and self.config.version == "v3":
+            self._acknowledged = True
+            return []
+        self._acknowledged = not (self.options.acknowledge or self._greets)
+        frames = [self.dialect.session_update(self.config)]
+        for entry in self._replayed():
+            frames += self.dialect.item_create(entry.text, entry.role)
+        return frames
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether connecting need not wait any longer."""
+        return self._acknowledged
+
+    def reopened(self) -> Reconnected:
+        """Give the event that tells of the new connection, once it stands and is acknowledged."""
+        reason = "" if self._break is None else self._break.message
+        event = Reconnected(
+            self._attempts, reason, self.state.transcript_tail, len(self._replayed())
+        )
+        self._break, self._attempts = None, 0
+        self.state.restart()
+        return event
+
+    def feed(self, frame: str | bytes, now: float) -> list[RealtimeEvent]:
+        """Read one message.
+
+        Raises:
+            StreamError: The server refuses the session before it has taken it.
+        """
+        self._event_at = now
+        if isinstance(frame, bytes):
+            event: RealtimeEvent = RealtimeErrorEvent(
+                "the server sent a binary message, which realtime does not have"
+            )
+        else:
+            event = self.dialect.decode(frame.encode("utf-8", "surrogatepass"))
+        if not self._acknowledged:
+            self._greet(event)
+        if isinstance(event, RealtimeOtherEvent) and not self.options.other_events:
+            return []
+        return [self.state.apply(event)]
+
+    def _greet(self, event: RealtimeEvent) -> None:
+        match event:
+            case SessionUpdated():
+                self._acknowledged = True
+            case RealtimeErrorEvent(message):
+                self.closed = True
+                text = f"the server refused the realtime session: {message}"
+                raise StreamError(text, retryable=False)
+            case _ if self._greets:
+                self.closed = True
+                text = "the server sent an event before it greeted the realtime session"
+                raise StreamError(text)
+            case _:
+                pass
+
+    def deadline(self, last_activity: float) -> float | None:
+        """Give the monotonic instant at which ``timed_out`` has something to say, or None.
+
+        Args:
+            last_activity: Instant of the last bytes that came in, pongs included.
+        """
+        limits = [
+            since + limit for since, limit in self._clocks(last_activity) if limit is not None
+        ]
+        return min(limits, default=None)
+
+    def timed_out(self, now: float, last_activity: float) -> CodexApiError | None:
+        """Give the error of the clock that has run out, or None."""
+        idle, alive, greeting = (
+            limit is not None and now >= since + limit
+            for since, limit in self._clocks(last_activity)
+        )
+        if greeting:
+            return StreamError(
+                "the server did not acknowledge the realtime session within"
+                f" {self.options.acknowledge_timeout} s"
+            )
+        if alive:
+            return LivenessTimeoutError(
+                f"nothing came over the realtime WebSocket for {self.options.liveness_timeout} s"
+            )
+        if idle:
+            return IdleTimeoutError(f"no realtime event came for {self.options.idle_timeout} s")
+        return None
+
+    def _clocks(self, last_activity: float) -> tuple[tuple[float, float | None], ...]:
+        options = self.options
+        greeting = None if self._acknowledged else options.acknowledge_timeout
+        return (
+            (self._event_at, options.idle_timeout),
+            (max(last_activity, self._opened_at), options.liveness_timeout),
+            (self._opened_at, greeting),
+        )
+
+    def lost(self, error: CodexApiError, draw: Callable[[], float]) -> float | None:
+        """Decide after the connection, or an attempt to make a new one, failed with ``error``.
+
+        Returns:
+            Seconds until the next attempt, or None when the session is over.
+        """
+        policy = self.options.reconnect
+        if self.closed or policy is None or not _passes(error):
+            self.closed = True
+            return None
+        if self._break is None:
+            self._break = error
+        if self._attempts >= policy.max_attempts:
+            self.closed = True
+            return None
+        self._attempts += 1
+        # A server that says when to come back is not asked earlier.
+        wait = backoff(policy.base_delay, self._attempts, draw)
+        return max(min(wait, policy.max_delay), error.retry_after or 0.0)
+
+    def ends_quietly(self, error: CodexApiError) -> bool:
+        """Whether ``error`` is the server's goodbye and not a failure to report."""
+        return isinstance(error, WebSocketClosedError) and error.code is not None
+
+    def _replayed(self) -> tuple[TranscriptEntry, ...]:
+        policy = self.options.reconnect
+        if self._break is None or self._sideband or policy is None:
+            return ()
+        return self.state.transcript if policy.replay_transcript else ()
+
+
+def _passes(error: CodexApiError) -> bool:
+    match error:
+        case WebSocketClosedError(code=code):
+            return code in _PASSING
+        case HttpStatusError(status=status):
+            return status not in _REFUSED
+        case RequestBuildError() | ClientStateError():
+            return False
+        case IdleTimeoutError() | LivenessTimeoutError() | TransportTimeoutError():
+            return True
+        case _:
+            return error.retryable
+
+
+def sideband_delay(
+    error: CodexApiError, attempt: int, retry: RetryConfig, draw: Callable[[], float]
+) -> float | None:
+    """Decide whether a sideband that could not join tries again.
+
+    Any failure is worth another try, since a call takes a moment to become known, except refused
+    credentials and a request that cannot be sent at all.
+
+    Args:
+        error: What the attempt failed with.
+        attempt: Number of the failed attempt; 0 is the first.
+        retry: The provider's settings.
+        draw: Gives a number uniform in [0, 1).
+
+    Returns:
+        Seconds to wait, or None to give up.
+    """
+    if attempt >= retry.max_attempts or error.status in _REFUSED:
+        return None
+    if isinstance(error, RequestBuildError | ClientStateError):
+        return None
+    wait = min(backoff(retry.base_delay, attempt + 1, draw), retry.max_delay)
+    return max(wait, min(error.retry_after or 0.0, retry.max_retry_after))

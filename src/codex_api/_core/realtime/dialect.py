@@ -1,0 +1,230 @@
+"""What a protocol version must be able to say and to understand, and what the versions share.
+
+A dialect turns intentions into text frames and text frames into events. It holds no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from codex_api.transport._core.messages import encode_json
+from codex_api.types.realtime_events import (
+    ConversationItemAdded,
+    ConversationItemDone,
+    InputTranscriptDelta,
+    InputTranscriptDone,
+    OutputTranscriptDelta,
+    OutputTranscriptDone,
+    RealtimeErrorEvent,
+    RealtimeEvent,
+    RealtimeOtherEvent,
+    SessionUpdated,
+)
+
+if TYPE_CHECKING:
+    from codex_api.types.realtime import (
+        RealtimeRole,
+        RealtimeSessionConfig,
+        RealtimeVersion,
+    )
+
+JsonObject: TypeAlias = dict[str, object]
+Decoder: TypeAlias = Callable[[bytes], RealtimeEvent | None]
+
+FINAL_MESSAGE_PREFIX: Final = '"Agent Final Message":\n\n'
+"""Opens the text of an agent's final answer where the dialect has no message of its own for it."""
+
+PCM_FORMAT: Final[JsonObject] = {"type": "audio/pcm", "rate": 24_000}
+
+
+class Dialect(Protocol):
+    """One protocol version."""
+
+    version: RealtimeVersion
+
+    def session(self, config: RealtimeSessionConfig) -> JsonObject:
+        """Give the session object, ``id`` and ``model`` included when they are set."""
+        ...
+
+    def session_update(self, config: RealtimeSessionConfig) -> str:
+        """Give the message that sets the session's configuration."""
+        ...
+
+    def audio_append(self, audio_base64: str) -> str:
+        """Give the message that carries sound."""
+        ...
+
+    def item_create(self, text: str, role: RealtimeRole) -> list[str]:
+        """Give the messages that add ``text`` to the conversation."""
+        ...
+
+    def handoff_append(self, handoff_id: str, text: str) -> list[str]:
+        """Give the messages that report progress on a handoff."""
+        ...
+
+    def standalone_handoff(self, handoff_id: str, text: str) -> list[str]:
+        """Give the messages for news that no handoff asked for.
+
+        Raises:
+            InvalidRequestError: The version has no such message.
+        """
+        ...
+
+    def function_call_output(self, call_id: str, text: str) -> list[str]:
+        """Give the messages that end a handoff with ``text``."""
+        ...
+
+    def response_create(self) -> str:
+        """Give the message that asks the model to answer now.
+
+        Raises:
+            InvalidRequestError: The version has no such message.
+        """
+        ...
+
+    def closing(self) -> list[str]:
+        """Give the messages to send before the close frame."""
+        ...
+
+    def decode(self, frame: bytes) -> RealtimeEvent:
+        """Read one text frame; anything not understood becomes ``RealtimeOtherEvent``."""
+        ...
+
+
+def encode(value: object) -> str:
+    """Encode an outbound message.
+
+    Raises:
+        RequestBuildError: A text in it is not valid Unicode.
+    """
+    return encode_json(value).decode()
+
+
+class _Head(msgspec.Struct):
+    type: str
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent:
+    """Read ``frame`` with the decoder that its ``type`` names.
+
+    A decoder that refuses, or gives None, leaves the frame as it is.
+    """
+    try:
+        kind = _HEAD.decode(frame).type
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return RealtimeOtherEvent("", msgspec.Raw(frame))
+    decoder = decoders.get(kind)
+    event: RealtimeEvent | None = None
+    if decoder is not None:
+        try:
+            event = decoder(frame)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            event = None
+    return RealtimeOtherEvent(kind, msgspec.Raw(frame)) if event is None else event
+
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+
+def reader(wire: type[_T], build: Callable[[_T], RealtimeEvent | None]) -> Decoder:
+    """Compose a decoder of ``wire`` with what makes the event of it."""
+    decoder = msgspec.json.Decoder(wire)
+    return lambda frame: build(decoder.decode(frame))
+
+
+class _SessionBody(msgspec.Struct):
+    id: str
+    instructions: str | None = None
+
+
+class _Session(msgspec.Struct):
+    session: _SessionBody
+
+
+class _Delta(msgspec.Struct):
+    delta: str
+
+
+class _Transcript(msgspec.Struct):
+    transcript: str
+
+
+class _ItemAdded(msgspec.Struct):
+    item: msgspec.Raw
+
+
+class _ItemId(msgspec.Struct):
+    id: str
+
+
+class _ItemDone(msgspec.Struct):
+    item: _ItemId
+
+
+class _Error(msgspec.Struct):
+    message: object = None
+    error: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _ErrorBody(msgspec.Struct):
+    message: str
+
+
+def _error(wire: _Error) -> RealtimeErrorEvent | None:
+    if isinstance(wire.message, str):
+        return RealtimeErrorEvent(wire.message)
+    raw = bytes(wire.error)
+    if raw == b"null":
+        return None
+    try:
+        return RealtimeErrorEvent(msgspec.json.decode(raw, type=_ErrorBody).message)
+    except msgspec.MsgspecError:
+        return RealtimeErrorEvent(raw.decode())
+
+
+SESSION: Final = reader(_Session, lambda w: SessionUpdated(w.session.id, w.session.instructions))
+INPUT_DELTA: Final = reader(_Delta, lambda w: InputTranscriptDelta(w.delta))
+INPUT_DONE: Final = reader(_Transcript, lambda w: InputTranscriptDone(w.transcript))
+OUTPUT_DELTA: Final = reader(_Delta, lambda w: OutputTranscriptDelta(w.delta))
+OUTPUT_DONE: Final = reader(_Transcript, lambda w: OutputTranscriptDone(w.transcript))
+ITEM_ADDED: Final = reader(_ItemAdded, lambda w: ConversationItemAdded(w.item.copy()))
+ITEM_DONE: Final = reader(_ItemDone, lambda w: ConversationItemDone(w.item.id))
+ERROR: Final = reader(_Error, _error)
+
+
+def message_item(text: str, role: RealtimeRole) -> str:
+    """Give the message that creates a conversation item; v1 and v2 agree on it."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    return encode(
+        {
+            "type": "conversation.item.create",
+            "item": {
+                "type": "message",
+                "role": role,
+                "content": [{"type": kind, "text": text}],
+            },
+        }
+    )
+
+
+def identified(config: RealtimeSessionConfig, kind: str) -> JsonObject:
+    """Open a session object: id, type and model, in the order they are sent."""
+    session: JsonObject = {}
+    if config.session_id is not None:
+        session["id"] = config.session_id
+    session["type"] = kind
+    if config.model is not None:
+        session["model"] = config.model
+    return session
+
+
+def update_message(session: JsonObject) -> str:
+    """Wrap a session object for the connection, where neither ``id`` nor ``model`` is sent."""
+    body = {key: value for key, value in session.items() if key not in {"id", "model"}}
+    return encode({"type": "session.update", "session": body})

@@ -1,0 +1,197 @@
+"""What a session has heard and said so far, and what of it the agent has not been told (SPEC 14.6).
+
+A transcript is a list of turns; deltas grow the last turn of their side, a completed text replaces
+it. Two flags decide where a turn ends: speech that starts opens a new user turn, a response that
+starts opens a new assistant turn, and a handoff ends both. The transcript is bounded: the oldest
+turns go first, and a handoff says how many of those it should have shown are gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from codex_api.types.realtime import TranscriptEntry
+from codex_api.types.realtime_events import (
+    HandoffRequested,
+    InputAudioSpeechStarted,
+    InputTranscriptDelta,
+    InputTranscriptDone,
+    OutputTranscriptDelta,
+    OutputTranscriptDone,
+    ResponseCancelled,
+    ResponseCreated,
+    ResponseDone,
+)
+
+if TYPE_CHECKING:
+    from codex_api.types.realtime_events import RealtimeEvent
+
+_Role = Literal["user", "assistant"]
+
+MAX_TRANSCRIPT_CHARS: Final = 1 << 20
+# What a turn costs beside its text, so that a flood of short turns is bounded too.
+_TURN_COST = 64
+# A piece costs some 60 bytes beside its text.
+_MAX_PIECES = 256
+
+
+class _Turn:
+    """One turn, as the pieces it came in: joining at each delta would cost O(n^2)."""
+
+    __slots__ = ("pieces", "role", "size")
+
+    def __init__(self, role: _Role, text: str) -> None:
+        self.role: _Role = role
+        self.pieces = deque([text])
+        self.size = len(text)
+
+    def append(self, text: str) -> None:
+        if len(self.pieces) >= _MAX_PIECES:
+            self.pieces = deque([self.text])
+        self.pieces.append(text)
+        self.size += len(text)
+
+    def replace(self, text: str) -> None:
+        self.pieces = deque([text])
+        self.size = len(text)
+
+    def cut_front(self, excess: int) -> None:
+        while excess > 0:
+            first = self.pieces.popleft()
+            cut = min(len(first), excess)
+            excess -= cut
+            self.size -= cut
+            if cut < len(first):
+                self.pieces.appendleft(first[cut:])
+
+    @property
+    def text(self) -> str:
+        if len(self.pieces) > 1:
+            self.pieces = deque(["".join(self.pieces)])
+        return self.pieces[0] if self.pieces else ""
+
+    @property
+    def entry(self) -> TranscriptEntry:
+        return TranscriptEntry(self.role, self.text)
+
+
+class SessionState:
+    """The state of one session; ``apply`` is told every event, in order.
+
+    Attributes:
+        response_active: Whether the model is answering now.
+        dropped_entries: Turns dropped so far to stay within the bound.
+    """
+
+    def __init__(self, *, max_transcript_chars: int = MAX_TRANSCRIPT_CHARS) -> None:
+        self.response_active = False
+        self.dropped_entries = 0
+        self._limit = max_transcript_chars
+        self._turns: deque[_Turn] = deque()
+        self._size = 0
+        self._handed_off = 0
+        self._untold_drops = 0
+        self._fresh: dict[_Role, bool] = {"user": False, "assistant": False}
+
+    @property
+    def transcript(self) -> tuple[TranscriptEntry, ...]:
+        """All turns that are still kept, oldest first."""
+        return tuple(turn.entry for turn in self._turns)
+
+    @property
+    def transcript_tail(self) -> tuple[TranscriptEntry, ...]:
+        """The turns that no handoff has shown yet."""
+        turns = list(self._turns)
+        return tuple(turn.entry for turn in turns[self._handed_off :])
+
+    def take_transcript_tail(self) -> tuple[TranscriptEntry, ...]:
+        """Give the turns that no handoff has shown, once: they count as shown from now on."""
+        tail = self.transcript_tail
+        self._mark_handed_off()
+        return tail
+
+    def apply(self, event: RealtimeEvent) -> RealtimeEvent:
+        """Take note of ``event`` and give it back, a handoff with its transcript filled in."""
+        match event:
+            case InputAudioSpeechStarted():
+                self._fresh["user"] = True
+            case ResponseCreated():
+                self._fresh["assistant"] = True
+                self.response_active = True
+            case ResponseCancelled() | ResponseDone():
+                self.response_active = False
+            case InputTranscriptDelta(text):
+                self._hear("user", text, whole=False)
+            case OutputTranscriptDelta(text):
+                self._hear("assistant", text, whole=False)
+            case InputTranscriptDone(text):
+                self._hear("user", text, whole=True)
+            case OutputTranscriptDone(text):
+                self._hear("assistant", text, whole=True)
+            case HandoffRequested():
+                return self._hand_off(event)
+            case _:
+                pass
+        return event
+
+    def restart(self) -> None:
+        """Forget what belongs to a connection; the transcript stays."""
+        self.response_active = False
+        self._fresh = {"user": True, "assistant": True}
+
+    def _hear(self, role: _Role, text: str, *, whole: bool) -> None:
+        fresh, self._fresh[role] = self._fresh[role], False
+        if not text:
+            return
+        last = self._turns[-1] if self._turns else None
+        if last is None or last.role != role or fresh:
+            self._add(role, text)
+            return
+        self._size -= last.size
+        if whole:
+            last.replace(text)
+        else:
+            last.append(text)
+        self._size += last.size
+        self._trim()
+
+    def _add(self, role: _Role, text: str) -> None:
+        self._turns.append(_Turn(role, text))
+        self._size += len(text) + _TURN_COST
+        self._trim()
+
+    def _trim(self) -> None:
+        while self._size > self._limit and len(self._turns) > 1:
+            self._size -= self._turns.popleft().size + _TURN_COST
+            self.dropped_entries += 1
+            if self._handed_off:
+                self._handed_off -= 1
+            else:
+                self._untold_drops += 1
+        excess = self._size - self._limit - _TURN_COST
+        if excess > 0:
+            self._turns[0].cut_front(excess)
+            self._size -= excess
+
+    def _hand_off(self, event: HandoffRequested) -> HandoffRequested:
+        request = event.input_transcript.strip()
+        # Only what this handoff shows can make the request a repetition: the same words asked a
+        # second time are a second request.
+        known = any(
+            entry.role == "user" and entry.text.strip() == request for entry in self.transcript_tail
+        )
+        if request and not known:
+            self._add("user", request)
+        filled = msgspec.structs.replace(
+            event, active_transcript=self.transcript_tail, dropped_entries=self._untold_drops
+        )
+        self._mark_handed_off()
+        return filled
+
+    def _mark_handed_off(self) -> None:
+        self._handed_off = len(self._turns)
+        self._untold_drops = 0
+        self._fresh = {"user": True, "assistant": True}

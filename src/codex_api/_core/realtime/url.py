@@ -1,0 +1,116 @@
+"""Where realtime WebSockets connect to (SPEC 14.1, 15).
+
+The provider's base URL may name the API root, the endpoint itself, or something only its owner
+knows; the last is left alone. Its query stays in front. A key that this library sets appears once:
+a second ``intent``, ``model`` or ``call_id`` from the base URL or the provider is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from codex_api.transport.errors import RequestBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_api.types.realtime import RealtimeSessionConfig, RealtimeVersion
+
+_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+
+def session_url(
+    config: RealtimeSessionConfig, base_url: str, query_params: Mapping[str, str] | None = None
+) -> str:
+    """Give the URL of a session of its own.
+
+    Raises:
+        RequestBuildError: ``base_url`` is no HTTP or WebSocket URL.
+    """
+    return _url(config, None, base_url, query_params or {})
+
+
+def sideband_url(
+    config: RealtimeSessionConfig,
+    call_id: str,
+    base_url: str,
+    query_params: Mapping[str, str] | None = None,
+) -> str:
+    """Give the URL that joins the WebRTC call ``call_id``.
+
+    Raises:
+        RequestBuildError: ``base_url`` is no HTTP or WebSocket URL.
+    """
+    return _url(config, call_id, base_url, query_params or {})
+
+
+def _url(
+    config: RealtimeSessionConfig,
+    call_id: str | None,
+    base_url: str,
+    query_params: Mapping[str, str],
+) -> str:
+    try:
+        parts = urlsplit(base_url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as exc:
+        message = f"the base URL for realtime cannot be parsed: {exc}"
+        raise RequestBuildError(message) from exc
+    scheme = _SCHEMES.get(parts.scheme)
+    if scheme is None:
+        message = f"realtime needs an http, https, ws or wss URL, not {parts.scheme!r}"
+        raise RequestBuildError(message)
+    if not host:
+        message = "the base URL for realtime names no host"
+        raise RequestBuildError(message)
+    path = _path(parts.path, config.version)
+    own = _own_query(config, call_id)
+    if call_id is not None and config.version == "v3":
+        path = f"{path}/{quote(call_id, safe='')}"
+    taken = {"intent", *own}
+    extra = [(key, value) for key, value in query_params.items() if key not in taken]
+    query = "&".join(
+        part
+        for part in (without_keys(parts.query, taken), urlencode([*own.items(), *extra]))
+        if part
+    )
+    return urlunsplit((scheme, parts.netloc, path, query, ""))
+
+
+def _own_query(config: RealtimeSessionConfig, call_id: str | None) -> dict[str, str]:
+    own: dict[str, str] = {}
+    if config.version == "v1":
+        own["intent"] = "quicksilver"
+    if call_id is None:
+        if config.model is not None:
+            own["model"] = config.model
+    elif config.version != "v3":
+        own["call_id"] = call_id
+    return own
+
+
+def _path(path: str, version: RealtimeVersion) -> str:
+    endpoint = "live" if version == "v3" else "realtime"
+    bare = path.removesuffix("/")
+    if not bare:
+        return f"/v1/{endpoint}"
+    last = bare.rpartition("/")[2]
+    if last == "v1":
+        return f"{bare}/{endpoint}"
+    if last == endpoint:
+        return bare
+    if last == "realtime":
+        return f"{bare.removesuffix('realtime')}{endpoint}"
+    return path
+
+
+def without_keys(query: str, keys: set[str]) -> str:
+    """Cut the pairs whose key is in ``keys`` out of a query; the rest stays byte for byte."""
+    kept = [
+        pair
+        for pair in query.split("&")
+        if not any(key in keys for key, _ in parse_qsl(pair, keep_blank_values=True))
+    ]
+    return "&".join(kept)
