@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from codex_api.session._core.turn_state import MAX_TURN_STATE_BYTES, TurnState, identity
+from codex_api.session._core.sticky_turn import MAX_TURN_STATE_BYTES, StickyTurn, identity
 from codex_api.transport._core.headers import Headers
 
 ALICE, BOB = "alice", "bob"
 
 
 def test_the_first_value_of_a_turn_stays() -> None:
-    state = TurnState()
+    state = StickyTurn()
 
     assert state.offer("TS-1", ALICE)
     assert not state.offer("TS-2", ALICE)
@@ -17,7 +17,7 @@ def test_the_first_value_of_a_turn_stays() -> None:
 
 
 def test_a_new_turn_starts_without() -> None:
-    state = TurnState()
+    state = StickyTurn()
     state.offer("TS-1", ALICE)
     state.begin_turn()
 
@@ -26,7 +26,7 @@ def test_a_new_turn_starts_without() -> None:
 
 
 def test_other_credentials_never_see_it() -> None:
-    state = TurnState()
+    state = StickyTurn()
     state.offer("TS-1", ALICE)
 
     assert state.value_for(BOB) is None
@@ -37,14 +37,14 @@ def test_other_credentials_never_see_it() -> None:
 
 @pytest.mark.parametrize("value", [None, "", "  ", "x" * (MAX_TURN_STATE_BYTES + 1), "a\r\nb: c"])
 def test_a_value_that_cannot_go_out_is_not_taken(value: str | None) -> None:
-    state = TurnState()
+    state = StickyTurn()
 
     assert not state.offer(value, ALICE)
     assert state.value_for(ALICE) is None
 
 
 def test_the_longest_value_is_taken() -> None:
-    assert TurnState().offer("x" * MAX_TURN_STATE_BYTES, ALICE)
+    assert StickyTurn().offer("x" * MAX_TURN_STATE_BYTES, ALICE)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ MAX_TURN_STATE_BYTES = 8000
 _IDENTITY_HEADERS = ("chatgpt-account-id", "authorization", "api-key", "x-api-key")
 
 
-class TurnState:
+class StickyTurn:
     """A cell that is set once a turn."""
 
     __slots__ = ("_owner", "_value")
