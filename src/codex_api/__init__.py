@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 from codex_api._version import __version__
 
 if TYPE_CHECKING:
+    from codex_api._async.client import AsyncClient
+    from codex_api._sync.client import Client
     from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
     from codex_api.provider import Provider, Timeouts
+    from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.errors import CodexApiError
+    from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionInput
     from codex_api.types.files import UploadedFile
     from codex_api.types.images import ImageEditRequest, ImageGenerationRequest, ImageResponse
@@ -29,13 +33,19 @@ if TYPE_CHECKING:
     )
     from codex_api.types.models import ModelInfo, ModelsPage
     from codex_api.types.realtime import RealtimeCall, RealtimeSessionConfig
+    from codex_api.types.reasoning import Reasoning
+    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.search import SearchRequest, SearchResponse
+    from codex_api.types.text import TextControls
+    from codex_api.types.turn_state import TurnState
     from codex_api.types.usage import TokenUsage
 
 __all__ = [
     "ApiKeyAuth",
+    "AsyncClient",
     "AuthProvider",
     "ChatGptAuth",
+    "Client",
     "CodexApiError",
     "CompactionInput",
     "ImageEditRequest",
@@ -45,18 +55,25 @@ __all__ = [
     "MemorySummarizeOutput",
     "ModelInfo",
     "ModelsPage",
+    "Network",
     "NoAuth",
     "Provider",
+    "RateLimitSnapshot",
     "RawMemory",
     "RawMemoryMetadata",
     "RealtimeCall",
     "RealtimeSessionConfig",
+    "Reasoning",
+    "ResponsesApiRequest",
+    "ResponsesOptions",
     "RetryConfig",
     "SearchRequest",
     "SearchResponse",
     "Telemetry",
+    "TextControls",
     "Timeouts",
     "TokenUsage",
+    "TurnState",
     "UploadedFile",
     "__version__",
 ]
@@ -64,8 +81,10 @@ __all__ = [
 # The block above for type checkers, once more for the interpreter; a test holds them equal.
 _MODULES = {
     "ApiKeyAuth": "auth",
+    "AsyncClient": "_async.client",
     "AuthProvider": "auth",
     "ChatGptAuth": "auth",
+    "Client": "_sync.client",
     "CodexApiError": "transport.errors",
     "CompactionInput": "types.compaction",
     "ImageEditRequest": "types.images",
@@ -75,18 +94,25 @@ _MODULES = {
     "MemorySummarizeOutput": "types.memories",
     "ModelInfo": "types.models",
     "ModelsPage": "types.models",
+    "Network": "transport.network",
     "NoAuth": "auth",
     "Provider": "provider",
+    "RateLimitSnapshot": "rate_limits",
     "RawMemory": "types.memories",
     "RawMemoryMetadata": "types.memories",
     "RealtimeCall": "types.realtime",
     "RealtimeSessionConfig": "types.realtime",
+    "Reasoning": "types.reasoning",
+    "ResponsesApiRequest": "types.request",
+    "ResponsesOptions": "types.request",
     "RetryConfig": "transport._core.retry",
     "SearchRequest": "types.search",
     "SearchResponse": "types.search",
     "Telemetry": "telemetry",
+    "TextControls": "types.text",
     "Timeouts": "provider",
     "TokenUsage": "types.usage",
+    "TurnState": "types.turn_state",
     "UploadedFile": "types.files",
 }
 # Reached as attributes too: ``import codex_api; codex_api.items.Message``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._core.request_body import encode_request
-from codex_api._core.session_headers import request_id_headers
+from codex_api._core.session_headers import identity_headers
 from codex_api._core.stream_call import StreamCall
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import EncodedJson, JsonBody
@@ -61,7 +61,7 @@ def _call(
         "responses",
         body=body,
         extra_headers=caller_headers(options),
-        id_headers=request_id_headers(options),
+        id_headers=identity_headers(options),
         forced_headers={"accept": "text/event-stream"},
         compression=options.compression,
     )

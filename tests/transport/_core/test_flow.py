@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from backports import zstd
+
+from codex_api.transport._core.flow import (
+    Authorize,
+    CallPolicy,
+    Effect,
+    Flow,
+    Head,
+    Refresh,
+    Send,
+    Sleep,
+    call,
+    open_stream,
+    public_url,
+)
+from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import (
+    Compression,
+    JsonBody,
+    RawBody,
+    Request,
+    Response,
+    StreamedBody,
+)
+from codex_api.transport._core.retry import RetryConfig
+from codex_api.transport.errors import (
+    AuthBuildError,
+    AuthTransientError,
+    CodexApiError,
+    DeadlineExceededError,
+    HttpStatusError,
+    NetworkError,
+    TransportTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUEST = Request(method="POST", url="https://h/v1/x?key=s3cret", body=JsonBody({"a": 1}))
+OK = Response(200, Headers({"x-request-id": "r1"}), b"{}")
+
+
+class Time:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.requests: list[tuple[int, int | None, str | None, float]] = []
+        self.retries: list[tuple[int, float, str]] = []
+
+    def on_request(
+        self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
+    ) -> None:
+        name = None if error is None else type(error).__name__
+        self.requests.append((attempt, status, name, duration))
+
+    def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
+        self.retries.append((attempt, delay, type(error).__name__))
+
+
+def policy(**changes: object) -> CallPolicy:
+    base = CallPolicy(
+        retry=RetryConfig(),
+        clock=Time().monotonic,
+        wall_clock=lambda: 1_700_000_000.0,
+        draw=lambda: 0.5,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]  # names are checked by replace
+
+
+def sent(flow: Flow[object], effect: Effect) -> Send:
+    """Answer an Authorize with the request itself, and give the Send that follows."""
+    assert isinstance(effect, Authorize)
+    following = flow.send(effect.request)
+    assert isinstance(following, Send)
+    return following
+
+
+def finish(flow: Flow[object], answer: object) -> object:
+    with pytest.raises(StopIteration) as stop:
+        flow.send(answer)
+    return stop.value.value
+
+
+def test_network_failure_then_success_is_two_attempts_with_identical_bytes_and_headers() -> None:
+    request = replace(REQUEST, compression="zstd")
+    flow = open_stream(request, policy())
+
+    first = sent(flow, next(flow))
+    assert flow.throw(NetworkError("reset")) == Sleep(0.2)
+    second = sent(flow, flow.send(None))
+
+    assert first == second
+    assert first.stream
+    assert first.request.headers["content-encoding"] == "zstd"
+    assert first.request.compression == "none"
+    assert first.request.body is second.request.body
+    assert finish(flow, Head(200, Headers())) == Head(200, Headers())
+
+
+def test_error_answers_are_raised_with_what_they_told_and_without_the_query() -> None:
+    flow = call(REQUEST, policy())
+    sent(flow, next(flow))
+
+    with pytest.raises(HttpStatusError) as caught:
+        flow.send(Response(404, Headers({"x-request-id": "r9"}), b"gone"))
+
+    error = caught.value
+    assert (error.status, error.request_id, error.body) == (404, "r9", b"gone")
+    assert error.url == "https://h/v1/x"
+    assert "s3cret" not in str(error)
+
+
+def test_retries_end_with_the_last_real_error() -> None:
+    flow = call(REQUEST, policy(retry=RetryConfig(max_attempts=1)))
+    sent(flow, next(flow))
+    assert flow.send(Response(503, Headers(), b"first")) == Sleep(0.2)
+    sent(flow, flow.send(None))
+
+    with pytest.raises(HttpStatusError) as caught:
+        flow.send(Response(500, Headers(), b"second"))
+
+    assert caught.value.body == b"second"
+
+
+def test_the_servers_wait_is_slept() -> None:
+    flow = call(REQUEST, policy(retry=RetryConfig(retry_429=True)))
+    sent(flow, next(flow))
+
+    assert flow.send(Response(429, Headers({"retry-after": "7"}), b"")) == Sleep(7.0)
+
+
+def test_transient_auth_error_is_retried_and_the_transport_sees_one_request() -> None:
+    flow = call(REQUEST, policy())
+    assert isinstance(next(flow), Authorize)
+    assert flow.throw(AuthTransientError("no token yet")) == Sleep(0.2)
+    sent(flow, flow.send(None))
+
+    assert finish(flow, OK) is OK
+
+
+def test_auth_build_error_is_not_retried_and_nothing_is_sent() -> None:
+    flow = call(REQUEST, policy())
+    next(flow)
+
+    with pytest.raises(AuthBuildError, match="no key"):
+        flow.throw(AuthBuildError("no key"))
+
+
+def test_auth_headers_win_and_defaults_only_fill_gaps() -> None:
+    flow = call(
+        replace(REQUEST, headers=Headers({"authorization": "caller", "x": "1"})),
+        policy(
+            defaults=Headers({"x": "default", "user-agent": "ua"}),
+            trace_headers=lambda: {"traceparent": "00-1"},
+        ),
+    )
+    asked = next(flow)
+    assert isinstance(asked, Authorize)
+    headers = asked.request.headers.copy()
+    headers.set("authorization", "Bearer k")
+    attempt = flow.send(replace(asked.request, headers=headers))
+
+    assert isinstance(attempt, Send)
+    assert list(attempt.request.headers.items()) == [
+        ("authorization", "Bearer k"),
+        ("x", "1"),
+        ("content-type", "application/json"),
+        ("user-agent", "ua"),
+        ("traceparent", "00-1"),
+    ]
+
+
+def test_refused_credentials_are_refreshed_once_and_that_is_no_retry() -> None:
+    flow = call(REQUEST, policy(retry=RetryConfig(max_attempts=0)))
+    sent(flow, next(flow))
+    asked = flow.send(Response(401, Headers(), b""))
+    assert isinstance(asked, Refresh)
+    sent(flow, flow.send(True))
+
+    with pytest.raises(HttpStatusError) as caught:
+        flow.send(Response(401, Headers(), b"again"))
+
+    assert caught.value.body == b"again"
+
+
+def test_a_refresh_that_changes_nothing_lets_the_401_fail() -> None:
+    flow = call(REQUEST, policy())
+    sent(flow, next(flow))
+    flow.send(Response(401, Headers(), b""))
+
+    with pytest.raises(HttpStatusError):
+        flow.send(False)
+
+
+@pytest.mark.parametrize("status", [400, 415])
+def test_auto_compression_falls_back_to_identity_once(status: int) -> None:
+    refused: list[bool] = []
+    flow = open_stream(
+        replace(REQUEST, compression="auto"),
+        policy(on_coding_refused=lambda: refused.append(True)),
+    )
+    first = sent(flow, next(flow))
+    second = sent(flow, flow.send(Response(status, Headers(), b"what is this")))
+
+    assert isinstance(first.request.body, RawBody)
+    assert zstd.decompress(first.request.body.data) == b'{"a":1}'
+    assert second.request.body == RawBody(b'{"a":1}')
+    assert "content-encoding" not in second.request.headers
+    assert finish(flow, Head(200, Headers())) == Head(200, Headers())
+    assert refused == [True]
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_only_auto_falls_back(compression: Compression) -> None:
+    flow = open_stream(replace(REQUEST, compression=compression), policy())
+    sent(flow, next(flow))
+
+    with pytest.raises(HttpStatusError):
+        flow.send(Response(415, Headers(), b""))
+
+
+def test_auto_stays_uncompressed_where_it_was_refused_before() -> None:
+    flow = open_stream(replace(REQUEST, compression="auto"), policy(may_compress=False))
+
+    assert sent(flow, next(flow)).request.body == RawBody(b'{"a":1}')
+
+
+def test_a_body_that_cannot_be_rewound_is_sent_once() -> None:
+    streamed = StreamedBody(lambda: iter([b"x"]))
+    flow = call(replace(REQUEST, body=streamed), policy())
+    sent(flow, next(flow))
+
+    with pytest.raises(NetworkError):
+        flow.throw(NetworkError("reset"))
+
+
+def test_a_wait_past_the_deadline_is_not_begun() -> None:
+    flow = call(REQUEST, policy(deadline=100.1))
+    sent(flow, next(flow))
+
+    with pytest.raises(NetworkError):
+        flow.throw(NetworkError("reset"))
+
+
+def test_an_attempt_gets_what_is_left_of_the_deadline() -> None:
+    time = Time()
+    flow = call(replace(REQUEST, timeout=60.0), policy(clock=time.monotonic, deadline=110.0))
+    asked = next(flow)
+    time.now = 104.0
+
+    assert sent(flow, asked).timeout == 6.0
+
+
+def test_a_timeout_at_the_deadline_is_reported_as_the_deadline() -> None:
+    time = Time()
+    flow = call(REQUEST, policy(clock=time.monotonic, deadline=110.0))
+    sent(flow, next(flow))
+    time.now = 110.0
+
+    with pytest.raises(DeadlineExceededError):
+        flow.throw(TransportTimeoutError("late"))
+
+
+def test_a_timeout_of_one_attempt_is_retried() -> None:
+    flow = call(replace(REQUEST, timeout=5.0), policy())
+    assert sent(flow, next(flow)).timeout == 5.0
+
+    assert flow.throw(TransportTimeoutError("late")) == Sleep(0.2)
+
+
+def test_accepted_statuses_are_answers() -> None:
+    flow = call(REQUEST, policy(accept=frozenset({304})))
+    sent(flow, next(flow))
+    answer = Response(304, Headers(), b"")
+
+    assert finish(flow, answer) is answer
+
+
+def test_hooks_hear_of_each_attempt_and_each_wait() -> None:
+    time, observer = Time(), Observer()
+    flow = call(REQUEST, policy(clock=time.monotonic, observer=observer))
+    asked = next(flow)
+    time.now += 1.5
+    sent(flow, asked)
+    flow.send(Response(503, Headers(), b""))
+    time.now += 0.2
+    sent(flow, flow.send(None))
+    finish(flow, OK)
+
+    assert observer.requests == [(0, 503, "HttpStatusError", 1.5), (1, 200, None, 0.0)]
+    assert observer.retries == [(0, 0.2, "HttpStatusError")]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h:8/a?k=v#f", "https://h:8/a"),
+        ("http://h", "http://h"),
+        ("https://a@b@h/x", "https://h/x"),
+    ],
+)
+def test_shown_urls_hold_no_secret(url: str, shown: str) -> None:
+    assert public_url(url) == shown
+
+
+def test_draws_are_injected() -> None:
+    draws: list[float] = []
+
+    def draw() -> float:
+        draws.append(0.0)
+        return 0.0
+
+    source: Callable[[], float] = draw
+    flow = call(REQUEST, policy(draw=source))
+    sent(flow, next(flow))
+
+    assert flow.throw(NetworkError("reset")) == Sleep(0.18)
+    assert draws == [0.0]

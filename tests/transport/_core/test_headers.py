@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import RequestBuildError
+
+
+def test_names_are_case_insensitive_and_sent_in_lower_case() -> None:
+    headers = Headers({"X-Request-Id": "r1"})
+
+    assert headers["x-request-ID"] == "r1"
+    assert "X-REQUEST-ID" in headers
+    assert list(headers.items()) == [("x-request-id", "r1")]
+
+
+def test_order_is_the_order_of_insertion_and_set_keeps_the_place() -> None:
+    headers = Headers([("b", "1"), ("a", "2")])
+    headers.set("B", "3")
+
+    assert list(headers) == ["b", "a"]
+    assert headers["b"] == "3"
+
+
+def test_repeated_names_keep_all_their_values() -> None:
+    headers = Headers([("set-cookie", "a=1"), ("Set-Cookie", "b=2")])
+
+    assert headers.get("set-cookie") == "a=1"
+    assert headers.get_all("set-cookie") == ["a=1", "b=2"]
+    assert len(headers) == 1
+
+
+def test_a_layer_on_top_replaces_the_whole_list_of_a_name() -> None:
+    headers = Headers([("x", "1"), ("x", "2"), ("y", "3")])
+    headers.merge({"X": "9"})
+
+    assert headers.get_all("x") == ["9"]
+    assert headers["y"] == "3"
+
+
+def test_a_layer_below_only_adds_absent_names() -> None:
+    headers = Headers({"x": "1"})
+    headers.fill({"X": "2", "z": "3"})
+
+    assert list(headers.items()) == [("x", "1"), ("z", "3")]
+
+
+def test_a_copy_is_independent() -> None:
+    headers = Headers({"x": "1"})
+    copied = headers.copy()
+    copied.add("x", "2")
+
+    assert headers.get_all("x") == ["1"]
+    assert copied != headers
+
+
+@pytest.mark.parametrize("name", ["", "with space", "colon:", "new\nline", "é"])
+def test_an_illegal_name_is_refused(name: str) -> None:
+    with pytest.raises(RequestBuildError, match="illegal header name"):
+        Headers({name: "v"})
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "\0", "\x7f"])
+def test_an_illegal_value_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(RequestBuildError) as caught:
+        Headers({"x-key": f"secret{value}"})
+
+    assert "x-key" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_lenient_headers_skip_what_is_illegal() -> None:
+    headers = Headers.lenient([("ok", "1"), ("bad name", "2"), ("x", "a\nb")])
+
+    assert list(headers.items()) == [("ok", "1")]
+
+
+def test_repr_hides_credentials() -> None:
+    shown = repr(Headers({"authorization": "Bearer s3cret", "chatgpt-account-id": "a1", "x": "1"}))
+
+    assert "s3cret" not in shown
+    assert "a1" not in shown
+    assert "('x', '1')" in shown
