@@ -4,12 +4,7 @@ import json
 
 import pytest
 
-from codex_api._core.realtime.connection import (
-    RealtimeOptions,
-    RealtimeReconnect,
-    SessionMachine,
-    sideband_delay,
-)
+from codex_api._core.realtime.connection import SessionMachine, sideband_delay
 from codex_api.errors import IdleTimeoutError, LivenessTimeoutError, StreamError
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
@@ -24,13 +19,13 @@ from codex_api.transport.errors import (
 from codex_api.types.realtime import RealtimeSessionConfig, RealtimeVersion, TranscriptEntry
 from codex_api.types.realtime_events import (
     HandoffRequested,
-    InputTranscriptDelta,
     OutputTranscriptDelta,
     RealtimeErrorEvent,
     RealtimeOtherEvent,
     Reconnected,
     SessionUpdated,
 )
+from codex_api.types.realtime_options import RealtimeOptions, RealtimeReconnect
 
 GREETING = '{"type":"session.updated","session":{"id":"s"}}'
 REFUSAL = '{"type":"error","message":"no"}'
@@ -152,29 +147,68 @@ def test_handoff_has_the_transcript() -> None:
 
 def test_clocks_run_from_event_byte_and_opening() -> None:
     options = RealtimeOptions(
-        idle_timeout=10, liveness_timeout=4, acknowledge=True, acknowledge_timeout=3
+        idle_timeout=10,
+        liveness_timeout=4,
+        ping_interval=None,
+        acknowledge=True,
+        acknowledge_timeout=3,
     )
     session = machine(options=options)
     session.opened(100)
 
-    assert session.deadline(0) == 103
+    assert session.wake_at(0) == 103
     assert session.timed_out(102.9, 0) is None
     assert isinstance(session.timed_out(103, 0), StreamError)
     session.feed(GREETING, 101)
-    assert session.deadline(101) == 105
+    assert session.wake_at(101) == 105
     assert isinstance(session.timed_out(105, 101), LivenessTimeoutError)
-    assert session.deadline(110) == 111
+    assert session.wake_at(110) == 111
     error = session.timed_out(111, 110)
     assert isinstance(error, IdleTimeoutError)
     assert not isinstance(error, LivenessTimeoutError)
 
 
-def test_no_clock_no_deadline() -> None:
-    session = machine(options=RealtimeOptions(liveness_timeout=None))
+def test_time_that_the_caller_spent_elsewhere_is_not_counted() -> None:
+    session = machine(options=RealtimeOptions(idle_timeout=10, liveness_timeout=5))
+    session.opened(0)
+    session.waiting(100)
+
+    assert session.timed_out(104.9, 0) is None
+    assert isinstance(session.timed_out(105, 0), LivenessTimeoutError)
+
+
+def test_silence_is_broken_by_pings() -> None:
+    session = machine(options=RealtimeOptions(ping_interval=20, liveness_timeout=90))
     session.opened(0)
 
-    assert session.deadline(0) is None
+    assert session.wake_at(0) == 20
+    assert not session.ping_due(19, 0)
+    assert session.ping_due(20, 0)
+    assert not session.ping_due(21, 0)
+    assert session.wake_at(0) == 40
+    assert session.wake_at(30) == 50
+    assert not session.ping_due(40, 30)
+
+
+def test_no_clock_no_deadline() -> None:
+    session = machine(options=RealtimeOptions(liveness_timeout=None, ping_interval=None))
+    session.opened(0)
+
+    assert session.wake_at(0) is None
     assert session.timed_out(1e9, 0) is None
+    assert not session.ping_due(1e9, 0)
+
+
+def test_update_changes_what_is_replayed() -> None:
+    session = machine("v2", options=RealtimeOptions(reconnect=RealtimeReconnect()))
+    session.opened(0)
+
+    sent = session.update(voice="cedar", output_modality="text")
+    session.lost(LOST, mean)
+
+    assert json.loads(sent)["session"]["output_modalities"] == ["text"]
+    assert session.opened(1) == [sent]
+    assert session.config.instructions == "i"
 
 
 def test_lost_connection_ends_the_session_unless_reconnecting_is_on() -> None:
@@ -281,15 +315,6 @@ def test_goodbye_of_the_server_is_no_failure() -> None:
     assert session.ends_quietly(WebSocketClosedError("bye", code=3000))
     assert not session.ends_quietly(LOST)
     assert not session.ends_quietly(NetworkError("reset"))
-
-
-def test_frame_of_lone_surrogates_is_kept() -> None:
-    session = machine()
-    session.opened(0)
-
-    assert session.feed('{"type":"conversation.input_transcript.delta","delta":"a"}', 1) == [
-        InputTranscriptDelta("a")
-    ]
 
 
 @pytest.mark.parametrize(

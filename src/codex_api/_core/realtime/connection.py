@@ -12,11 +12,12 @@ what it is told (send these frames, try again after so long, raise this). Rules 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from codex_api._core.realtime.dialects import DIALECTS
-from codex_api._core.realtime.session_state import MAX_TRANSCRIPT_CHARS, SessionState
+from codex_api._core.realtime.session_state import SessionState
 from codex_api.errors import IdleTimeoutError, LivenessTimeoutError, StreamError
 from codex_api.transport._core.retry import RetryConfig, backoff
 from codex_api.transport.errors import (
@@ -38,56 +39,17 @@ from codex_api.types.realtime_events import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codex_api.types.realtime import RealtimeSessionConfig, TranscriptEntry
+    from codex_api.types.realtime import (
+        RealtimeModality,
+        RealtimeMode,
+        RealtimeSessionConfig,
+        TranscriptEntry,
+    )
+    from codex_api.types.realtime_options import RealtimeOptions
 
 # Away, abnormal, server error, restart, overload, bad gateway: another try may fare better.
 _PASSING: Final = frozenset({None, 1001, 1006, 1011, 1012, 1013, 1014})
 _REFUSED: Final = frozenset({401, 403})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealtimeReconnect:
-    """How a broken session is taken up again.
-
-    Attributes:
-        max_attempts: Connections tried for one break before it counts as final.
-        base_delay: Seconds before the first try, doubled for each one after it, +-10 %.
-        max_delay: Ceiling in seconds on that.
-        replay_transcript: Whether a new session is told what was said, as conversation items; the
-            server has forgotten it. A call that is joined again still knows.
-    """
-
-    max_attempts: int = 5
-    base_delay: float = 0.2
-    max_delay: float = 30.0
-    replay_transcript: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealtimeOptions:
-    """How a session is watched and kept.
-
-    Attributes:
-        idle_timeout: Seconds without an event that end the session; None waits forever, since a
-            silent room is no fault. Raises ``IdleTimeoutError``.
-        liveness_timeout: Seconds without any byte, answers to our pings included. Raises
-            ``LivenessTimeoutError``.
-        acknowledge: Whether connecting waits for the server to take the session's settings.
-        acknowledge_timeout: Seconds for that, and for the greeting of v3.
-        send_timeout: Seconds until the network has taken one message.
-        other_events: Whether messages that have no class here are delivered.
-        max_transcript_chars: Characters of transcript that are kept.
-        reconnect: None ends the session with its first connection.
-    """
-
-    idle_timeout: float | None = None
-    liveness_timeout: float | None = 90.0
-    acknowledge: bool = False
-    acknowledge_timeout: float = 15.0
-    send_timeout: float | None = 30.0
-    other_events: bool = True
-    max_transcript_chars: int = MAX_TRANSCRIPT_CHARS
-    reconnect: RealtimeReconnect | None = None
 
 
 class SessionMachine:
@@ -110,13 +72,13 @@ class SessionMachine:
         self._sideband = sideband
         self._greets = config.version == "v3" and not sideband
         self._acknowledged = True
-        self._event_at = self._opened_at = 0.0
+        self._event_at = self._opened_at = self._waiting_at = self._pinged_at = 0.0
         self._break: CodexApiError | None = None
         self._attempts = 0
 
     def opened(self, now: float) -> list[str]:
         """Start on a connection that stands now, and give the frames that open it."""
-        self._event_at = self._opened_at = now
+        self._event_at = self._opened_at = self._waiting_at = self._pinged_at = now
         if self._sideband and self.config.version == "v3":
             self._acknowledged = True
             return []
@@ -160,6 +122,25 @@ class SessionMachine:
             return []
         return [self.state.apply(event)]
 
+    def update(
+        self,
+        *,
+        instructions: str | None = None,
+        mode: RealtimeMode | None = None,
+        output_modality: RealtimeModality | None = None,
+        voice: str | None = None,
+    ) -> str:
+        """Change the configuration and give the message that says so; None leaves a part alone."""
+        changes = {
+            "instructions": instructions,
+            "mode": mode,
+            "output_modality": output_modality,
+            "voice": voice,
+        }
+        set_here = {name: value for name, value in changes.items() if value is not None}
+        self.config = msgspec.structs.replace(self.config, **set_here)
+        return self.dialect.session_update(self.config)
+
     def _greet(self, event: RealtimeEvent) -> None:
         match event:
             case SessionUpdated():
@@ -175,16 +156,26 @@ class SessionMachine:
             case _:
                 pass
 
-    def deadline(self, last_activity: float) -> float | None:
-        """Give the monotonic instant at which ``timed_out`` has something to say, or None.
+    def waiting(self, now: float) -> None:
+        """Start the clocks of one wait: time that the caller spent elsewhere is not the peer's."""
+        self._waiting_at = self._pinged_at = now
+
+    def wake_at(self, last_activity: float) -> float | None:
+        """Give the monotonic instant at which to call ``timed_out`` and ``ping_due``, or None.
 
         Args:
             last_activity: Instant of the last bytes that came in, pongs included.
         """
-        limits = [
-            since + limit for since, limit in self._clocks(last_activity) if limit is not None
-        ]
-        return min(limits, default=None)
+        clocks = [*self._clocks(last_activity), self._ping_clock(last_activity)]
+        return min((since + limit for since, limit in clocks if limit is not None), default=None)
+
+    def ping_due(self, now: float, last_activity: float) -> bool:
+        """Whether a ping should go out now; it then counts as sent."""
+        since, limit = self._ping_clock(last_activity)
+        due = limit is not None and now >= since + limit
+        if due:
+            self._pinged_at = now
+        return due
 
     def timed_out(self, now: float, last_activity: float) -> CodexApiError | None:
         """Give the error of the clock that has run out, or None."""
@@ -208,11 +199,15 @@ class SessionMachine:
     def _clocks(self, last_activity: float) -> tuple[tuple[float, float | None], ...]:
         options = self.options
         greeting = None if self._acknowledged else options.acknowledge_timeout
+        event_at = max(self._event_at, self._waiting_at)
         return (
-            (self._event_at, options.idle_timeout),
-            (max(last_activity, self._opened_at), options.liveness_timeout),
+            (event_at, options.idle_timeout),
+            (max(event_at, last_activity), options.liveness_timeout),
             (self._opened_at, greeting),
         )
+
+    def _ping_clock(self, last_activity: float) -> tuple[float, float | None]:
+        return max(self._pinged_at, self._event_at, last_activity), self.options.ping_interval
 
     def lost(self, error: CodexApiError, draw: Callable[[], float]) -> float | None:
         """Decide after the connection, or an attempt to make a new one, failed with ``error``.

@@ -9,7 +9,7 @@ turns go first, and a handoff says how many of those it should have shown are go
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -25,13 +25,13 @@ from codex_api.types.realtime_events import (
     ResponseCreated,
     ResponseDone,
 )
+from codex_api.types.realtime_options import MAX_TRANSCRIPT_CHARS
 
 if TYPE_CHECKING:
     from codex_api.types.realtime_events import RealtimeEvent
 
 _Role = Literal["user", "assistant"]
 
-MAX_TRANSCRIPT_CHARS: Final = 1 << 20
 # What a turn costs beside its text, so that a flood of short turns is bounded too.
 _TURN_COST = 64
 # A piece costs some 60 bytes beside its text.
