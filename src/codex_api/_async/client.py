@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from codex_api._core.calls import CallSettings, client_defaults
-from codex_api._core.operation import CallContext
 from codex_api._async.authorizer import Authorizer
 from codex_api._async.runner import Runner
+from codex_api._core.calls import CallSettings, client_defaults
+from codex_api._core.operation import CallContext
 from codex_api.auth import NoAuth
 from codex_api.clock import SystemClock
 from codex_api.provider import Timeouts
@@ -106,6 +106,6 @@ class AsyncClient:
 
 
 def _engine(network: Network, timeouts: Timeouts) -> AsyncTransport:
-    from codex_api.transport.reqwest import AsyncReqwestTransport  # noqa: PLC0415 - only where it is used
+    from codex_api.transport.reqwest import AsyncReqwestTransport  # noqa: PLC0415 - on first use
 
     return AsyncReqwestTransport(network, connect_timeout=timeouts.connect)

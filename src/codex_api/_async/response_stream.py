@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from codex_api._async.watchdog import Watchdog
 from codex_api._core.collect import Collector
 from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
-from codex_api.transport.errors import ClientStateError, CodexApiError
+from codex_api.transport.errors import ClientStateError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codex_api._core.collect import CollectedResponse
     from codex_api._core.response_stream import ResponseStreamMachine
     from codex_api.events import ResponseEvent
+    from codex_api.telemetry import PollOutcome
     from codex_api.transport.protocols import AsyncStreamResponse
 
 
@@ -108,29 +109,14 @@ class AsyncResponseStream(StreamFacts):
         self, response: AsyncStreamResponse, machine: ResponseStreamMachine, watchdog: Watchdog
     ) -> AsyncGenerator[ResponseEvent, None]:
         monotonic = self._runner.settings.clock.monotonic
-        poll = self._call.telemetry.on_sse_poll if self._call.telemetry else None
-        read_chunk, guard, feed = response.read_chunk, watchdog.guard, machine.feed
         fed_at = monotonic()
         try:
             for event in machine.initial:
                 yield event
             while not machine.done:
-                now = monotonic()
-                try:
-                    chunk = await guard(read_chunk(), self._deadline(machine, now - fed_at))
-                except TimeoutError as exc:
-                    if poll:
-                        poll("timeout", monotonic() - now)
-                    raise self._late(machine, monotonic()) from exc
-                except CodexApiError as exc:
-                    if poll:
-                        poll("error", monotonic() - now)
-                    exc.request_id = machine.request_id
-                    raise
+                chunk = await self._wait(response, machine, watchdog, fed_at)
                 fed_at = monotonic()
-                if poll:
-                    poll("end" if chunk is None else "data", fed_at - now)
-                events = machine.close() if chunk is None else feed(chunk, fed_at)
+                events = machine.close() if chunk is None else machine.feed(chunk, fed_at)
                 if machine.done or machine.failure is not None:
                     await response.aclose()  # before the caller looks at the last events
                 for event in events:
@@ -141,3 +127,30 @@ class AsyncResponseStream(StreamFacts):
             self._over = True
             watchdog.stop()
             await response.aclose()
+
+    async def _wait(
+        self,
+        response: AsyncStreamResponse,
+        machine: ResponseStreamMachine,
+        watchdog: Watchdog,
+        fed_at: float,
+    ) -> bytes | None:
+        monotonic = self._runner.settings.clock.monotonic
+        now = monotonic()
+        outcome: PollOutcome = "error"
+        try:
+            chunk = await watchdog.guard(
+                response.read_chunk(), self._deadline(machine, now - fed_at)
+            )
+            outcome = "end" if chunk is None else "data"
+        except TransportError as exc:
+            exc.request_id = machine.request_id
+            raise
+        except TimeoutError as exc:
+            outcome = "timeout"
+            raise self._late(machine, monotonic()) from exc
+        else:
+            return chunk
+        finally:
+            if self._call.telemetry is not None:
+                self._call.telemetry.on_sse_poll(outcome, monotonic() - now)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core import responses as core
 from codex_api._async.response_stream import AsyncResponseStream
+from codex_api._core import responses as core
 from codex_api.types.request import ResponsesOptions
 
 if TYPE_CHECKING:

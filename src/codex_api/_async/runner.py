@@ -13,9 +13,9 @@ from codex_api.transport._core.messages import Response
 from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
+    from codex_api._async.authorizer import Authorizer
     from codex_api._core.calls import CallSettings
     from codex_api._core.operation import Operation
-    from codex_api._async.authorizer import Authorizer
     from codex_api.transport._core.messages import Request
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
 

@@ -105,6 +105,6 @@ class Client:
 
 
 def _engine(network: Network, timeouts: Timeouts) -> Transport:
-    from codex_api.transport.reqwest import ReqwestTransport  # noqa: PLC0415 - only where it is used
+    from codex_api.transport.reqwest import ReqwestTransport  # noqa: PLC0415 - on first use
 
     return ReqwestTransport(network, connect_timeout=timeouts.connect)

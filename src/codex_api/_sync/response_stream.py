@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from codex_api._core.collect import Collector
 from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
-from codex_api.transport.errors import ClientStateError, CodexApiError, TransportTimeoutError
+from codex_api.transport.errors import ClientStateError, TransportError, TransportTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codex_api._core.response_stream import ResponseStreamMachine
     from codex_api._sync.runner import Runner
     from codex_api.events import ResponseEvent
+    from codex_api.telemetry import PollOutcome
     from codex_api.transport.protocols import StreamResponse
 
 
@@ -99,29 +100,12 @@ class ResponseStream(StreamFacts):
         self, response: StreamResponse, machine: ResponseStreamMachine
     ) -> Generator[ResponseEvent, None, None]:
         monotonic = self._runner.settings.clock.monotonic
-        poll = self._call.telemetry.on_sse_poll if self._call.telemetry else None
         fed_at = monotonic()
         try:
             yield from machine.initial
             while not machine.done:
-                now = monotonic()
-                deadline = self._deadline(machine, now - fed_at)
-                try:
-                    chunk = response.read_chunk(
-                        None if deadline is None else max(0.0, deadline - now)
-                    )
-                except TransportTimeoutError as exc:
-                    if poll:
-                        poll("timeout", monotonic() - now)
-                    raise self._late(machine, monotonic()) from exc
-                except CodexApiError as exc:
-                    if poll:
-                        poll("error", monotonic() - now)
-                    exc.request_id = machine.request_id
-                    raise
+                chunk = self._wait(response, machine, fed_at)
                 fed_at = monotonic()
-                if poll:
-                    poll("end" if chunk is None else "data", fed_at - now)
                 events = machine.close() if chunk is None else machine.feed(chunk, fed_at)
                 if machine.done or machine.failure is not None:
                     response.close()  # before the caller looks at the last events
@@ -130,3 +114,25 @@ class ResponseStream(StreamFacts):
                     raise machine.failure
         finally:
             response.close()
+
+    def _wait(
+        self, response: StreamResponse, machine: ResponseStreamMachine, fed_at: float
+    ) -> bytes | None:
+        monotonic = self._runner.settings.clock.monotonic
+        now = monotonic()
+        deadline = self._deadline(machine, now - fed_at)
+        outcome: PollOutcome = "error"
+        try:
+            chunk = response.read_chunk(None if deadline is None else max(0.0, deadline - now))
+            outcome = "end" if chunk is None else "data"
+        except TransportTimeoutError as exc:
+            outcome = "timeout"
+            raise self._late(machine, monotonic()) from exc
+        except TransportError as exc:
+            exc.request_id = machine.request_id
+            raise
+        else:
+            return chunk
+        finally:
+            if self._call.telemetry is not None:
+                self._call.telemetry.on_sse_poll(outcome, monotonic() - now)

@@ -114,11 +114,11 @@ class AsyncStreamResponse(Protocol):
 class AsyncTransport(Protocol):
     """Performs HTTP under asyncio. Usable from several event loops, one after another."""
 
-    async def execute(self, request: Request, timeout: float | None = None) -> Response:  # noqa: ASYNC109 - same shape as the blocking one
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer; as ``Transport.execute``."""
         ...
 
-    async def stream(self, request: Request, timeout: float | None = None) -> AsyncStreamResponse:  # noqa: ASYNC109 - same shape as the blocking one
+    async def stream(self, request: Request, timeout: float | None = None) -> AsyncStreamResponse:
         """Send a request and return when the head of the answer is there."""
         ...
 

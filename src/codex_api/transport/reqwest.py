@@ -209,7 +209,7 @@ class AsyncReqwestTransport:
     ) -> None:
         self._engine = _Engine(network or Network(), connect_timeout)
 
-    async def execute(self, request: Request, timeout: float | None = None) -> Response:  # noqa: ASYNC109 - same shape as the blocking one
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
         try:
             async with asyncio.timeout(timeout):
@@ -222,7 +222,7 @@ class AsyncReqwestTransport:
             raise _late(exc, timeout, "answer") from exc
         return Response(stream.status, stream.headers, body)
 
-    async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:  # noqa: ASYNC109 - same shape as the blocking one
+    async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:
         """Send a request and return when the head of the answer is there."""
         try:
             async with asyncio.timeout(timeout):
@@ -321,9 +321,7 @@ class _Stream:
 
     __slots__ = ("_driver", "_entered", "_pending", "_read", "_response", "headers", "status")
 
-    def __init__(
-        self, driver: _Driver, entered: StreamRequest, response: EngineResponse
-    ) -> None:
+    def __init__(self, driver: _Driver, entered: StreamRequest, response: EngineResponse) -> None:
         self._driver = driver
         self._entered = entered
         self._response = response

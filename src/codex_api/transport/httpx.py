@@ -1,0 +1,199 @@
+"""HTTP over ``httpx2``, for whoever has a client of it already. The only file that imports it.
+
+Slower per event than the built-in engine; it needs the extra ``codex-api[httpx2]``. Both classes
+wrap a client that the caller made, configured and closes. Redirects are never followed, and of the
+client's own headers none are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import RawBody, Response, StreamedBody
+from codex_api.transport.errors import (
+    ClientStateError,
+    ConnectTimeoutError,
+    NetworkError,
+    RequestBuildError,
+    TransportError,
+    TransportTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+
+    from codex_api.transport._core.messages import Request
+
+
+def _built(request: Request, timeout: float | None) -> httpx2.Request:
+    headers = list(request.headers.items())
+    body = request.body
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None
+    if isinstance(body, StreamedBody):
+        content = body.open()
+        if body.length is not None:
+            headers.append(("content-length", str(body.length)))
+    elif body is None or isinstance(body, RawBody):
+        content = body.data if body else None
+    else:
+        message = "a transport sends prepared bodies only"
+        raise RequestBuildError(message)
+    limits = httpx2.Timeout(timeout).as_dict()
+    try:
+        return httpx2.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=content,
+            extensions={"timeout": limits},
+        )
+    except (httpx2.InvalidURL, ValueError, TypeError) as exc:
+        message = "the request's URL, method or headers are not legal HTTP"
+        raise RequestBuildError(message) from exc
+
+
+def _translated(error: Exception) -> TransportError:
+    kind = type(error).__name__
+    if isinstance(error, httpx2.ConnectTimeout):
+        return ConnectTimeoutError("the connection was not made in time")
+    if isinstance(error, httpx2.TimeoutException):
+        return TransportTimeoutError(f"the request timed out: {kind}")
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return RequestBuildError(f"the request cannot be sent: {kind}")
+    if isinstance(error, RuntimeError):
+        return ClientStateError("the httpx2 client is closed")
+    return NetworkError(f"{kind}: {error}" if "://" not in str(error) else kind)
+
+
+class _Stream:
+    """A streamed answer in blocking code."""
+
+    def __init__(self, request: httpx2.Request, response: httpx2.Response) -> None:
+        self._limits = request.extensions["timeout"]
+        self._response = response
+        self._chunks = response.iter_raw()
+        self.status = response.status_code
+        self.headers = Headers.lenient(response.headers.multi_items())
+
+    def read_chunk(self, timeout: float | None = None) -> bytes | None:
+        self._limits["read"] = timeout
+        try:
+            return next(self._chunks, None)
+        except (httpx2.HTTPError, httpx2.StreamError) as exc:
+            raise _translated(exc) from exc
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class HttpxTransport:
+    """``Transport`` over an ``httpx2.Client``.
+
+    The engine takes the limit on a read from the first read of a stream and keeps it, so a stream's
+    clocks may run over by as much. The built-in transport and the asyncio one are exact.
+
+    Args:
+        client: Used for every request; the caller closes it.
+    """
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
+
+    def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request and read the whole answer."""
+        stream = self.stream(request, timeout)
+        body = bytearray()
+        try:
+            while (chunk := stream.read_chunk(timeout)) is not None:
+                body += chunk
+        finally:
+            stream.close()
+        return Response(stream.status, stream.headers, bytes(body))
+
+    def stream(self, request: Request, timeout: float | None = None) -> _Stream:
+        """Send a request and return when the head of the answer is there."""
+        built = _built(request, timeout)
+        try:
+            response = self._client.send(built, stream=True, auth=None, follow_redirects=False)
+        except (httpx2.HTTPError, RuntimeError) as exc:
+            raise _translated(exc) from exc
+        return _Stream(built, response)
+
+    def close(self) -> None:
+        """Leave the client alone; whoever made it closes it."""
+
+
+class _AsyncStream:
+    """A streamed answer under asyncio."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._chunks = response.aiter_raw()
+        self.status = response.status_code
+        self.headers = Headers.lenient(response.headers.multi_items())
+
+    async def read_chunk(self) -> bytes | None:
+        try:
+            return await anext(self._chunks, None)
+        except (httpx2.HTTPError, httpx2.StreamError) as exc:
+            raise _translated(exc) from exc
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class AsyncHttpxTransport:
+    """``AsyncTransport`` over an ``httpx2.AsyncClient``.
+
+    Args:
+        client: Used for every request, in one event loop; the caller closes it.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request and read the whole answer."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(timeout):
+                stream = await self._open(request)
+                try:
+                    while (chunk := await stream.read_chunk()) is not None:
+                        body += chunk
+                finally:
+                    await stream.aclose()
+        except TimeoutError as exc:
+            raise _late(exc, timeout) from exc
+        return Response(stream.status, stream.headers, bytes(body))
+
+    async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:
+        """Send a request and return when the head of the answer is there."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._open(request)
+        except TimeoutError as exc:
+            raise _late(exc, timeout) from exc
+
+    async def _open(self, request: Request) -> _AsyncStream:
+        built = _built(request, None)
+        try:
+            response = await self._client.send(
+                built, stream=True, auth=None, follow_redirects=False
+            )
+        except (httpx2.HTTPError, RuntimeError) as exc:
+            raise _translated(exc) from exc
+        return _AsyncStream(response)
+
+    async def aclose(self) -> None:
+        """Leave the client alone; whoever made it closes it."""
+
+
+def _late(error: TimeoutError, timeout: float | None) -> TransportError:
+    if isinstance(error, TransportError):
+        return error
+    return TransportTimeoutError(f"no complete answer within {timeout} s")
