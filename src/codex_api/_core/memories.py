@@ -1,0 +1,111 @@
+"""``memories/trace_summarize`` (SPEC 12.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from codex_api._core.answers import decode_answer, decode_elements
+from codex_api._core.item_codec import wire_items
+from codex_api._core.request_fields import illegal
+from codex_api._core.unary import post
+from codex_api.transport._core.messages import JsonBody
+from codex_api.types.memories import (
+    MemorySummarizeInput,
+    MemorySummarizeOutput,
+    MemorySummary,
+    RawMemoryMetadata,
+    UnknownMemorySummary,
+)
+from codex_api.types.reasoning import Reasoning
+
+if TYPE_CHECKING:
+    from codex_api._core.operation import CallContext, Operation
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.messages import Response
+    from codex_api.types.request import ResponsesOptions
+
+ENDPOINT = "memories/trace_summarize"
+SUBJECT = "memory summarize input"
+
+
+class _WireTrace(msgspec.Struct):
+    id: str
+    metadata: RawMemoryMetadata
+    items: Sequence[object]
+
+
+class _WireInput(msgspec.Struct, omit_defaults=True):
+    model: str
+    traces: Sequence[_WireTrace]
+    reasoning: Reasoning | None = None
+
+
+class _Body(msgspec.Struct):
+    output: list[msgspec.Raw]
+
+
+class _TraceSummary(msgspec.Struct):
+    trace_summary: str
+    memory_summary: str
+
+
+_BODY: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(_Body)
+_NEW: msgspec.json.Decoder[_TraceSummary] = msgspec.json.Decoder(_TraceSummary)
+_OLD: msgspec.json.Decoder[MemorySummarizeOutput] = msgspec.json.Decoder(MemorySummarizeOutput)
+
+
+def summarize(
+    ctx: CallContext,
+    summarize_input: MemorySummarizeInput,
+    *,
+    extra_headers: HeaderSource | Headers | None = None,
+    options: ResponsesOptions | None = None,
+    timeout: float | None = None,
+) -> Operation[list[MemorySummary]]:
+    """Summarize recorded traces, one summary for each, in their order.
+
+    Raises:
+        RequestBuildError: There is no trace, or one cannot be encoded.
+    """
+    if not summarize_input.raw_memories:
+        raise illegal("raw_memories", SUBJECT, "it is empty, at least one trace is needed")
+    if not summarize_input.model.strip():
+        raise illegal("model", SUBJECT, "it is blank, expected the name of a model")
+    return post(
+        ctx,
+        ENDPOINT,
+        JsonBody(_wire(summarize_input)),
+        _decode,
+        extra_headers=extra_headers,
+        options=options,
+        timeout=timeout,
+    )
+
+
+def _wire(summarize_input: MemorySummarizeInput) -> _WireInput:
+    traces = [
+        _WireTrace(memory.id, memory.metadata, [_wire_item(item) for item in memory.items])
+        for memory in summarize_input.raw_memories
+    ]
+    return _WireInput(summarize_input.model, traces, summarize_input.reasoning)
+
+
+def _wire_item(item: Any) -> object:
+    # A trace may hold any JSON; only typed items have a wire form of their own.
+    return wire_items([item], keep_ids=False)[0] if isinstance(item, msgspec.Struct) else item
+
+
+def _decode(response: Response) -> list[MemorySummary]:
+    body = decode_answer(_BODY, response, ENDPOINT)
+    summaries: list[MemorySummary] = []
+    for element in decode_elements(body.output, _NEW, UnknownMemorySummary):
+        if isinstance(element, _TraceSummary):
+            named = MemorySummarizeOutput(element.trace_summary, element.memory_summary)
+            summaries.append(named)
+        else:
+            old = decode_elements([element.raw], _OLD, UnknownMemorySummary)
+            summaries += old
+    return summaries

@@ -1,0 +1,77 @@
+"""The values of a request, checked against their declared types before anything is sent.
+
+The types are the single source: their literals, bounds and patterns are what is checked, and what
+the error says was expected.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+from codex_api.transport.errors import RequestBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCATED = re.compile(r"(?P<what>.*?) - at `\$\.?(?P<path>[^`]*)`\Z", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def check_fields(request: msgspec.Struct, subject: str) -> None:
+    """Check every field of ``request`` against its type.
+
+    Args:
+        subject: What the error calls the request, such as ``search request``.
+
+    Raises:
+        RequestBuildError: A value is not legal; the error names its path and what is expected.
+    """
+    try:
+        msgspec.convert(msgspec.to_builtins(request), type(request))
+    except msgspec.ValidationError as exc:
+        match = _LOCATED.match(str(exc))
+        what, path = (match["what"], match["path"]) if match else (str(exc), "")
+        expected = "".join(f"; expected one of {names}" for names in _allowed(request, path))
+        message = f"illegal `{path}` in the {subject}: {what}{expected}"
+        raise RequestBuildError(message) from exc
+
+
+def illegal(field: str, subject: str, expected: str) -> RequestBuildError:
+    """Make the error for a field that a rule beyond its type forbids."""
+    return RequestBuildError(f"illegal `{field}` in the {subject}: {expected}")
+
+
+def _allowed(request: msgspec.Struct, path: str) -> Iterator[str]:
+    found: Any = type(request)
+    for name in _NAME.findall(path):
+        owner = next((part for part in _parts(found) if _is_struct(part)), None)
+        if owner is None:
+            return
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(owner)}
+        found = types.get(name)
+    names = [
+        str(value)
+        for part in _parts(found)
+        if get_origin(part) is Literal
+        for value in get_args(part)
+    ]
+    if names:
+        yield ", ".join(names)
+
+
+def _parts(annotation: object) -> Iterator[Any]:
+    """Take unions, sequences and annotations apart, down to classes and literals."""
+    if get_origin(annotation) is Annotated:
+        yield from _parts(get_args(annotation)[0])
+    elif get_origin(annotation) is None or get_origin(annotation) is Literal:
+        yield annotation
+    else:
+        for part in get_args(annotation):
+            yield from _parts(part)
+
+
+def _is_struct(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)

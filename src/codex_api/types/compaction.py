@@ -1,0 +1,35 @@
+"""Values of the compaction of a history (SPEC 12.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from codex_api.types.item import ResponseItem
+from codex_api.types.reasoning import Reasoning
+from codex_api.types.text import TextControls
+
+CompactionRoute: TypeAlias = Literal["endpoint", "stream", "auto"]
+
+
+class CompactionInput(msgspec.Struct, frozen=True):
+    """A history to compact.
+
+    Attributes:
+        input: The history, at least one item; a plain string stands for one user message.
+        instructions: Fully resolved compaction instructions; empty leaves the key out.
+        tools: Tool definitions, always sent; None leaves the key out, as newer clients do.
+        reasoning: None leaves the key out; so do ``service_tier``, ``prompt_cache_key``, ``text``.
+    """
+
+    model: str
+    input: Sequence[ResponseItem | msgspec.Raw] | str
+    instructions: str = ""
+    tools: Sequence[Any] | None = ()
+    parallel_tool_calls: bool = True
+    reasoning: Reasoning | None = None
+    service_tier: str | None = None
+    prompt_cache_key: str | None = None
+    text: TextControls | None = None

@@ -1,0 +1,262 @@
+"""What can be uploaded: paths, bytes, binary files, and iterables of bytes.
+
+Bytes are read as they are sent, a chunk at a time. The number of bytes is announced before the
+first one goes out, so it has to be known, and a source that then gives another number fails the
+upload instead of storing a file that is not the one announced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeAlias, runtime_checkable
+
+from codex_api.errors import FileUploadError
+from codex_api.transport.errors import RequestBuildError
+
+CHUNK_BYTES = 256 * 1024
+DEFAULT_NAME = "upload.bin"
+
+Progress: TypeAlias = Callable[[int, int], object]
+
+
+@runtime_checkable
+class BinaryFile(Protocol):
+    """A file that was opened for reading bytes."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Give up to ``size`` bytes, none at the end."""
+        ...
+
+
+Uploadable: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | Iterable[bytes]"
+)
+AsyncUploadable: TypeAlias = "Uploadable | AsyncIterable[bytes]"
+
+
+class UploadStream:
+    """Bytes to upload, counted and reported while they go out.
+
+    Attributes:
+        file_name: Name to announce.
+        size: Bytes in all.
+        rewindable: Whether ``open`` may be called again.
+        failure: What went wrong on our side while the bytes were read, or None.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Iterable[bytes] | AsyncIterable[bytes]],
+        *,
+        file_name: str,
+        size: int,
+        rewindable: bool,
+        on_progress: Progress | None,
+    ) -> None:
+        self.file_name = file_name
+        self.size = size
+        self.rewindable = rewindable
+        self.failure: Exception | None = None
+        self._start = start
+        self._on_progress = on_progress
+        self._sent = 0
+
+    def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
+        """Give the bytes from the first one on."""
+        self._sent = 0
+        chunks = self._start()
+        if isinstance(chunks, AsyncIterable):
+            return self._counted_async(chunks)
+        return self._counted(chunks)
+
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        try:
+            self._report()
+            for chunk in chunks:
+                self._count(chunk)
+                yield chunk
+                self._report()
+            self._check_end()
+        except Exception as exc:
+            raise self._fail(exc) from exc
+
+    async def _counted_async(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        try:
+            self._report()
+            async for chunk in chunks:
+                self._count(chunk)
+                yield chunk
+                self._report()
+            self._check_end()
+        except Exception as exc:
+            raise self._fail(exc) from exc
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(self._sent, self.size)
+
+    def _count(self, chunk: bytes) -> None:
+        if not isinstance(chunk, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]  # the caller's code gives it
+            kind = type(chunk).__name__
+            what = f"its source gives {kind} where bytes are expected"
+            raise self._wrong(what)
+        self._sent += len(chunk)
+        if self._sent > self.size:
+            what = f"its source gives more than the announced {self.size} bytes"
+            raise self._wrong(what)
+
+    def _check_end(self) -> None:
+        if self._sent != self.size:
+            what = f"its source ended after {self._sent} of {self.size} bytes"
+            raise self._wrong(what)
+
+    def _wrong(self, what: str) -> FileUploadError:
+        return FileUploadError(f"file {self.file_name!r} cannot be sent: {what}", stage="blob")
+
+    def _fail(self, error: Exception) -> Exception:
+        if isinstance(error, OSError):
+            error = self._wrong(f"reading it failed ({error.strerror or error})")
+        # The engine between us and the caller may put an error of its own in place of this one.
+        self.failure = error
+        return error
+
+
+def open_upload(
+    source: AsyncUploadable,
+    *,
+    name: str | None = None,
+    size: int | None = None,
+    on_progress: Progress | None = None,
+    asynchronous: bool = False,
+) -> UploadStream:
+    """Find out what there is to upload.
+
+    Args:
+        source: A path, bytes, a file opened for reading, or an iterable of bytes.
+        name: Name to announce; None takes the path's, else ``upload.bin``.
+        size: Bytes in all; needed for an iterable, and checked where it is known anyway.
+        on_progress: Called with the bytes handed over so far and the bytes in all. A retry starts
+            again from 0.
+        asynchronous: Whether an event loop reads it, which must not wait for a disk.
+
+    Raises:
+        RequestBuildError: The source cannot be read or used; the error names the field or file.
+    """
+    start, known, found, rewindable = _opened(source, asynchronous=asynchronous)
+    if size is not None and size < 0:
+        message = f"`size` is {size}; expected the number of bytes"
+        raise RequestBuildError(message)
+    if known is None and size is None:
+        message = "`size` is needed for a stream; give the number of bytes that it will yield"
+        raise RequestBuildError(message)
+    if known is not None and size is not None and known != size:
+        message = f"`size` is {size}, but the source has {known} bytes"
+        raise RequestBuildError(message)
+    file_name = name if name is not None else found
+    if not file_name.strip():
+        message = "`name` is blank; expected a file name"
+        raise RequestBuildError(message)
+    return UploadStream(
+        start,
+        file_name=file_name,
+        size=known if known is not None else size or 0,
+        rewindable=rewindable,
+        on_progress=on_progress,
+    )
+
+
+_Start: TypeAlias = "Callable[[], Iterable[bytes] | AsyncIterable[bytes]]"
+
+
+def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
+    """Give how to start reading, the size and name if known, and whether it can start again."""
+    if isinstance(source, str | os.PathLike):
+        return _path(Path(source), asynchronous=asynchronous)
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = memoryview(source).cast("B")
+        return (lambda: _sliced(data)), len(data), DEFAULT_NAME, True
+    if isinstance(source, BinaryFile):
+        return _file(source, asynchronous=asynchronous)
+    if isinstance(source, AsyncIterable):
+        if not asynchronous:
+            message = "`source` is an async iterable, which needs AsyncClient; give a blocking one"
+            raise RequestBuildError(message)
+        again = not isinstance(source, AsyncIterator)
+        return (lambda: source), None, DEFAULT_NAME, again
+    if isinstance(source, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+        return (lambda: source), None, DEFAULT_NAME, not isinstance(source, Iterator)
+    message = (
+        f"`source` is {type(source).__name__}; expected a path, bytes, a file opened for reading, "
+        "or an iterable of bytes"
+    )
+    raise RequestBuildError(message)
+
+
+def _path(path: Path, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
+    try:
+        if path.is_dir():
+            message = f"`{path}` is a directory; expected a file"
+            raise RequestBuildError(message)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+    except OSError as exc:
+        message = f"`{path}` cannot be read: {exc.strerror or exc}; expected a file"
+        raise RequestBuildError(message) from exc
+    if asynchronous:
+        return (lambda: _read_path_async(path)), size, path.name, True
+    return (lambda: _read_path(path)), size, path.name, True
+
+
+def _file(file: BinaryFile, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
+    named = getattr(file, "name", None)
+    name = Path(named).name if isinstance(named, str) else DEFAULT_NAME
+    seek, tell = getattr(file, "seek", None), getattr(file, "tell", None)
+    size = start = None
+    if seek is not None and tell is not None and getattr(file, "seekable", lambda: True)():
+        start = tell()
+        size = seek(0, os.SEEK_END) - start
+        seek(start)
+
+    def rewind() -> None:
+        if seek is not None and start is not None:
+            seek(start)
+
+    def chunks() -> Iterable[bytes] | AsyncIterable[bytes]:
+        rewind()
+        in_memory = isinstance(file, BytesIO)
+        return _read_async(file) if asynchronous and not in_memory else _read(file)
+
+    return chunks, size, name, start is not None
+
+
+def _sliced(data: memoryview) -> Iterator[bytes]:
+    for offset in range(0, len(data), CHUNK_BYTES):
+        yield bytes(data[offset : offset + CHUNK_BYTES])
+
+
+def _read(file: BinaryFile) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
+
+
+async def _read_async(file: BinaryFile) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk
+
+
+def _read_path(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _read(file)
+
+
+async def _read_path_async(path: Path) -> AsyncIterator[bytes]:
+    file: BinaryIO = await asyncio.to_thread(path.open, "rb")
+    try:
+        async for chunk in _read_async(file):
+            yield chunk
+    finally:
+        file.close()
