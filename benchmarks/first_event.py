@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from codex_api.events import OutputTextDelta
-
 from benchmarks import floor, ours
 from benchmarks.harness import Figure, Table
+from codex_api.events import OutputTextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

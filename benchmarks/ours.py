@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api.events import OutputTextDelta
-
 from codex_api import (
     ApiKeyAuth,
     AsyncClient,
@@ -15,6 +13,7 @@ from codex_api import (
     ResponsesApiRequest,
     items,
 )
+from codex_api.events import OutputTextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
