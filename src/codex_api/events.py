@@ -1,0 +1,306 @@
+"""Events of one response, in the order in which they arrive.
+
+The frequent ones, the deltas, are decoded from the wire straight into their class; that is why they
+carry the wire's optional fields. Every field but the first few is optional, so match by position
+for what a delta says and by name for where it belongs.
+
+A stream ends with ``Completed`` or with an error, never with both and never silently.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from msgspec import Raw, Struct, field
+
+from codex_api.rate_limits import RateLimitSnapshot
+from codex_api.transport.errors import CodexApiError
+from codex_api.types.item import ResponseItem
+from codex_api.types.usage import TokenUsage
+
+
+class ModelVerification(StrEnum):
+    """What the server recommends to verify before the model is used further."""
+
+    TRUSTED_ACCESS_FOR_CYBER = "trusted_access_for_cyber"
+
+
+class WireEvent(
+    Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    tag_field="type",
+    omit_defaults=True,
+    repr_omit_defaults=True,
+):
+    """An event whose class is decoded straight from the wire.
+
+    Attributes:
+        sequence_number: Place of the event in the stream, as the server counts, or None.
+    """
+
+    # Any event may carry these two on the side. Of type None they make the direct decode fail, so
+    # that only such events are read slowly; searching every event for them would cost more.
+    _headers: None = field(default=None, name="headers")
+    _safety_buffering: None = field(default=None, name="safety_buffering")
+    sequence_number: int | None = None
+
+
+class OutputTextDelta(WireEvent, frozen=True, tag="response.output_text.delta"):
+    """A piece of the answer's text."""
+
+    delta: str
+    item_id: str | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+
+
+class RefusalDelta(WireEvent, frozen=True, tag="response.refusal.delta"):
+    """A piece of the text with which the model refuses."""
+
+    delta: str
+    item_id: str | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+
+
+class FunctionCallArgumentsDelta(
+    WireEvent, frozen=True, tag="response.function_call_arguments.delta"
+):
+    """A piece of the JSON text of a function call's arguments."""
+
+    delta: str
+    item_id: str | None = None
+    output_index: int | None = None
+
+
+class ToolCallInputDelta(
+    Struct, frozen=True, gc=False, tag_field="type", tag="response.custom_tool_call_input.delta"
+):
+    """A piece of the input of a call to a free-form tool.
+
+    Attributes:
+        item_id: Id of the call's item, or its ``call_id`` when the wire has only that.
+    """
+
+    item_id: str
+    call_id: str | None
+    delta: str
+
+
+class ReasoningSummaryDelta(WireEvent, frozen=True, tag="response.reasoning_summary_text.delta"):
+    """A piece of a part of the reasoning summary."""
+
+    delta: str
+    summary_index: int
+    item_id: str | None = None
+    output_index: int | None = None
+
+
+class ReasoningSummaryDone(WireEvent, frozen=True, tag="response.reasoning_summary_text.done"):
+    """A part of the reasoning summary is complete."""
+
+    item_id: str
+    text: str
+    summary_index: int
+    output_index: int | None = None
+
+
+class ReasoningSummaryPartAdded(
+    WireEvent, frozen=True, tag="response.reasoning_summary_part.added"
+):
+    """A new part of the reasoning summary begins."""
+
+    summary_index: int
+    item_id: str | None = None
+    output_index: int | None = None
+
+
+class ReasoningContentDelta(WireEvent, frozen=True, tag="response.reasoning_text.delta"):
+    """A piece of the reasoning itself."""
+
+    delta: str
+    content_index: int
+    item_id: str | None = None
+    output_index: int | None = None
+
+
+class Created(Struct, frozen=True, tag_field="type", tag="response.created"):
+    """The server accepted the request.
+
+    Attributes:
+        response_id: Id of the response, or None when the server did not say.
+    """
+
+    response_id: str | None = None
+
+
+class OutputItemAdded(Struct, frozen=True, tag_field="type", tag="response.output_item.added"):
+    """An item begins; most of it is still empty.
+
+    Attributes:
+        raw: The exact bytes of the item.
+    """
+
+    item: ResponseItem
+    raw: Raw = Raw()
+
+
+class OutputItemDone(Struct, frozen=True, tag_field="type", tag="response.output_item.done"):
+    """An item is complete.
+
+    Attributes:
+        raw: The exact bytes of the item; put them into the next request's input to send it back
+            without loss.
+    """
+
+    item: ResponseItem
+    raw: Raw = Raw()
+
+
+class Completed(Struct, frozen=True, tag_field="type", tag="response.completed"):
+    """The response is complete; nothing follows.
+
+    Attributes:
+        token_usage: What it cost, or None when the server did not say.
+        end_turn: False when the model wants to be called again at once; None when not said.
+    """
+
+    response_id: str
+    token_usage: TokenUsage | None = None
+    end_turn: bool | None = None
+
+
+class RateLimits(Struct, frozen=True, tag_field="type", tag="codex.rate_limits"):
+    """How much of a limit is used, from the answer's headers or from an event."""
+
+    snapshot: RateLimitSnapshot
+
+
+class ServerModel(Struct, frozen=True, tag_field="type", tag="codex.server_model"):
+    """The model that the server runs, which need not be the one asked for."""
+
+    model: str
+
+
+class ModelsEtag(Struct, frozen=True, tag_field="type", tag="codex.models_etag"):
+    """Version of the list of models; a new one means that the list changed."""
+
+    etag: str
+
+
+class ServerReasoningIncluded(
+    Struct, frozen=True, tag_field="type", tag="codex.server_reasoning_included"
+):
+    """The server keeps past reasoning in the context by itself."""
+
+    included: bool = True
+
+
+class ModelVerifications(Struct, frozen=True, tag_field="type", tag="codex.model_verifications"):
+    """The server recommends verifications; known ones only, each once."""
+
+    verifications: list[ModelVerification]
+
+
+class TurnModerationMetadata(
+    Struct, frozen=True, tag_field="type", tag="codex.turn_moderation_metadata"
+):
+    """What moderation found in this turn, any JSON."""
+
+    metadata: Any
+
+
+class SafetyBuffering(Struct, frozen=True, tag_field="type", tag="codex.safety_buffering"):
+    """The answer is held back while it is checked.
+
+    Attributes:
+        faster_model: A model that would not be held back, or None.
+    """
+
+    use_cases: list[str]
+    reasons: list[str]
+    show_buffering_ui: bool = True
+    faster_model: str | None = None
+
+
+class OtherEvent(Struct, frozen=True):
+    """An event that has no class here; only with ``ResponsesOptions(other_events=True)``.
+
+    Attributes:
+        type: Its wire type.
+        raw: The exact bytes of the whole event.
+    """
+
+    type: str
+    raw: Raw
+
+
+class StreamRetry(Struct, frozen=True, tag_field="type", tag="codex.stream_retry"):
+    """The session starts the response anew: what came since ``Created`` was cut off.
+
+    Items that were done stay; forget unfinished ones.
+
+    Attributes:
+        attempt: 1 for the first retry.
+        delay: Seconds until it is made.
+        error: Why it is made.
+    """
+
+    attempt: int
+    delay: float
+    error: CodexApiError
+
+
+ResponseEvent: TypeAlias = (
+    OutputTextDelta
+    | RefusalDelta
+    | FunctionCallArgumentsDelta
+    | ToolCallInputDelta
+    | ReasoningSummaryDelta
+    | ReasoningSummaryDone
+    | ReasoningSummaryPartAdded
+    | ReasoningContentDelta
+    | Created
+    | OutputItemAdded
+    | OutputItemDone
+    | Completed
+    | RateLimits
+    | ServerModel
+    | ModelsEtag
+    | ServerReasoningIncluded
+    | ModelVerifications
+    | TurnModerationMetadata
+    | SafetyBuffering
+    | OtherEvent
+    | StreamRetry
+)
+
+__all__ = [
+    "Completed",
+    "Created",
+    "FunctionCallArgumentsDelta",
+    "ModelVerification",
+    "ModelVerifications",
+    "ModelsEtag",
+    "OtherEvent",
+    "OutputItemAdded",
+    "OutputItemDone",
+    "OutputTextDelta",
+    "RateLimits",
+    "ReasoningContentDelta",
+    "ReasoningSummaryDelta",
+    "ReasoningSummaryDone",
+    "ReasoningSummaryPartAdded",
+    "RefusalDelta",
+    "ResponseEvent",
+    "SafetyBuffering",
+    "ServerModel",
+    "ServerReasoningIncluded",
+    "StreamRetry",
+    "ToolCallInputDelta",
+    "TurnModerationMetadata",
+    "WireEvent",
+]
