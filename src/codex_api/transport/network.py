@@ -1,0 +1,270 @@
+"""How connections are made: trust, proxies, keep-alive. One value serves HTTP and WebSocket.
+
+Rules: a CA bundle adds to the system's roots and never replaces them; the first setting that names
+one is used alone, and when it cannot be used nothing is sent; no text here holds a password.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from codex_api.transport._core import proxies
+from codex_api.transport._core.pem import PemError, parse_certificates
+from codex_api.transport.errors import CertificateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Network",
+    "apply_keepalive",
+    "certificates_der",
+    "load_certificates",
+    "proxy_for",
+    "ssl_context",
+]
+
+_ENVIRONMENT: Final = "environment"
+_BUNDLE_VARIABLES: Final = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
+_HINT: Final = (
+    "set CODEX_CA_CERTIFICATE or SSL_CERT_FILE to a file of PEM certificates, "
+    "or unset both to trust the system's roots only"
+)
+# Where systems keep their roots; a Python that was built elsewhere may look in none of them.
+_SYSTEM_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Network:
+    """Settings of every connection of a client.
+
+    Attributes:
+        ca_bundle: PEM file of roots to trust besides the system's. None looks into
+            ``CODEX_CA_CERTIFICATE``, then ``SSL_CERT_FILE``.
+        proxy: ``"environment"`` for ``HTTPS_PROXY`` and its kin, None for none, a URL for all, or
+            URLs by ``"http"``, ``"https"`` and ``"all"``.
+        no_proxy: Hosts that are reached directly, written as in ``NO_PROXY``, which it extends.
+        http2: Whether HTTP/2 is offered; HTTP/1.1 is what the real client speaks.
+        tcp_keepalive: Seconds without traffic before TCP asks whether the peer is alive; None
+            for never.
+        tcp_keepalive_interval: Seconds between two such questions.
+        tcp_keepalive_retries: Unanswered questions that end the connection.
+        max_connections: Connections open at once in one client, or None for no limit.
+        pool_idle_timeout: Seconds that an unused connection is kept; None for ever.
+        cloudflare_cookies: Whether Cloudflare's cookies of ChatGPT hosts are kept and sent.
+        trust_env: Whether the environment is read at all.
+    """
+
+    ca_bundle: str | os.PathLike[str] | None = None
+    proxy: str | Mapping[str, str | None] | None = _ENVIRONMENT
+    no_proxy: str | Sequence[str] | None = None
+    http2: bool = False
+    tcp_keepalive: float | None = 60.0
+    tcp_keepalive_interval: float = 15.0
+    tcp_keepalive_retries: int = 4
+    max_connections: int | None = None
+    pool_idle_timeout: float | None = 90.0
+    cloudflare_cookies: bool = True
+    trust_env: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise ``RequestBuildError`` for a proxy that is none, before any request needs it."""
+        if isinstance(self.proxy, Mapping):
+            object.__setattr__(self, "proxy", MappingProxyType(dict(self.proxy)))
+        if self.no_proxy is not None and not isinstance(self.no_proxy, str):
+            object.__setattr__(self, "no_proxy", tuple(self.no_proxy))
+        if self.proxy != _ENVIRONMENT:
+            _rules(self, {})
+
+    def __repr__(self) -> str:
+        shown: list[str] = []
+        for entry in fields(self):
+            value: object = getattr(self, entry.name)
+            if value == entry.default:
+                continue
+            if entry.name == "proxy" and value is not None:
+                value = _rules(self, {})
+            shown.append(f"{entry.name}={value!r}")
+        return f"Network({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as keyword arguments: a read-only mapping has no pickled form of its own."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        if isinstance(self.proxy, Mapping):
+            values["proxy"] = dict(self.proxy)
+        return (_network, (values,))
+
+    def uses_proxies(self) -> bool:
+        """Tell whether any URL may go through a proxy now."""
+        return bool(_rules(self, os.environ))
+
+
+def _network(values: dict[str, object]) -> Network:
+    return Network(**values)  # type: ignore[arg-type] # the values of another Network
+
+
+def proxy_for(network: Network, url: str) -> str | None:
+    """Give the proxy URL for a request to ``url``, credentials included, or None to go directly.
+
+    ``ws`` and ``wss`` URLs take the proxies of ``http`` and ``https``. The environment is read anew
+    at each call.
+
+    Raises:
+        RequestBuildError: The environment names a proxy that is none.
+    """
+    return _rules(network, os.environ).proxy_for(url)
+
+
+def _rules(network: Network, environ: Mapping[str, str]) -> proxies.ProxyRules:
+    no_proxy = network.no_proxy or ()
+    if network.proxy is None:
+        return proxies.ProxyRules()
+    if network.proxy != _ENVIRONMENT:
+        return proxies.from_settings(network.proxy, no_proxy)
+    if not network.trust_env:
+        return proxies.ProxyRules()
+    known = tuple((name, environ[name]) for name in proxies.VARIABLES if name in environ)
+    rules = _environment_rules(known)
+    if not rules or not no_proxy:
+        return rules
+    bypass = rules.bypass | proxies.Bypass.parse(no_proxy)
+    return proxies.ProxyRules(rules.http, rules.https, bypass)
+
+
+@lru_cache(maxsize=4)
+def _environment_rules(variables: tuple[tuple[str, str], ...]) -> proxies.ProxyRules:
+    return proxies.from_environment(dict(variables))
+
+
+def certificates_der(network: Network) -> list[bytes]:
+    """Give the roots to trust besides the system's, as DER; empty when none are configured.
+
+    Raises:
+        CertificateError: A CA bundle is configured and cannot be used.
+    """
+    return load_certificates(network, os.environ) or []
+
+
+def load_certificates(network: Network, environ: Mapping[str, str]) -> list[bytes] | None:
+    """Read the CA bundle that the settings or ``environ`` name; None when they name none.
+
+    The explicit bundle comes first, then the first variable that is not empty. What is named first
+    is used alone: when it is bad, the next is not tried.
+
+    Raises:
+        CertificateError: The bundle is unreadable, malformed, empty or not usable. The text names
+            the setting, the file, and what to do.
+    """
+    source = _bundle_source(network, environ)
+    if source is None:
+        return None
+    name, path = source
+    try:
+        state = path.stat()
+        return list(_bundle(path, state.st_mtime_ns, state.st_size))
+    except OSError as exc:
+        raise _unusable(name, path, f"it cannot be read: {exc.strerror or exc}") from exc
+    except PemError as exc:
+        raise _unusable(name, path, str(exc)) from exc
+
+
+def _bundle_source(network: Network, environ: Mapping[str, str]) -> tuple[str, Path] | None:
+    if network.ca_bundle is not None:
+        return "Network.ca_bundle", Path(network.ca_bundle)
+    if network.trust_env:
+        for name in _BUNDLE_VARIABLES:
+            if value := environ.get(name):
+                return name, Path(value)
+    return None
+
+
+# Keyed by the file's state too, so that a renewed bundle is read again.
+@lru_cache(maxsize=4)
+def _bundle(path: Path, _modified_ns: int, _size: int) -> tuple[bytes, ...]:
+    certificates = parse_certificates(path.read_bytes())
+    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for number, certificate in enumerate(certificates, start=1):
+        try:
+            trial.load_verify_locations(cadata=certificate)
+        except (ssl.SSLError, ValueError) as exc:
+            message = f"certificate #{number} cannot be registered as a root"
+            raise PemError(message) from exc
+    return tuple(certificates)
+
+
+def _unusable(name: str, path: Path, reason: str) -> CertificateError:
+    return CertificateError(
+        f"the CA bundle {str(path)!r} of {name} cannot be used: {reason}; {_HINT}"
+    )
+
+
+def ssl_context(network: Network) -> ssl.SSLContext:
+    """Give a client context that trusts the system's roots and the configured ones.
+
+    The context is shared: callers must not change it.
+
+    Raises:
+        CertificateError: A CA bundle is configured and cannot be used.
+    """
+    extra_dirs = os.environ.get("SSL_CERT_DIR", "") if network.trust_env else ""
+    return _context(tuple(certificates_der(network)), extra_dirs)
+
+
+@lru_cache(maxsize=4)
+def _context(certificates: tuple[bytes, ...], extra_dirs: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # As the HTTP engine does: a configured certificate is trusted even if another one issued it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    _load_system_roots(context)
+    for directory in filter(None, extra_dirs.split(os.pathsep)):
+        if Path(directory).is_dir():
+            context.load_verify_locations(capath=directory)
+    for certificate in certificates:
+        context.load_verify_locations(cadata=certificate)
+    return context
+
+
+def _load_system_roots(context: ssl.SSLContext) -> None:
+    if sys.platform == "win32":
+        context.load_default_certs()
+        return
+    # Not load_default_certs(): OpenSSL would let SSL_CERT_FILE replace the system's roots.
+    paths = ssl.get_default_verify_paths()
+    for bundle in (paths.openssl_cafile, *_SYSTEM_BUNDLES):
+        if Path(bundle).is_file():
+            context.load_verify_locations(cafile=bundle)
+            break
+    if Path(paths.openssl_capath).is_dir():
+        context.load_verify_locations(capath=paths.openssl_capath)
+
+
+def apply_keepalive(network: Network, sock: socket.socket) -> None:
+    """Set TCP keep-alive on a connected socket, as far as the system can."""
+    if network.tcp_keepalive is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # macOS has another name for the same option.
+    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+    options = (
+        (idle, network.tcp_keepalive),
+        (getattr(socket, "TCP_KEEPINTVL", None), network.tcp_keepalive_interval),
+        (getattr(socket, "TCP_KEEPCNT", None), network.tcp_keepalive_retries),
+    )
+    for option, value in options:
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, max(1, round(value)))
