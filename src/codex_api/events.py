@@ -247,11 +247,14 @@ class StreamRetry(Struct, frozen=True, tag_field="type", tag="codex.stream_retry
         attempt: 1 for the first retry.
         delay: Seconds until it is made.
         error: Why it is made.
+        dropped: How many of the items that were done last go too: a tool call without an output
+            cannot be sent back, so the model is going to make it again.
     """
 
     attempt: int
     delay: float
     error: CodexApiError
+    dropped: int = 0
 
 
 ResponseEvent: TypeAlias = (
