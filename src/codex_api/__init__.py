@@ -7,9 +7,9 @@ the modules of ``codex_api.types``.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from codex_api._lazy import lazy_attributes
 from codex_api._version import __version__
 
 if TYPE_CHECKING:
@@ -119,15 +119,7 @@ _MODULES = {
 _SUBMODULES = frozenset({"errors", "events", "items", "session", "testing", "transport", "types"})
 
 
-def __getattr__(name: str) -> object:
-    if name in _SUBMODULES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _MODULES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_attributes(__name__, _MODULES, _SUBMODULES)
 
 
 def __dir__() -> list[str]:

@@ -1,1 +1,75 @@
 """The generic transport: HTTP, server-sent events and WebSocket, with no API awareness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.messages import (
+        EncodedJson,
+        JsonBody,
+        RawBody,
+        Request,
+        Response,
+        StreamedBody,
+    )
+    from codex_api.transport._core.sse import (
+        DEFAULT_MAX_EVENT_BYTES,
+        ServerSentEvent,
+        SSEDecoder,
+    )
+    from codex_api.transport.httpx import AsyncHttpxTransport, HttpxTransport
+    from codex_api.transport.protocols import (
+        AsyncStreamResponse,
+        AsyncTransport,
+        StreamResponse,
+        Transport,
+    )
+    from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport
+
+__all__ = [
+    "DEFAULT_MAX_EVENT_BYTES",
+    "AsyncHttpxTransport",
+    "AsyncReqwestTransport",
+    "AsyncStreamResponse",
+    "AsyncTransport",
+    "EncodedJson",
+    "Headers",
+    "HttpxTransport",
+    "JsonBody",
+    "RawBody",
+    "Request",
+    "ReqwestTransport",
+    "Response",
+    "SSEDecoder",
+    "ServerSentEvent",
+    "StreamResponse",
+    "StreamedBody",
+    "Transport",
+]
+
+_MODULES = {
+    "AsyncHttpxTransport": "httpx",
+    "AsyncReqwestTransport": "reqwest",
+    "AsyncStreamResponse": "protocols",
+    "AsyncTransport": "protocols",
+    "DEFAULT_MAX_EVENT_BYTES": "_core.sse",
+    "EncodedJson": "_core.messages",
+    "Headers": "_core.headers",
+    "HttpxTransport": "httpx",
+    "JsonBody": "_core.messages",
+    "RawBody": "_core.messages",
+    "ReqwestTransport": "reqwest",
+    "Request": "_core.messages",
+    "Response": "_core.messages",
+    "SSEDecoder": "_core.sse",
+    "ServerSentEvent": "_core.sse",
+    "StreamResponse": "protocols",
+    "StreamedBody": "_core.messages",
+    "Transport": "protocols",
+}
+
+__getattr__ = lazy_attributes(__name__, _MODULES)

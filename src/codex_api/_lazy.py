@@ -1,0 +1,34 @@
+"""Names that a package lends from its modules, imported on first use."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+
+def lazy_attributes(
+    package: str, modules: Mapping[str, str], submodules: Collection[str] = ()
+) -> Callable[[str], object]:
+    """Make the ``__getattr__`` of a package.
+
+    Args:
+        package: Its ``__name__``.
+        modules: Each public name, and where in the package it is defined.
+        submodules: Modules that are attributes without having been imported.
+    """
+
+    def get(name: str) -> object:
+        if name in submodules:
+            return import_module(f"{package}.{name}")
+        if name not in modules:
+            message = f"module {package!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        value: object = getattr(import_module(f"{package}.{modules[name]}"), name)
+        setattr(sys.modules[package], name, value)  # asked for once only
+        return value
+
+    return get
