@@ -18,7 +18,12 @@ from codex_api.transport.network import Network
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from codex_api._async.files import AsyncFiles
+    from codex_api._async.images import AsyncImages
+    from codex_api._async.memories import AsyncMemories
+    from codex_api._async.models import AsyncModels
     from codex_api._async.responses import AsyncResponses
+    from codex_api._async.search import AsyncSearch
     from codex_api.auth import AuthProvider
     from codex_api.clock import Clock
     from codex_api.provider import Provider
@@ -30,9 +35,9 @@ if TYPE_CHECKING:
 class AsyncClient:
     """Typed access to one provider.
 
-    Usable from several event loops, one after another, as with several ``asyncio.run``; not usable in
-    a forked child, which makes its own. Nothing is connected until the first call. Close it, or use
-    it in an ``async with`` block.
+    Usable from several event loops, one after another, as with several ``asyncio.run``; not usable
+    in a forked child, which makes its own. Nothing is connected until the first call. Close it, or
+    use it in an ``async with`` block.
 
     Args:
         provider: Where requests go, and how they are retried.
@@ -84,6 +89,41 @@ class AsyncClient:
         from codex_api._async.responses import AsyncResponses  # noqa: PLC0415 - loaded on first use
 
         return AsyncResponses(self._runner)
+
+    @cached_property
+    def files(self) -> AsyncFiles:
+        """File uploads."""
+        from codex_api._async.files import AsyncFiles  # noqa: PLC0415 - loaded on first use
+
+        return AsyncFiles(self._runner)
+
+    @cached_property
+    def images(self) -> AsyncImages:
+        """Images, drawn and changed."""
+        from codex_api._async.images import AsyncImages  # noqa: PLC0415 - loaded on first use
+
+        return AsyncImages(self._runner)
+
+    @cached_property
+    def memories(self) -> AsyncMemories:
+        """Summaries of recorded traces."""
+        from codex_api._async.memories import AsyncMemories  # noqa: PLC0415 - loaded on first use
+
+        return AsyncMemories(self._runner)
+
+    @cached_property
+    def models(self) -> AsyncModels:
+        """The model list."""
+        from codex_api._async.models import AsyncModels  # noqa: PLC0415 - loaded on first use
+
+        return AsyncModels(self._runner)
+
+    @cached_property
+    def search(self) -> AsyncSearch:
+        """Search on behalf of a conversation; call it with a ``SearchRequest``."""
+        from codex_api._async.search import AsyncSearch  # noqa: PLC0415 - loaded on first use
+
+        return AsyncSearch(self._runner)
 
     async def close(self) -> None:
         """Close idle connections and refuse further calls. May be called twice."""

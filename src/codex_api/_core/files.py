@@ -228,16 +228,16 @@ def _create(
 
 
 def _check_upload_url(upload_url: str, api_url: str, response: Response) -> None:
+    what = None
     try:
         parts = urlsplit(upload_url)
-        usable = bool(parts.hostname) and parts.scheme in {"https", "http"}
+        if not parts.hostname or parts.scheme not in {"https", "http"}:
+            what = "it is no absolute http(s) URL"
+        elif parts.scheme == "http" and api_url.startswith("https:"):
+            what = "it would send the file unencrypted"
     except ValueError:
-        usable = False
-    if not usable:
-        what = "it is no absolute http(s) URL"
-        raise unreadable(response, CREATE_ENDPOINT, "$.upload_url", what, quoted=False)
-    if parts.scheme == "http" and api_url.startswith("https:"):
-        what = "it would send the file unencrypted"
+        what = "it is no URL"
+    if what is not None:
         raise unreadable(response, CREATE_ENDPOINT, "$.upload_url", what, quoted=False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -93,9 +93,13 @@ def _wire(summarize_input: MemorySummarizeInput) -> _WireInput:
     return _WireInput(summarize_input.model, traces, summarize_input.reasoning)
 
 
-def _wire_item(item: Any) -> object:
-    # A trace may hold any JSON; only typed items have a wire form of their own.
-    return wire_items([item], keep_ids=False)[0] if isinstance(item, msgspec.Struct) else item
+def _wire_item(item: Any) -> object:  # noqa: ANN401 - any JSON
+    # Only typed items have a wire form of their own.
+    return wire_items([item], keep_ids=False)[0] if _is_typed(item) else item
+
+
+def _is_typed(item: object) -> bool:
+    return isinstance(item, msgspec.Struct)
 
 
 def _decode(response: Response) -> list[MemorySummary]:

@@ -18,7 +18,12 @@ from codex_api.transport.network import Network
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from codex_api._sync.files import Files
+    from codex_api._sync.images import Images
+    from codex_api._sync.memories import Memories
+    from codex_api._sync.models import Models
     from codex_api._sync.responses import Responses
+    from codex_api._sync.search import Search
     from codex_api.auth import AuthProvider
     from codex_api.clock import Clock
     from codex_api.provider import Provider
@@ -83,6 +88,41 @@ class Client:
         from codex_api._sync.responses import Responses  # noqa: PLC0415 - loaded on first use
 
         return Responses(self._runner)
+
+    @cached_property
+    def files(self) -> Files:
+        """File uploads."""
+        from codex_api._sync.files import Files  # noqa: PLC0415 - loaded on first use
+
+        return Files(self._runner)
+
+    @cached_property
+    def images(self) -> Images:
+        """Images, drawn and changed."""
+        from codex_api._sync.images import Images  # noqa: PLC0415 - loaded on first use
+
+        return Images(self._runner)
+
+    @cached_property
+    def memories(self) -> Memories:
+        """Summaries of recorded traces."""
+        from codex_api._sync.memories import Memories  # noqa: PLC0415 - loaded on first use
+
+        return Memories(self._runner)
+
+    @cached_property
+    def models(self) -> Models:
+        """The model list."""
+        from codex_api._sync.models import Models  # noqa: PLC0415 - loaded on first use
+
+        return Models(self._runner)
+
+    @cached_property
+    def search(self) -> Search:
+        """Search on behalf of a conversation; call it with a ``SearchRequest``."""
+        from codex_api._sync.search import Search  # noqa: PLC0415 - loaded on first use
+
+        return Search(self._runner)
 
     def close(self) -> None:
         """Close idle connections and refuse further calls. May be called twice."""

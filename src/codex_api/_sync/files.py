@@ -1,0 +1,107 @@
+"""File uploads in blocking code."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from codex_api._core import files as core
+from codex_api.upload_source import open_upload
+
+if TYPE_CHECKING:
+    from codex_api._sync.runner import Runner
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.types.files import FileObject, UploadedFile
+    from codex_api.upload_source import Progress, Uploadable
+
+_LIMITS = core.UploadLimits()
+
+
+class Files:
+    """``client.files``."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def upload(
+        self,
+        source: Uploadable,
+        name: str | None = None,
+        size: int | None = None,
+        on_progress: Progress | None = None,
+        *,
+        base_url: str | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+        limits: core.UploadLimits = _LIMITS,
+    ) -> UploadedFile:
+        """Upload a file to the Codex backend, in constant memory, and wait until it is usable.
+
+        Args:
+            source: A path, bytes, a file opened for reading, or an iterable of bytes.
+            name: Name to announce; None takes the path's, else ``upload.bin``.
+            size: Bytes in all, at most 512 MiB; needed for an iterable.
+            on_progress: Called with the bytes handed over so far and the bytes in all. A retry
+                starts again from 0.
+            base_url: Of the server that keeps files; None takes the provider's, less ``/codex``.
+            extra_headers: For this call, but never for the blob store.
+            limits: Seconds that the parts of the upload may take.
+
+        Raises:
+            RequestBuildError: The source cannot be read or is too large; nothing was sent.
+            FileUploadError: The transfer or the server's check of the file failed.
+            DecodeError: An answer is not what was promised.
+            CodexApiError: The call failed.
+        """
+        upload = open_upload(source, name=name, size=size, on_progress=on_progress)
+        settings = self._runner.settings
+        return self._runner.drive(
+            core.upload_file(
+                core.files_context(settings.context, base_url),
+                upload,
+                settings.unary_policy(None, frozenset()),
+                new_id=_new_id,
+                limits=limits,
+                extra_headers=extra_headers,
+            )
+        )
+
+    def create(
+        self,
+        source: Uploadable,
+        purpose: str = "user_data",
+        *,
+        name: str | None = None,
+        size: int | None = None,
+        on_progress: Progress | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+        limits: core.UploadLimits = _LIMITS,
+    ) -> FileObject:
+        """Upload a file to the store of the public API, in one request and constant memory.
+
+        Args:
+            source: As for ``upload``, and so are the other arguments.
+            purpose: What the file is for, such as ``user_data``, ``vision`` or ``batch``.
+
+        Raises:
+            RequestBuildError: The source cannot be read or is too large; nothing was sent.
+            FileUploadError: Reading the source failed.
+            DecodeError: The answer is not what was promised.
+            CodexApiError: The call failed.
+        """
+        upload = open_upload(source, name=name, size=size, on_progress=on_progress)
+        settings = self._runner.settings
+        return self._runner.drive(
+            core.create_file(
+                settings.context,
+                upload,
+                settings.unary_policy(None, frozenset()),
+                purpose=purpose,
+                boundary=_new_id(),
+                limits=limits,
+                extra_headers=extra_headers,
+            )
+        )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,108 @@
+"""Images in blocking code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api._core import images as core
+from codex_api.image_files import load_images
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_api._sync.runner import Runner
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.types.images import (
+        ImageBackground,
+        ImageGenerationRequest,
+        ImageQuality,
+        ImageResponse,
+        ImageSource,
+    )
+    from codex_api.types.request import ResponsesOptions
+
+
+class Images:
+    """``client.images``."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def generate(
+        self,
+        prompt: str | ImageGenerationRequest,
+        *,
+        model: str | None = None,
+        background: ImageBackground | None = None,
+        n: int | None = None,
+        quality: ImageQuality | None = None,
+        size: str | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+        options: ResponsesOptions | None = None,
+        timeout: float | None = None,
+    ) -> ImageResponse:
+        """Draw images.
+
+        Args:
+            prompt: What to draw, or a whole request, in which the other arguments replace fields.
+            model: None takes ``gpt-image-2``.
+            background: ``transparent``, ``opaque`` or ``auto``.
+            n: Number of images, at least 1.
+            quality: ``low``, ``medium``, ``high`` or ``auto``.
+            size: Such as ``1024x1024`` or ``auto``.
+            extra_headers: For this call.
+            options: Says which session and sub-agent the call belongs to.
+            timeout: Limit in seconds on the whole call, or None.
+
+        Raises:
+            RequestBuildError: An argument is not legal; nothing was sent.
+            DecodeError: The answer is not what was promised.
+            CodexApiError: The call failed.
+        """
+        request = core.generation_request(
+            prompt, model=model, background=background, n=n, quality=quality, size=size
+        )
+        context = self._runner.settings.context
+        return self._runner.run(
+            core.generate_images(
+                context, request, extra_headers=extra_headers, options=options, timeout=timeout
+            )
+        )
+
+    def edit(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        prompt: str,
+        *,
+        model: str | None = None,
+        background: ImageBackground | None = None,
+        n: int | None = None,
+        quality: ImageQuality | None = None,
+        size: str | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+        options: ResponsesOptions | None = None,
+        timeout: float | None = None,
+    ) -> ImageResponse:
+        """Change images.
+
+        Args:
+            images: One or more: http(s) URL, data URL, path, or the bytes of a file.
+            prompt: What to change.
+            model: As for ``generate``, and so are the other arguments.
+
+        Raises:
+            RequestBuildError: An argument is not legal, or a file cannot be read or is no image;
+                nothing was sent.
+            DecodeError: The answer is not what was promised.
+            CodexApiError: The call failed.
+        """
+        loaded = load_images(images)
+        request = core.edit_request(
+            loaded, prompt, model=model, background=background, n=n, quality=quality, size=size
+        )
+        context = self._runner.settings.context
+        return self._runner.run(
+            core.edit_images(
+                context, request, extra_headers=extra_headers, options=options, timeout=timeout
+            )
+        )
