@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codex_api._async.images import AsyncImages
     from codex_api._async.memories import AsyncMemories
     from codex_api._async.models import AsyncModels
+    from codex_api._async.realtime import AsyncRealtime
     from codex_api._async.responses import AsyncResponses
     from codex_api._async.search import AsyncSearch
     from codex_api.auth import AuthProvider
@@ -117,6 +118,13 @@ class AsyncClient:
         from codex_api._async.models import AsyncModels  # noqa: PLC0415 - loaded on first use
 
         return AsyncModels(self._runner)
+
+    @cached_property
+    def realtime(self) -> AsyncRealtime:
+        """Realtime calls and sessions."""
+        from codex_api._async.realtime import AsyncRealtime  # noqa: PLC0415 - loaded on first use
+
+        return AsyncRealtime(self._runner, self._network)
 
     @cached_property
     def search(self) -> AsyncSearch:

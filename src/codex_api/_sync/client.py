@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codex_api._sync.images import Images
     from codex_api._sync.memories import Memories
     from codex_api._sync.models import Models
+    from codex_api._sync.realtime import Realtime
     from codex_api._sync.responses import Responses
     from codex_api._sync.search import Search
     from codex_api.auth import AuthProvider
@@ -116,6 +117,13 @@ class Client:
         from codex_api._sync.models import Models  # noqa: PLC0415 - loaded on first use
 
         return Models(self._runner)
+
+    @cached_property
+    def realtime(self) -> Realtime:
+        """Realtime calls and sessions."""
+        from codex_api._sync.realtime import Realtime  # noqa: PLC0415 - loaded on first use
+
+        return Realtime(self._runner, self._network)
 
     @cached_property
     def search(self) -> Search:

@@ -229,6 +229,18 @@ class WebSocket(_Socket):
         except ws_errors.ConnectionClosed as exc:
             raise _closed(exc) from exc
 
+    def ping(self) -> None:
+        """Send a ping without waiting for its pong, which counts as activity.
+
+        Raises:
+            WebSocketClosedError: The connection is closed.
+        """
+        self._check_process()
+        try:
+            self._connection.ping()
+        except ws_errors.ConnectionClosed as exc:
+            raise _closed(exc) from exc
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with a close frame, and wait a moment for the peer's. May be called again."""
         if os.getpid() == self._pid:
@@ -285,6 +297,18 @@ class AsyncWebSocket(_Socket):
             return await self._connection.recv()
         except ws_errors.ConcurrencyError as exc:
             raise ClientStateError("another task is reading from this WebSocket") from exc
+        except ws_errors.ConnectionClosed as exc:
+            raise _closed(exc) from exc
+
+    async def ping(self) -> None:
+        """Send a ping without waiting for its pong, which counts as activity.
+
+        Raises:
+            WebSocketClosedError: The connection is closed.
+        """
+        self._check_owner()
+        try:
+            await self._connection.ping()
         except ws_errors.ConnectionClosed as exc:
             raise _closed(exc) from exc
 

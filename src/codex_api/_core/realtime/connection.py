@@ -6,8 +6,8 @@ what it is told (send these frames, try again after so long, raise this). Rules 
 - A new connection opens with ``session.update``, a reconnection too; joining a v3 call sends none.
 - A direct v3 session must greet before anything else; other versions are asked to acknowledge only
   when the caller wants it. Either way no event is lost to the wait.
-- A close frame with code 1000, or without one, is the end. A lost connection is an error. Any other
-  close is the end too, unless reconnecting is on and trying again can help.
+- A close frame that says done or going away, or nothing, is the end. Any other code and a lost
+  connection are errors. Reconnecting, when it is on, is tried where trying again can help.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import msgspec
 
 from codex_api._core.realtime.dialects import DIALECTS
 from codex_api._core.realtime.session_state import SessionState
-from codex_api.errors import IdleTimeoutError, LivenessTimeoutError, StreamError
+from codex_api.errors import (
+    IdleTimeoutError,
+    LivenessTimeoutError,
+    StreamClosedError,
+    StreamError,
+    map_api_error,
+)
 from codex_api.transport._core.retry import RetryConfig, backoff
 from codex_api.transport.errors import (
     ClientStateError,
@@ -49,6 +55,8 @@ if TYPE_CHECKING:
 
 # Away, abnormal, server error, restart, overload, bad gateway: another try may fare better.
 _PASSING: Final = frozenset({None, 1001, 1006, 1011, 1012, 1013, 1014})
+# Done, going away, no code.
+_GOODBYES: Final = frozenset({1000, 1001, 1005})
 _REFUSED: Final = frozenset({401, 403})
 
 
@@ -58,6 +66,7 @@ class SessionMachine:
     Attributes:
         config: As last sent; a session update through the connection changes it.
         state: Transcript and flags.
+        sideband: Whether it joins a call.
         closed: Whether no event will come any more.
     """
 
@@ -69,7 +78,7 @@ class SessionMachine:
         self.options = options
         self.state = SessionState(max_transcript_chars=options.max_transcript_chars)
         self.closed = False
-        self._sideband = sideband
+        self.sideband = sideband
         self._greets = config.version == "v3" and not sideband
         self._acknowledged = True
         self._event_at = self._opened_at = self._waiting_at = self._pinged_at = 0.0
@@ -79,7 +88,7 @@ class SessionMachine:
     def opened(self, now: float) -> list[str]:
         """Start on a connection that stands now, and give the frames that open it."""
         self._event_at = self._opened_at = self._waiting_at = self._pinged_at = now
-        if self._sideband and self.config.version == "v3":
+        if self.sideband and self.config.version == "v3":
             self._acknowledged = True
             return []
         self._acknowledged = not (self.options.acknowledge or self._greets)
@@ -230,14 +239,27 @@ class SessionMachine:
         return max(min(wait, policy.max_delay), error.retry_after or 0.0)
 
     def ends_quietly(self, error: CodexApiError) -> bool:
-        """Whether ``error`` is the server's goodbye and not a failure to report."""
-        return isinstance(error, WebSocketClosedError) and error.code is not None
+        """Whether ``error`` is a proper goodbye that nobody tried to mend, and no failure."""
+        goodbye = isinstance(error, WebSocketClosedError) and error.code in _GOODBYES
+        return goodbye and self._attempts == 0
 
     def _replayed(self) -> tuple[TranscriptEntry, ...]:
         policy = self.options.reconnect
-        if self._break is None or self._sideband or policy is None:
+        if self._break is None or self.sideband or policy is None:
             return ()
         return self.state.transcript if policy.replay_transcript else ()
+
+
+def closed_error() -> StreamClosedError:
+    """Make the error for sending to a session that has ended."""
+    return StreamClosedError("the realtime session is closed", retryable=False)
+
+
+def final_error(error: CodexApiError, *, now: float) -> CodexApiError:
+    """Make the error that ends the iteration of events, of what ended the session."""
+    if isinstance(error, WebSocketClosedError):
+        return StreamClosedError(f"the realtime session broke off: {error.message}")
+    return map_api_error(error, now=now)
 
 
 def _passes(error: CodexApiError) -> bool:

@@ -99,7 +99,7 @@ class SessionState:
     @property
     def transcript(self) -> tuple[TranscriptEntry, ...]:
         """All turns that are still kept, oldest first."""
-        return tuple(turn.entry for turn in self._turns)
+        return tuple(turn.entry for turn in list(self._turns))
 
     @property
     def transcript_tail(self) -> tuple[TranscriptEntry, ...]:

@@ -1,0 +1,104 @@
+"""Realtime calls and sessions in blocking code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api._core.realtime import calls
+from codex_api._core.realtime.connection import SessionMachine
+from codex_api._core.realtime.handshake import handshake
+from codex_api._sync.realtime_connection import RealtimeConnection
+from codex_api.errors import map_api_error
+from codex_api.transport.errors import CodexApiError
+from codex_api.types.realtime_options import RealtimeOptions
+
+if TYPE_CHECKING:
+    from codex_api._sync.runner import Runner
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport.network import Network
+    from codex_api.types.realtime import RealtimeCall, RealtimeSessionConfig
+
+_OPTIONS = RealtimeOptions()
+
+
+class Realtime:
+    """``client.realtime``."""
+
+    def __init__(self, runner: Runner, network: Network) -> None:
+        self._runner = runner
+        self._network = network
+
+    def create_call(
+        self,
+        sdp: str,
+        session: RealtimeSessionConfig | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+    ) -> RealtimeCall:
+        """Make the WebRTC call that answers the offer ``sdp``.
+
+        Args:
+            sdp: The offer of the peer connection.
+            session: None leaves all settings to the server.
+            extra_headers: Over the provider's.
+
+        Raises:
+            InvalidRequestError: The session asks for v2, which calls do not speak; nothing is sent.
+            CodexApiError: The call failed, or its answer makes no sense.
+        """
+        context = self._runner.settings.context
+        return self._runner.run(calls.create_call(context, sdp, session, extra_headers))
+
+    def connect(
+        self,
+        config: RealtimeSessionConfig,
+        extra_headers: HeaderSource | Headers | None = None,
+        *,
+        options: RealtimeOptions = _OPTIONS,
+    ) -> RealtimeConnection:
+        """Open a session of its own.
+
+        Returns:
+            To be awaited, or entered with ``async with``; both give the connection.
+
+        Raises:
+            CodexApiError: The connection could not be made, or the server refused the session.
+        """
+        return self._open(config, None, extra_headers, options)
+
+    def join_call(
+        self,
+        config: RealtimeSessionConfig,
+        call_id: str,
+        extra_headers: HeaderSource | Headers | None = None,
+        *,
+        options: RealtimeOptions = _OPTIONS,
+    ) -> RealtimeConnection:
+        """Join a WebRTC call beside its sound, as often as the provider's retry settings allow.
+
+        Returns:
+            To be awaited, or entered with ``async with``; both give the connection.
+
+        Raises:
+            CodexApiError: The last attempt failed, or the credentials were refused.
+        """
+        return self._open(config, call_id, extra_headers, options)
+
+    def _open(
+        self,
+        config: RealtimeSessionConfig,
+        call_id: str | None,
+        extra_headers: HeaderSource | Headers | None,
+        options: RealtimeOptions,
+    ) -> RealtimeConnection:
+        settings = self._runner.settings
+        request = handshake(settings.context, settings.defaults, config, call_id, extra_headers)
+        machine = SessionMachine(config, options, sideband=call_id is not None)
+        connection = RealtimeConnection(machine, self._runner, self._network, request)
+        try:
+            connection.open()
+        except CodexApiError as exc:
+            error = map_api_error(exc, now=settings.clock.wall())
+            if error is exc:
+                raise
+            raise error from exc
+        return connection

@@ -1,0 +1,360 @@
+"""One realtime session in blocking code."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from codex_api._core.realtime.connection import (
+    SessionMachine,
+    closed_error,
+    final_error,
+    sideband_delay,
+)
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    HttpStatusError,
+    TransportTimeoutError,
+    WebSocketClosedError,
+)
+from codex_api.transport.websocket import WebSocket, connect
+from codex_api.types.realtime import RealtimeAudioFrame
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from codex_api._sync.runner import Runner
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.messages import Request
+    from codex_api.transport.network import Network
+    from codex_api.types.realtime import (
+        RealtimeModality,
+        RealtimeMode,
+        RealtimeRole,
+        RealtimeSessionConfig,
+        TranscriptEntry,
+    )
+    from codex_api.types.realtime_events import RealtimeEvent
+
+_UNAUTHORIZED = 401
+_GOODBYE_TIMEOUT = 2.0
+
+
+class RealtimeConnection:
+    """A realtime session. One thread reads; others may send meanwhile, and never wait for it.
+
+    Iterating gives events until the session ends. Frames that nobody reads stay with the network
+    once a few dozen are held, so a slow reader slows the server and not the memory.
+
+    Attributes:
+        close_code: Code of the close frame that ended the session, or None.
+        close_reason: What that frame said.
+    """
+
+    def __init__(
+        self, machine: SessionMachine, runner: Runner, network: Network, request: Request
+    ) -> None:
+        self._machine = machine
+        self._runner = runner
+        self._network = network
+        self._request = request
+        self._clock = runner.settings.clock
+        self._socket: WebSocket | None = None
+        self._ready: deque[RealtimeEvent] = deque()
+        self._writing = threading.Lock()
+        self._reading = self._closing = False
+        self._changed = threading.Event()
+        self.close_code: int | None = None
+        self.close_reason = ""
+
+    def open(self) -> None:
+        """Make the first connection. The client does this.
+
+        Raises:
+            CodexApiError: It could not be made, or the server refused the session.
+        """
+        retry = self._runner.settings.context.provider.retry
+        attempt = 0
+        while True:
+            try:
+                self._ready.extend(self._establish())
+            except CodexApiError as exc:
+                delay = None
+                if self._machine.sideband:
+                    delay = sideband_delay(exc, attempt, retry, self._clock.draw)
+                if delay is None:
+                    raise
+                attempt += 1
+                self._clock.sleep(delay)
+            else:
+                return
+
+    @property
+    def config(self) -> RealtimeSessionConfig:
+        """The session's configuration as last sent."""
+        return self._machine.config
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields of the answer to the handshake."""
+        return self._live().headers
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more events will come."""
+        return self._closing or self._machine.closed
+
+    @property
+    def transcript(self) -> tuple[TranscriptEntry, ...]:
+        """What was said so far, as far as it is kept."""
+        return self._machine.state.transcript
+
+    @property
+    def response_active(self) -> bool:
+        """Whether the model is answering now."""
+        return self._machine.state.response_active
+
+    def take_transcript_tail(self) -> tuple[TranscriptEntry, ...]:
+        """Give what was said since the last handoff, once."""
+        return self._machine.state.take_transcript_tail()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RealtimeEvent:
+        event = self.next_event()
+        if event is None:
+            raise StopIteration
+        return event
+
+    def next_event(self) -> RealtimeEvent | None:
+        """Wait for an event.
+
+        Returns:
+            The event, or None when the session has ended, however often this is called.
+
+        Raises:
+            StreamClosedError: The connection broke and was not, or could not be, made again.
+            IdleTimeoutError: No event came in time; ``LivenessTimeoutError`` if not even a byte.
+            ClientStateError: Another task is reading.
+        """
+        if self._reading:
+            message = "another thread is reading from this realtime connection"
+            raise ClientStateError(message)
+        self._reading = True
+        try:
+            while not self._ready and not self.is_closed:
+                self._read()
+            return self._ready.popleft() if self._ready and not self._closing else None
+        finally:
+            self._reading = False
+
+    def _read(self) -> None:
+        try:
+            frame = self._receive(self._live())
+            self._ready.extend(self._machine.feed(frame, self._clock.monotonic()))
+        except ClientStateError:
+            raise
+        except CodexApiError as exc:
+            if not self._closing:
+                self._recover(exc)
+
+    def _receive(self, socket: WebSocket) -> str | bytes:
+        machine, now = self._machine, self._clock.monotonic
+        machine.waiting(now())
+        while True:
+            wake_at = machine.wake_at(socket.last_activity)
+            try:
+                return socket.recv(None if wake_at is None else max(0.0, wake_at - now()))
+            except TransportTimeoutError:
+                error = machine.timed_out(now(), socket.last_activity)
+                if error is not None:
+                    raise error from None
+                if machine.ping_due(now(), socket.last_activity):
+                    socket.ping()
+
+    def _recover(self, error: CodexApiError) -> None:
+        """Make a new connection after ``error``, or end the session with it."""
+        machine, cause = self._machine, error
+        while (delay := machine.lost(cause, self._clock.draw)) is not None:
+            self._live().abort()
+            self._clock.sleep(delay)
+            if self._closing:
+                return
+            try:
+                events = self._establish()
+            except CodexApiError as exc:
+                if self._closing:
+                    return
+                cause = exc
+            else:
+                self._ready.extend([machine.reopened(), *events])
+                return
+        self._end(cause)
+        if not machine.ends_quietly(cause):
+            raise final_error(cause, now=self._clock.wall()) from cause
+
+    def _end(self, error: CodexApiError) -> None:
+        if isinstance(error, WebSocketClosedError):
+            self.close_code, self.close_reason = error.code, error.reason
+        self._live().abort()
+        self._changed.set()
+
+    def _establish(self) -> list[RealtimeEvent]:
+        """Open a WebSocket and the session on it; give what came before the acknowledgement."""
+        socket = self._handshake()
+        try:
+            machine = self._machine
+            for frame in machine.opened(self._clock.monotonic()):
+                socket.send(frame, machine.options.send_timeout)
+            events: list[RealtimeEvent] = []
+            while not machine.acknowledged:
+                events += machine.feed(self._receive(socket), self._clock.monotonic())
+        except BaseException:
+            socket.abort()
+            raise
+        if self._closing:
+            socket.abort()
+            raise closed_error()
+        self._socket = socket
+        self._changed.set()
+        self._changed = threading.Event()
+        return events
+
+    def _handshake(self) -> WebSocket:
+        auth, refreshed = self._runner.auth, False
+        while True:
+            generation = auth.generation
+            request = auth.apply(self._request)
+            try:
+                return connect(
+                    request.url,
+                    request.headers,
+                    network=self._network,
+                    deflate=False,
+                    connect_timeout=self._runner.settings.context.timeouts.connect,
+                )
+            except HttpStatusError as exc:
+                if refreshed or exc.status != _UNAUTHORIZED:
+                    raise
+                refreshed = True
+                if not auth.refresh(generation):
+                    raise
+
+    def _live(self) -> WebSocket:
+        if self._socket is None:
+            message = "this realtime connection was never opened"
+            raise ClientStateError(message)
+        return self._socket
+
+    def send_audio_frame(self, frame: RealtimeAudioFrame | bytes) -> None:
+        """Send sound: 24 kHz mono, as a frame or as PCM16 bytes.
+
+        Raises:
+            StreamClosedError: The session has ended; true of every method that sends.
+            TransportTimeoutError: The network did not take the message, or no new connection stood,
+                within ``send_timeout``; true of every method that sends.
+        """
+        if isinstance(frame, bytes):
+            frame = RealtimeAudioFrame.from_pcm16(frame)
+        self._send([self._machine.dialect.audio_append(frame.data)])
+
+    def send_conversation_item_create(self, text: str, role: RealtimeRole = "user") -> None:
+        """Add ``text`` to the conversation."""
+        self._send(self._machine.dialect.item_create(text, role))
+
+    def send_conversation_handoff_append(self, handoff_id: str, text: str) -> None:
+        """Report progress on a handoff."""
+        self._send(self._machine.dialect.handoff_append(handoff_id, text))
+
+    def send_standalone_handoff(self, handoff_id: str, text: str) -> None:
+        """Bring news that no handoff asked for.
+
+        Raises:
+            InvalidRequestError: The session speaks v2, which has no such message.
+        """
+        self._send(self._machine.dialect.standalone_handoff(handoff_id, text))
+
+    def send_conversation_function_call_output(self, call_id: str, text: str) -> None:
+        """End a handoff, or answer a call to stay silent, with ``text``."""
+        self._send(self._machine.dialect.function_call_output(call_id, text))
+
+    def send_response_create(self) -> None:
+        """Ask the model to answer now.
+
+        Raises:
+            InvalidRequestError: The session speaks v3, which has no such message.
+        """
+        self._send([self._machine.dialect.response_create()])
+
+    def send_session_update(
+        self,
+        instructions: str | None = None,
+        mode: RealtimeMode | None = None,
+        output_modality: RealtimeModality | None = None,
+        voice: str | None = None,
+    ) -> None:
+        """Change the session's settings; None leaves one as it is."""
+        frame = self._machine.update(
+            instructions=instructions, mode=mode, output_modality=output_modality, voice=voice
+        )
+        self._send([frame])
+
+    def send_payload(self, payload: str) -> None:
+        """Send a message as it is."""
+        self._send([payload])
+
+    def _send(self, frames: list[str]) -> None:
+        with self._writing:
+            for frame in frames:
+                self._send_one(frame)
+
+    def _send_one(self, frame: str) -> None:
+        timeout = self._machine.options.send_timeout
+        while True:
+            if self.is_closed:
+                raise closed_error()
+            socket, changed = self._live(), self._changed
+            try:
+                socket.send(frame, timeout)
+            except WebSocketClosedError as exc:
+                if self._machine.options.reconnect is None:
+                    raise closed_error() from exc
+                _wait(changed, timeout)
+            else:
+                return
+
+    def close(self) -> None:
+        """Say goodbye and close. May be called again, and while another thread reads or sends."""
+        if self._closing:
+            return
+        self._closing = True
+        self._changed.set()
+        socket = self._socket
+        if socket is None:
+            return
+        if not self._machine.closed:
+            with suppress(CodexApiError):
+                for frame in self._machine.dialect.closing():
+                    socket.send(frame, _GOODBYE_TIMEOUT)
+        socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _wait(changed: threading.Event, timeout: float | None) -> None:
+    if not changed.wait(timeout):
+        message = f"no new realtime connection stood within {timeout} s"
+        raise TransportTimeoutError(message)
