@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._core import responses as core
+from codex_api._core.compaction import compaction_options
+from codex_api._sync.compaction import Compactor
 from codex_api._sync.response_stream import ResponseStream
 from codex_api.types.request import ResponsesOptions
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api._sync.runner import Runner
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.types.compaction import CompactionInput, CompactionRoute
+    from codex_api.types.item import ResponseItem
     from codex_api.types.request import ResponsesApiRequest
+    from codex_api.types.turn_state import TurnState
 
 _NO_OPTIONS = ResponsesOptions()
 
@@ -50,3 +56,37 @@ class Responses:
         settings = self._runner.settings
         call = core.raw_stream_call(settings.context, body, options, settings.telemetry)
         return ResponseStream(self._runner, call)
+
+    def compact(
+        self,
+        compaction: CompactionInput,
+        extra_headers: HeaderSource | Headers | None = None,
+        timeout: float | None = None,
+        turn_state: TurnState | None = None,
+        *,
+        via: CompactionRoute = "endpoint",
+        options: ResponsesOptions = _NO_OPTIONS,
+    ) -> list[ResponseItem]:
+        """Compact a history, and give the one to go on with.
+
+        Args:
+            compaction: The history, at least one item.
+            extra_headers: For this call; laid over those of ``options``.
+            timeout: Limit in seconds on the whole call; None takes 4 times the idle limit.
+            turn_state: Cell of this turn: sent if set, and set by the answer if not.
+            via: ``endpoint`` calls ``responses/compact``; ``stream`` ends the input of a streamed
+                response with a trigger; ``auto`` takes what the server has.
+            options: Says which session and sub-agent the call belongs to.
+
+        Returns:
+            By stream: the user's messages and the compaction item. An element that is no known item
+            is an ``UnknownItem``.
+
+        Raises:
+            RequestBuildError: The history is empty, or ``via`` not one of the three.
+            DecodeError: The answer is not what was promised.
+            DeadlineExceededError: The limit on the whole call passed.
+            CodexApiError: The call failed.
+        """
+        settled = compaction_options(options, extra_headers, turn_state)
+        return Compactor(self._runner, compaction, settled, timeout).run(via)

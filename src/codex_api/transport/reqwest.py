@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from asyncio import events
+
+# What asyncio offers to whoever implements an event loop.
+from asyncio.events import _get_running_loop, _set_running_loop
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -74,7 +76,7 @@ class _Engine:
     def request(self, request: Request) -> StreamRequest:
         try:
             builder = self.client().request(request.method, request.url)
-            builder = builder.headers(_wire_headers(request))
+            builder = builder.headers(_wire_headers(request, self._network))
             # With the engine's default of 64 KiB the first event arrives with the last.
             builder = builder.streamed_read_buffer_limit(0)
             return _with_body(builder, request).build_streamed()
@@ -83,6 +85,10 @@ class _Engine:
         except (ValueError, TypeError) as exc:
             message = "the request's URL, method or headers are not legal HTTP"
             raise RequestBuildError(message) from exc
+
+    def keep_cookies(self, url: str, headers: Headers) -> None:
+        if self._network.cloudflare_cookies:
+            cookie_jar.store(url, headers)
 
     def _built(self) -> Client:
         network = self._network
@@ -102,13 +108,16 @@ class _Engine:
         if self._connect_timeout is not None:
             builder = builder.connect_timeout(timedelta(seconds=self._connect_timeout))
         if network.tcp_keepalive is not None:
-            builder = builder.tcp_keepalive(timedelta(seconds=network.tcp_keepalive))
-            builder = builder.tcp_keepalive_interval(timedelta(seconds=network.tcp_keepalive))
-        if network.pool_idle_timeout is not None:
-            builder = builder.pool_idle_timeout(timedelta(seconds=network.pool_idle_timeout))
+            builder = (
+                builder.tcp_keepalive(timedelta(seconds=network.tcp_keepalive))
+                .tcp_keepalive_interval(timedelta(seconds=network.tcp_keepalive_interval))
+                .tcp_keepalive_retries(network.tcp_keepalive_retries)
+            )
+        idle = network.pool_idle_timeout
+        builder = builder.pool_idle_timeout(None if idle is None else timedelta(seconds=idle))
         if network.uses_proxies():
-            builder = builder.proxy(ProxyBuilder.custom(lambda url: proxy_for(str(url), network)))
-        for certificate in certificates_der(network) or ():
+            builder = builder.proxy(ProxyBuilder.custom(lambda url: proxy_for(network, str(url))))
+        for certificate in certificates_der(network):
             builder = builder.add_root_certificate_der(certificate)
         try:
             return builder.build()
@@ -118,11 +127,12 @@ class _Engine:
             raise _translated(exc) from exc
 
 
-def _wire_headers(request: Request) -> list[tuple[str, str]]:
+def _wire_headers(request: Request, network: Network) -> list[tuple[str, str]]:
     pairs = list(request.headers.items())
-    cookie = cookie_jar.header_for(request.url)
-    if cookie is not None and "cookie" not in request.headers:
-        pairs.append(("cookie", cookie))
+    if network.cloudflare_cookies and "cookie" not in request.headers:
+        cookie = cookie_jar.header_for(request.url)
+        if cookie is not None:
+            pairs.append(("cookie", cookie))
     body = request.body
     if isinstance(body, StreamedBody) and body.length is not None:
         pairs.append(("content-length", str(body.length)))
@@ -156,9 +166,10 @@ def _translated(error: engine_errors.PyreqwestError) -> TransportError:
 
 
 def _reason(error: engine_errors.PyreqwestError) -> str:
-    details = getattr(error, "details", None) or {}
-    causes = [cause["message"] for cause in details.get("causes") or ()]
-    told = [text for text in (error.message, *causes) if "://" not in text]
+    texts: list[str] = [error.message]
+    if isinstance(error, engine_errors.DetailedPyreqwestError):
+        texts += [cause["message"] for cause in error.details["causes"] or ()]
+    told = [text for text in texts if "://" not in text]
     # The chain repeats itself; the outermost text and the innermost cause say it all.
     return ": ".join(dict.fromkeys([told[0], told[-1]])) if told else "the request failed"
 
@@ -237,7 +248,7 @@ class AsyncReqwestTransport:
         except engine_errors.PyreqwestError as exc:
             raise _translated(exc) from exc
         opened = _AsyncStream(entered, response)
-        cookie_jar.store(request.url, opened.headers)
+        self._engine.keep_cookies(request.url, opened.headers)
         return opened
 
     async def aclose(self) -> None:
@@ -268,9 +279,9 @@ class _Driver:
         wakeups: SimpleQueue[object] = SimpleQueue()
         self._wait = wakeups.get
         self.call_soon_threadsafe = wakeups.put
-        self._future = [self]
+        self._future: list[object] = [self]
 
-    def create_future(self) -> list[_Driver]:
+    def create_future(self) -> list[object]:
         return self._future
 
     def advance(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
@@ -281,15 +292,15 @@ class _Driver:
         deadline = None if timeout is None else time.monotonic() + timeout
         send = coroutine.send
         while True:
-            outer = events._get_running_loop()
-            events._set_running_loop(self)  # type: ignore[arg-type]  # two methods are all it needs
+            outer = _get_running_loop()
+            _set_running_loop(self)  # type: ignore[arg-type]  # two methods are all it needs
             try:
                 yielded = send(None)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             finally:
-                events._set_running_loop(outer)
+                _set_running_loop(outer)
             if yielded is None:  # woken while it looked
                 continue
             if deadline is None:
@@ -383,7 +394,7 @@ class ReqwestTransport:
         entered = self._engine.request(request)
         driver = _Driver()
         opened = _Stream(driver, entered, driver.run(entered.__aenter__(), timeout))
-        cookie_jar.store(request.url, opened.headers)
+        self._engine.keep_cookies(request.url, opened.headers)
         return opened
 
     def close(self) -> None:
