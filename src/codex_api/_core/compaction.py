@@ -7,6 +7,7 @@ makes one ``compaction`` item, which stands for all but the user's own messages;
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -15,8 +16,8 @@ import msgspec
 from codex_api._core.answers import decode_answer
 from codex_api._core.item_codec import decode_item, decode_items, wire_items
 from codex_api._core.request_fields import illegal
-from codex_api._core.responses import TURN_STATE
-from codex_api._core.unary import post
+from codex_api._core.responses import TURN_STATE, stream_call
+from codex_api._core.unary import post, with_headers
 from codex_api.errors import DecodeError, InvalidRequestError
 from codex_api.transport._core.flow import Sleep
 from codex_api.transport._core.messages import JsonBody
@@ -41,7 +42,9 @@ from codex_api.types.text import TextControls
 
 if TYPE_CHECKING:
     from codex_api._core.operation import CallContext, Operation
+    from codex_api._core.stream_call import StreamCall
     from codex_api.provider import Provider
+    from codex_api.telemetry import Telemetry
     from codex_api.transport._core.flow import CallPolicy, Flow
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
@@ -138,6 +141,34 @@ def compaction_request(compaction: CompactionInput) -> ResponsesApiRequest:
         prompt_cache_key=compaction.prompt_cache_key,
         text=compaction.text,
     )
+
+
+def compaction_call(
+    ctx: CallContext,
+    compaction: CompactionInput,
+    options: ResponsesOptions,
+    timeout: float | None,
+    telemetry: Telemetry | None,
+) -> StreamCall:
+    """Prepare a compaction by stream; ``timeout`` is as for ``compact``.
+
+    Raises:
+        RequestBuildError: The history is empty, or something in it has no JSON form.
+    """
+    call = stream_call(ctx, compaction_request(compaction), options, telemetry)
+    return replace(call, total_timeout=resolved_timeout(ctx.provider, timeout))
+
+
+def compaction_options(
+    options: ResponsesOptions,
+    extra_headers: HeaderSource | Headers | None,
+    turn_state: TurnState | None,
+) -> ResponsesOptions:
+    """Lay a call's own headers and turn state over ``options``."""
+    settled = with_headers(options, extra_headers)
+    if turn_state is None:
+        return settled
+    return msgspec.structs.replace(settled, turn_state=turn_state)
 
 
 def history(compaction: CompactionInput) -> Sequence[ResponseItem | msgspec.Raw]:

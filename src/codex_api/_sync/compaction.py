@@ -1,0 +1,65 @@
+"""Compaction in blocking code: one route, or one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api._core import compaction as core
+from codex_api._sync.response_stream import ResponseStream
+from codex_api.transport.errors import CodexApiError
+
+if TYPE_CHECKING:
+    from codex_api._sync.runner import Runner
+    from codex_api.types.compaction import CompactionInput, CompactionRoute
+    from codex_api.types.item import ResponseItem
+    from codex_api.types.request import ResponsesOptions
+
+
+class Compactor:
+    """One compaction."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        compaction: CompactionInput,
+        options: ResponsesOptions,
+        timeout: float | None,
+    ) -> None:
+        self._runner = runner
+        self._compaction = compaction
+        self._options = options
+        self._timeout = timeout
+
+    def run(self, via: CompactionRoute) -> list[ResponseItem]:
+        """Compact, and try the other route when ``auto`` finds that one does not exist here."""
+        *first, last = core.routes(self._runner.settings.context.provider, via)
+        for route in first:
+            try:
+                return self._take(route)
+            except CodexApiError as exc:
+                if not core.falls_back(route, exc):
+                    raise
+        return self._take(last)
+
+    def _take(self, route: core.Route) -> list[ResponseItem]:
+        if route == "stream":
+            return self._stream()
+        context = self._runner.settings.context
+        return self._runner.run(
+            core.compact(context, self._compaction, timeout=self._timeout, options=self._options)
+        )
+
+    def _stream(self) -> list[ResponseItem]:
+        settings = self._runner.settings
+        call = core.compaction_call(
+            settings.context, self._compaction, self._options, self._timeout, settings.telemetry
+        )
+        policy = settings.unary_policy(call.total_timeout, frozenset())
+        attempt = 0
+        while True:
+            try:
+                output = ResponseStream(self._runner, call).collect().items
+                return core.compacted(self._compaction, output)
+            except CodexApiError as exc:
+                self._runner.drive(core.pause_before_retry(exc, attempt, policy))
+                attempt += 1
