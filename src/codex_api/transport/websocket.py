@@ -38,7 +38,7 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
     WebSocketClosedError,
 )
-from codex_api.transport.network import proxy_for, ssl_context
+from codex_api.transport.network import apply_keepalive, proxy_for, ssl_context
 
 if TYPE_CHECKING:
     from websockets.http11 import Request
@@ -270,7 +270,7 @@ class AsyncWebSocket(_Socket):
         """The event loop that the connection belongs to."""
         return self._connection.loop
 
-    async def send(self, text: str | bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the sync twin's signature
+    async def send(self, text: str | bytes, timeout: float | None = None) -> None:
         """Send one text message, as ``WebSocket.send`` does.
 
         Raises:
@@ -364,7 +364,8 @@ def connect(
     except Exception as exc:
         raise _connect_error(exc, url, connect_timeout) from exc
     assert isinstance(connection, _SyncConnection)  # noqa: S101 - what create_connection makes
-    _keep_alive(connection.socket)
+    with suppress(OSError):  # the server may have closed it again
+        apply_keepalive(network, connection.socket)
     return WebSocket(connection, _upgrade(url, connection))
 
 
@@ -386,7 +387,8 @@ async def connect_async(
     except Exception as exc:
         raise _connect_error(exc, url, connect_timeout) from exc
     assert isinstance(connection, _AsyncConnection)  # noqa: S101 - what create_connection makes
-    _keep_alive(connection.transport.get_extra_info("socket"))
+    with suppress(OSError):  # the server may have closed it again
+        apply_keepalive(network, connection.transport.get_extra_info("socket"))
     return AsyncWebSocket(connection, _upgrade(url, connection))
 
 
@@ -405,12 +407,9 @@ def _options(
     }
     if urlsplit(url).scheme == "wss":
         options["ssl"] = ssl_context(network)
+    if urlsplit(options["proxy"] or "").scheme == "https":
+        options["proxy_ssl"] = ssl_context(network)
     return options
-
-
-def _keep_alive(sock: socket.socket) -> None:
-    """Let the operating system notice a dead path while nothing is sent."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def _upgrade(url: str, connection: _SyncConnection | _AsyncConnection) -> Upgrade:
