@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from codex_api.transport._core import proxies
-from codex_api.transport._core.pem import PemError, parse_certificates
+from codex_api.transport._core.pem import PemError, is_certificate, parse_certificates
 from codex_api.transport.errors import CertificateError
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ _HINT: Final = (
     "set CODEX_CA_CERTIFICATE or SSL_CERT_FILE to a file of PEM certificates, "
     "or unset both to trust the system's roots only"
 )
+# Elsewhere the engine asks the platform, which knows no variables.
+_ENGINE_READS_VARIABLES: Final = sys.platform not in {"darwin", "win32"}
+# With one of these set, the engine reads what they name instead of the system's roots.
+_ENGINE_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # Where systems keep their roots; a Python that was built elsewhere may look in none of them.
 _SYSTEM_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -152,12 +156,15 @@ def _environment_rules(variables: tuple[tuple[str, str], ...]) -> proxies.ProxyR
 
 
 def certificates_der(network: Network) -> list[bytes]:
-    """Give the roots to trust besides the system's, as DER; empty when none are configured.
+    """Give the roots to add to those that the HTTP engine finds, as DER; empty for none.
 
     Raises:
         CertificateError: A CA bundle is configured and cannot be used.
     """
-    return load_certificates(network, os.environ) or []
+    certificates = load_certificates(network, os.environ) or []
+    if _ENGINE_READS_VARIABLES and any(map(os.environ.get, _ENGINE_VARIABLES)):
+        certificates = list(dict.fromkeys([*certificates, *_system_roots()]))
+    return certificates
 
 
 def load_certificates(network: Network, environ: Mapping[str, str]) -> list[bytes] | None:
@@ -197,14 +204,14 @@ def _bundle_source(network: Network, environ: Mapping[str, str]) -> tuple[str, P
 @lru_cache(maxsize=4)
 def _bundle(path: Path, _modified_ns: int, _size: int) -> tuple[bytes, ...]:
     certificates = parse_certificates(path.read_bytes())
-    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for number, certificate in enumerate(certificates, start=1):
-        try:
-            trial.load_verify_locations(cadata=certificate)
-        except (ssl.SSLError, ValueError) as exc:
-            message = f"certificate #{number} cannot be registered as a root"
-            raise PemError(message) from exc
+        if not is_certificate(certificate):
+            raise PemError(_not_registrable(number))
     return tuple(certificates)
+
+
+def _not_registrable(number: int) -> str:
+    return f"certificate #{number} cannot be registered as a root"
 
 
 def _unusable(name: str, path: Path, reason: str) -> CertificateError:
@@ -221,8 +228,13 @@ def ssl_context(network: Network) -> ssl.SSLContext:
     Raises:
         CertificateError: A CA bundle is configured and cannot be used.
     """
+    certificates = load_certificates(network, os.environ) or []
     extra_dirs = os.environ.get("SSL_CERT_DIR", "") if network.trust_env else ""
-    return _context(tuple(certificates_der(network)), extra_dirs)
+    try:
+        return _context(tuple(certificates), extra_dirs)
+    except PemError as exc:
+        name, path = _bundle_source(network, os.environ) or ("", Path())
+        raise _unusable(name, path, str(exc)) from exc
 
 
 @lru_cache(maxsize=4)
@@ -230,27 +242,38 @@ def _context(certificates: tuple[bytes, ...], extra_dirs: str) -> ssl.SSLContext
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # As the HTTP engine does: a configured certificate is trusted even if another one issued it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    _load_system_roots(context)
-    for directory in filter(None, extra_dirs.split(os.pathsep)):
-        if Path(directory).is_dir():
-            context.load_verify_locations(capath=directory)
-    for certificate in certificates:
-        context.load_verify_locations(cadata=certificate)
+    if sys.platform == "win32":
+        context.load_default_certs()
+    else:
+        # Not load_default_certs(): OpenSSL would let SSL_CERT_FILE replace the system's roots.
+        if _system_roots():
+            context.load_verify_locations(cadata=b"".join(_system_roots()))
+        _load_directories(context, ssl.get_default_verify_paths().openssl_capath, extra_dirs)
+    known = frozenset(_system_roots())
+    for number, certificate in enumerate(certificates, start=1):
+        if certificate not in known:
+            try:
+                context.load_verify_locations(cadata=certificate)
+            except ssl.SSLError as exc:
+                raise PemError(_not_registrable(number)) from exc
     return context
 
 
-def _load_system_roots(context: ssl.SSLContext) -> None:
-    if sys.platform == "win32":
-        context.load_default_certs()
-        return
-    # Not load_default_certs(): OpenSSL would let SSL_CERT_FILE replace the system's roots.
-    paths = ssl.get_default_verify_paths()
-    for bundle in (paths.openssl_cafile, *_SYSTEM_BUNDLES):
-        if Path(bundle).is_file():
-            context.load_verify_locations(cafile=bundle)
-            break
-    if Path(paths.openssl_capath).is_dir():
-        context.load_verify_locations(capath=paths.openssl_capath)
+def _load_directories(context: ssl.SSLContext, *lists: str) -> None:
+    for directory in os.pathsep.join(lists).split(os.pathsep):
+        if directory and Path(directory).is_dir():
+            context.load_verify_locations(capath=directory)
+
+
+@lru_cache(maxsize=1)
+def _system_roots() -> tuple[bytes, ...]:
+    """Give the roots of the first system bundle that is there; empty where systems have none."""
+    for bundle in (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_BUNDLES):
+        try:
+            return tuple(parse_certificates(Path(bundle).read_bytes()))
+        except (OSError, PemError):
+            continue
+    return ()
 
 
 def apply_keepalive(network: Network, sock: socket.socket) -> None:

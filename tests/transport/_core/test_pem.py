@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_api.transport._core.pem import PemError, parse_certificates
+from codex_api.transport._core.pem import PemError, is_certificate, parse_certificates
 
 DER = b"\x30\x03\x02\x01\x05"
 OTHER = b"\x30\x03\x02\x01\x06"
@@ -116,6 +116,24 @@ def test_broken_end_marker_is_named_by_its_own_line() -> None:
         parse_certificates(b"-----BEGIN CERTIFICATE-----\nMAM=\n-----END CERTIFICATE\n")
 
 
+@pytest.mark.parametrize(
+    ("der", "expected"),
+    [
+        (b"\x30\x06\x30\x00\x30\x00\x03\x00", True),
+        (b"\x30\x81\x06\x30\x00\x30\x00\x03\x00", True),
+        (b"\x30\x06\x30\x00\x30\x00\x03\x00\x00", False),
+        (b"\x30\x04\x30\x00\x30\x00", False),
+        (b"\x30\x06\x30\x00\x03\x00\x30\x00", False),
+        (b"\x31\x06\x30\x00\x30\x00\x03\x00", False),
+        (b"\x30\x06\x30\x00\x30\x00\x03\x01", False),
+        (b"", False),
+        (DER, False),
+    ],
+)
+def test_outline_of_a_certificate_is_recognized(der: bytes, *, expected: bool) -> None:
+    assert is_certificate(der) == expected
+
+
 markers = st.sampled_from(
     [b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----", b"MAMCAQU=", b"-----BEGIN ", b""]
 )
@@ -129,3 +147,5 @@ def test_random_bytes_raise_nothing_but_the_documented_error(bundle: bytes) -> N
         return
 
     assert certificates
+    for der in certificates:
+        is_certificate(der)

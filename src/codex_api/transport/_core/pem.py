@@ -21,6 +21,8 @@ _CERTIFICATE: Final = b"CERTIFICATE"
 _TRUSTED: Final = b"TRUSTED CERTIFICATE"
 _REVOCATION_LIST: Final = b"X509 CRL"
 _BASE64_GROUP: Final = 4
+_SEQUENCE: Final = 0x30
+_CERTIFICATE_TAGS: Final = b"\x30\x30\x03"
 _LONG_FORM: Final = 0x80
 # More would be an object of 4 GiB.
 _MAX_LENGTH_BYTES: Final = 4
@@ -97,29 +99,45 @@ def _decoded(block: _Block) -> bytes:
     return der
 
 
+def is_certificate(der: bytes) -> bool:
+    """Tell whether ``der`` has the outline of an X.509 certificate: two sequences, a signature."""
+    outer = _extent(der, 0)
+    if outer is None or der[0] != _SEQUENCE or outer[1] != len(der):
+        return False
+    at, tags = outer[0], bytearray()
+    while at < len(der):
+        part = _extent(der, at)
+        if part is None:
+            return False
+        tags.append(der[at])
+        at = part[1]
+    return bytes(tags) == _CERTIFICATE_TAGS
+
+
 def _first_object(block: _Block) -> bytes:
     """Cut off what follows the first DER object."""
     der = _decoded(block)
-    end = _object_end(der)
-    if end is None:
+    extent = _extent(der, 0)
+    if extent is None:
         raise _malformed(block.line, "has an invalid DER length")
-    return der[:end]
+    return der[: extent[1]]
 
 
-def _object_end(der: bytes) -> int | None:
-    header = 2
-    if len(der) < header:
+def _extent(der: bytes, at: int) -> tuple[int, int] | None:
+    """Give where the contents of the DER object at ``at`` begin and end."""
+    start = at + 2
+    if len(der) < start:
         return None
-    length = der[1]
+    length = der[at + 1]
     if length >= _LONG_FORM:
         count = length - _LONG_FORM
-        header += count
+        start += count
         # A count of zero is the indefinite form, which DER does not have.
-        if not 0 < count <= _MAX_LENGTH_BYTES or len(der) < header:
+        if not 0 < count <= _MAX_LENGTH_BYTES or len(der) < start:
             return None
-        length = int.from_bytes(der[2:header], "big")
-    end = header + length
-    return end if end <= len(der) else None
+        length = int.from_bytes(der[at + 2 : start], "big")
+    end = start + length
+    return (start, end) if end <= len(der) else None
 
 
 def _malformed(line: int, what: str) -> PemError:
