@@ -449,26 +449,3 @@ class FileUploadError(ApiError):
         super().__init__(message, **context)
         self.stage = stage
         self.file_id = file_id
-
-
-class FileUploadError(ApiError):
-    """A file did not get through.
-
-    Attributes:
-        stage: ``create``, ``blob`` or ``finalize``, or None.
-        file_id: Id of the file, once the server had given one.
-    """
-
-    default_message = "the file was not uploaded"
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        stage: str | None = None,
-        file_id: str | None = None,
-        **context: Unpack[ErrorContext],
-    ) -> None:
-        super().__init__(message, **context)
-        self.stage = stage
-        self.file_id = file_id

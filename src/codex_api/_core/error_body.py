@@ -57,6 +57,11 @@ def read_as(kind: type[T], data: Json) -> T | None:
         return None
 
 
+def read_any(data: Json) -> object:
+    """Decode ``data`` to plain values; None when it is absent, too."""
+    return read_as(object, data)
+
+
 def error_detail(data: Json) -> ErrorDetail | None:
     """Read an ``error`` object; None when ``data`` is anything else."""
     fields = read_as(_Fields, data)
