@@ -4,16 +4,16 @@ Decoding is one tagged decode. Only when that fails is the item looked at again,
 an unknown part becomes an ``UnknownPart``, and an item that still does not fit an ``UnknownItem``.
 Nothing is lost and no item of valid JSON is an error.
 
-Encoding is one pass too, after ``wire_items`` has replaced what must not go out as it is: raw
-forms, server extras when ids are dropped, and reasoning content without reasoning.
+Encoding is one pass too, over what ``outgoing_items`` makes of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from codex_api._core.outgoing_items import prepare_items
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.content import (
     EncryptedContent,
@@ -29,7 +29,6 @@ from codex_api.types.content import (
     Text,
     UnknownPart,
     encode_unknown,
-    null,
 )
 from codex_api.types.item import (
     AdditionalTools,
@@ -55,6 +54,16 @@ from codex_api.types.item import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+__all__ = [
+    "ENCODER",
+    "decode_item",
+    "decode_items",
+    "encode_item",
+    "encode_value",
+    "prepare_items",
+    "wire_items",
+]
 
 _Json: TypeAlias = bytes | str | msgspec.Raw
 
@@ -110,7 +119,7 @@ _ACTION: msgspec.json.Decoder[_AnyPart] = msgspec.json.Decoder(Search | OpenPage
 _ITEM: msgspec.json.Decoder[KnownItem] = msgspec.json.Decoder(KnownItem)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_ENCODER = msgspec.json.Encoder(enc_hook=encode_unknown)
+ENCODER = msgspec.json.Encoder(enc_hook=encode_unknown)
 
 
 def decode_item(raw: _Json) -> ResponseItem:
@@ -146,10 +155,10 @@ def _decode_again(raw: msgspec.Raw) -> ResponseItem:
     item_class = _CLASSES.get(wanted)
     if item_class is None:
         return UnknownItem(tag, raw)
-    fields["type"] = msgspec.Raw(_ENCODER.encode(wanted))
+    fields["type"] = msgspec.Raw(ENCODER.encode(wanted))
     parts = _take_parts(wanted, fields)
     try:
-        item = msgspec.json.decode(_ENCODER.encode(fields), type=item_class)
+        item = msgspec.json.decode(ENCODER.encode(fields), type=item_class)
     except msgspec.ValidationError:
         return UnknownItem(tag, raw)
     return msgspec.structs.replace(item, **parts)  # type: ignore[return-value]  # one of _KNOWN
@@ -194,112 +203,35 @@ def encode_item(item: ResponseItem | msgspec.Raw, *, keep_ids: bool = False) -> 
     Raises:
         RequestBuildError: It is no item, or holds a value without a JSON form.
     """
-    wire = wire_items([item], keep_ids=keep_ids)[0]
-    try:
-        return _ENCODER.encode(wire)
-    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
-        message = f"the item cannot be encoded as JSON: {exc}"
-        raise RequestBuildError(message) from exc
+    return encode_value(prepare_items([item], keep_ids=keep_ids)[0], "the item")
 
 
-# --- what goes out ------------------------------------------------------------------------------
+def wire_items(
+    items: Sequence[ResponseItem | msgspec.Raw] | str, *, keep_ids: bool = False
+) -> list[msgspec.Raw]:
+    """Encode each of ``items``, for bodies that any encoder may put together.
 
-
-class _ReasoningWithoutContent(Tagged, frozen=True, tag="reasoning", kw_only=True):
-    """Reasoning whose content holds no reasoning: the key stays out, where unset is ``null``."""
-
-    id: str | None = None
-    status: str | None = None
-    summary: object
-    encrypted_content: str | None = msgspec.field(default_factory=null)
-    metadata: object | None = None
-    internal_chat_message_metadata_passthrough: object | None = None
-
-
-_ID: dict[str, None] = {"id": None}
-_ID_AND_STATUS: dict[str, None] = {"id": None, "status": None}
-# What each kind of item loses together with its id.
-_EXTRAS: dict[type, dict[str, None]] = {
-    Message: _ID_AND_STATUS,
-    FunctionCall: _ID_AND_STATUS,
-    FunctionCallOutput: _ID_AND_STATUS,
-    Reasoning: _ID_AND_STATUS,
-    **dict.fromkeys(
-        (
-            AgentMessage,
-            LocalShellCall,
-            ToolSearchCall,
-            CustomToolCall,
-            CustomToolCallOutput,
-            ToolSearchOutput,
-            WebSearchCall,
-            Compaction,
-            CompactionTrigger,
-            ContextCompaction,
-            AdditionalTools,
-        ),
-        _ID,
-    ),
-}
-
-
-def wire_items(items: Sequence[Any], *, keep_ids: bool) -> list[object]:
-    """Give what to encode in place of ``items``, most of them themselves.
+    Args:
+        items: A string is one message of the user.
+        keep_ids: As for ``encode_item``.
 
     Raises:
         RequestBuildError: An element is no item; the text names its index.
     """
-    wire: list[object] = list(items)
-    # The hot loop of a request: a typed item that goes out as it is costs two look-ups.
-    for index, item in enumerate(items):
-        kind: type[object] = item.__class__
-        extras = _EXTRAS.get(kind)
-        if extras is None:
-            wire[index] = _rare(item, index)
-            continue
-        if item.id is not None and not (keep_ids and item.id):
-            wire[index] = _stripped(item, extras)
-        if kind is Reasoning and item.content is not None:
-            wire[index] = _reasoning(wire[index])
-    return wire
+    return [
+        msgspec.Raw(encode_value(item, f"input[{index}]"))
+        for index, item in enumerate(prepare_items(items, keep_ids=keep_ids))
+    ]
 
 
-def _rare(item: object, index: int) -> object:
-    if isinstance(item, msgspec.Raw):
-        return item
-    if isinstance(item, UnknownItem):
-        return msgspec.Raw(item.raw)
-    if isinstance(item, ImageGenerationCall):
-        return item if item.id else msgspec.structs.replace(item, id=None)
-    kind = type(item).__name__
-    message = f"input[{index}] must be an item of codex_api.items or a msgspec.Raw, not {kind}"
-    raise RequestBuildError(message)
+def encode_value(value: object, name: str) -> bytes:
+    """Encode any JSON value, raw parts included.
 
-
-def _stripped(item: Tagged, extras: dict[str, None]) -> object:
-    if isinstance(item, Message) and any(map(_has_extras, item.content)):
-        content = [
-            OutputText(part.text) if isinstance(part, OutputText) else part for part in item.content
-        ]
-        return msgspec.structs.replace(item, content=content, **extras)
-    return msgspec.structs.replace(item, **extras)
-
-
-def _has_extras(part: object) -> bool:
-    # An empty list is a default, and None is not.
-    return type(part) is OutputText and (part.annotations != [] or part.logprobs != [])
-
-
-def _reasoning(item: object) -> object:
-    if not isinstance(item, Reasoning) or item.content is None:
-        return item
-    if any(isinstance(part, ReasoningText) for part in item.content):
-        return item
-    return _ReasoningWithoutContent(
-        id=item.id,
-        status=item.status,
-        summary=item.summary,
-        encrypted_content=item.encrypted_content,
-        metadata=item.metadata,
-        internal_chat_message_metadata_passthrough=item.internal_chat_message_metadata_passthrough,
-    )
+    Raises:
+        RequestBuildError: Something in it has no JSON form; the text begins with ``name``.
+    """
+    try:
+        return ENCODER.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        message = f"{name} cannot be encoded as JSON: {exc}"
+        raise RequestBuildError(message) from exc

@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-
 # For msgspec only the plain class is a default that ``omit_defaults`` leaves out.
 _LIST: type[list[Any]] = list
 
@@ -182,12 +181,12 @@ def encode_unknown(value: object) -> msgspec.Raw:
     """Give the JSON of an ``UnknownPart``; an ``enc_hook`` for msgspec encoders.
 
     Raises:
-        NotImplementedError: ``value`` is of another type, which has no JSON form.
+        TypeError: ``value`` is of another type, which has no JSON form.
     """
     if isinstance(value, UnknownPart):
         return value.raw
-    message = f"{type(value).__name__} has no JSON form"
-    raise NotImplementedError(message)
+    message = f"a value of type {type(value).__name__} has no JSON form"
+    raise TypeError(message)
 
 
 class _Head(msgspec.Struct):

@@ -1,0 +1,192 @@
+"""JSON Schemas of Python types, as the server accepts them.
+
+In strict mode the server guarantees that an answer follows the schema, and in return accepts few
+schemas: an object at the root, every property required, no free keys, no defaults, and only the
+keywords below. What a schema may not say is left out when decoding checks it anyway (a length, an
+unusual format), and refused when the server could not be told the shape at all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from codex_api.transport.errors import RequestBuildError
+
+_Schema = dict[str, Any]
+
+_COPIED = frozenset(
+    (
+        "$ref",
+        "title",
+        "description",
+        "type",
+        "enum",
+        "const",
+        "pattern",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+    )
+)
+_FORMATS = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
+)
+_JSON_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "boolean"),
+    (str, "string"),
+    (int, "integer"),
+    (float, "number"),
+    (type(None), "null"),
+)
+_NAME_BREAK = re.compile(r"[^A-Za-z0-9_-]+")
+_MAX_NAME_CHARS = 64
+_DEFS = "#/$defs/"
+
+
+def schema_name(type_: Any) -> str:  # noqa: ANN401  # any type that has a schema
+    """Give the name of a type in the letters that the server allows."""
+    name = getattr(type_, "__name__", "")
+    return _NAME_BREAK.sub("_", name)[:_MAX_NAME_CHARS] or "answer"
+
+
+def is_pydantic(type_: Any) -> bool:  # noqa: ANN401  # any type
+    """Tell whether pydantic decodes this type, without importing pydantic."""
+    return hasattr(type_, "__pydantic_validator__")
+
+
+def schema_of(type_: Any, *, strict: bool) -> _Schema:  # noqa: ANN401  # any type that has a schema
+    """Give the JSON Schema of a type, with an object at the root.
+
+    Args:
+        type_: A ``msgspec.Struct``, dataclass, ``TypedDict`` or pydantic model.
+        strict: Whether to rewrite it for strict mode.
+
+    Raises:
+        RequestBuildError: The type has no schema, or none that the server accepts.
+    """
+    schema = _rooted(_generated(type_))
+    if schema.get("type") != "object":
+        message = "an answer is a JSON object: use a type with fields, and lists or unions in those"
+        raise RequestBuildError(message)
+    return _StrictSchema(schema).rewrite() if strict else schema
+
+
+def _generated(type_: Any) -> _Schema:  # noqa: ANN401  # as above
+    try:
+        if is_pydantic(type_):
+            # Not a dependency: who hands us such a type has it.
+            from pydantic import TypeAdapter  # noqa: PLC0415
+
+            return TypeAdapter(type_).json_schema()
+        return msgspec.json.schema(type_)
+    except (TypeError, ValueError) as exc:
+        message = f"no JSON Schema can be made of {schema_name(type_)}: {exc}"
+        raise RequestBuildError(message) from exc
+
+
+def _rooted(schema: _Schema) -> _Schema:
+    """Put the definition that the root refers to in the root itself."""
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    definitions: dict[str, _Schema] = schema["$defs"]
+    name = _definition(reference)
+    root = dict(definitions[name])
+    # Others, or the root itself, may refer to it too.
+    if not _refers(definitions, name):
+        definitions = {key: value for key, value in definitions.items() if key != name}
+    return {**root, "$defs": definitions} if definitions else root
+
+
+def _definition(reference: str) -> str:
+    return reference.removeprefix(_DEFS)
+
+
+def _refers(definitions: dict[str, _Schema], name: str) -> bool:
+    return msgspec.json.encode({"$ref": _DEFS + name})[1:-1] in msgspec.json.encode(definitions)
+
+
+class _StrictSchema:
+    """Rewrites one schema; an error names the path of what cannot be said."""
+
+    def __init__(self, schema: _Schema) -> None:
+        self._schema = schema
+        self._definitions: dict[str, _Schema] = schema.get("$defs", {})
+
+    def rewrite(self) -> _Schema:
+        strict = self._node(self._schema, "$")
+        if self._definitions:
+            strict["$defs"] = {
+                name: self._node(node, name) for name, node in self._definitions.items()
+            }
+        return strict
+
+    def _node(self, node: _Schema, path: str) -> _Schema:
+        node = self._merged(node, path)
+        strict = {key: value for key, value in node.items() if key in _COPIED}
+        if node.get("format") in _FORMATS:
+            strict["format"] = node["format"]
+        choices = node.get("anyOf", node.get("oneOf"))
+        if choices is not None:
+            strict["anyOf"] = [self._node(choice, path) for choice in choices]
+        elif "$ref" not in node:
+            strict.setdefault("type", self._type(node, path))
+        if node.get("type") == "object":
+            strict |= self._object(node, path)
+        if node.get("type") == "array":
+            strict["items"] = self._items(node, path)
+        return strict
+
+    def _merged(self, node: _Schema, path: str) -> _Schema:
+        """Resolve what the server does not: ``allOf`` of one, and a reference with company."""
+        parts: list[_Schema] = node.get("allOf", [])
+        if len(parts) > 1:
+            raise _unsayable(path, "a combination of schemas")
+        rest = {key: value for key, value in node.items() if key not in {"allOf", "default"}}
+        if parts:
+            rest = {**parts[0], **rest}
+        if "$ref" in rest and any(key in _COPIED for key in rest.keys() - {"$ref"}):
+            reference = rest.pop("$ref")
+            rest = {**self._definitions[_definition(reference)], **rest}
+            return self._merged(rest, path)
+        return rest
+
+    def _object(self, node: _Schema, path: str) -> _Schema:
+        if node.get("additionalProperties"):
+            raise _unsayable(path, "a mapping with free keys; use a list of key and value")
+        properties: dict[str, _Schema] = node.get("properties", {})
+        return {
+            "properties": {
+                name: self._node(value, f"{path}.{name}") for name, value in properties.items()
+            },
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+
+    def _items(self, node: _Schema, path: str) -> _Schema:
+        if "prefixItems" in node:
+            raise _unsayable(path, "an array whose elements differ by position")
+        return self._node(node.get("items", {}), f"{path}[]")
+
+    def _type(self, node: _Schema, path: str) -> str | list[str]:
+        values = node.get("enum", [node["const"]] if "const" in node else [])
+        # bool comes before int, whose subclass it is.
+        names = [
+            next((name for kind, name in _JSON_TYPES if isinstance(value, kind)), "")
+            for value in values
+        ]
+        if not names or "" in names:
+            raise _unsayable(path, "a value of any type")
+        unique = list(dict.fromkeys(names))
+        return unique[0] if len(unique) == 1 else unique
+
+
+def _unsayable(path: str, what: str) -> RequestBuildError:
+    return RequestBuildError(f"strict schemas cannot describe {what} (at {path})")
