@@ -31,6 +31,11 @@ class LoopThread:
         self._thread.start()
         self._ready.wait()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether coroutines can be run."""
+        return self._loop is not None
+
     def call(
         self, coroutine: Coroutine[Any, Any, T], timeout: float | None = DEFAULT_CALL_TIMEOUT
     ) -> T:

@@ -1,0 +1,12 @@
+"""The embedded server: a loopback server of the Responses API with a small built-in model.
+
+Needs the extra ``codex-api[server]``.
+"""
+
+from __future__ import annotations
+
+from codex_api.testing.server.app import create_app
+from codex_api.testing.server.embedded import EmbeddedServer
+from codex_api.testing.server.settings import ServerSettings
+
+__all__ = ["EmbeddedServer", "ServerSettings", "create_app"]

@@ -1,0 +1,56 @@
+"""The Starlette application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
+
+from codex_api.testing.server.problems import RequestProblem, answer_problem
+from codex_api.testing.server.recorder import BASE_PATHS, Recorder
+from codex_api.testing.server.responses import Responses
+from codex_api.testing.server.settings import ServerSettings
+from codex_api.testing.server.state import ServerState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+
+def create_app(
+    settings: ServerSettings | None = None,
+    *,
+    state: ServerState | None = None,
+    extra_routes: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """Build the application; its memory is ``app.state.server``.
+
+    Args:
+        settings: How it behaves.
+        state: A memory to use in place of a new one; it has settings of its own.
+        extra_routes: Routes below each base path, before the built-in ones.
+    """
+    state = state or ServerState(settings or ServerSettings())
+    routes: list[BaseRoute] = [*extra_routes, *Responses(state).routes()]
+    app = Starlette(
+        routes=[Mount(base, routes=routes) for base in BASE_PATHS],
+        middleware=[Middleware(Recorder, state=state)],
+        exception_handlers={RequestProblem: answer_problem, HTTPException: _answer_http_exception},
+    )
+    app.state.server = state
+    return app
+
+
+async def _answer_http_exception(request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, HTTPException):
+        raise exc
+    message = f"Invalid URL ({request.method} {request.url.path})"
+    error = RequestProblem(exc.status_code, message).error()
+    return JSONResponse({"error": error}, exc.status_code, exc.headers)

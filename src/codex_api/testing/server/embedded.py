@@ -1,0 +1,202 @@
+"""The server in a thread of this process, on an ephemeral loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from codex_api.testing.loop_thread import LoopThread
+from codex_api.testing.server.app import create_app
+from codex_api.testing.server.settings import ServerSettings
+from codex_api.testing.server.state import ServerState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from starlette.routing import BaseRoute
+
+    from codex_api.testing.recording import RecordedRequest
+    from codex_api.testing.scenarios import Scenario
+    from codex_api.testing.server.state import Disconnect
+
+MAX_MESSAGE_BYTES = 64 << 20
+MAX_HEAD_BYTES = 1 << 20
+
+
+class ConnectionProtocol(H11Protocol):
+    """Hands the transport to the application, which breaks connections on purpose."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Put the transport where the scope of each request takes its state from."""
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+class EmbeddedServer:
+    """A whole server of the Responses API for tests and first steps.
+
+    A context manager, sync and async; it may be used once. Methods that wait block the calling
+    thread: an async test calls them through a worker thread.
+
+    Args:
+        settings: How it behaves.
+        api_key: Shorthand for settings with this one key.
+        extra_routes: Routes below the base path, before the built-in ones.
+        host: Address to bind.
+        port: Port to bind; 0 takes a free one.
+
+    Attributes:
+        state: Its memory; `requests`, `disconnects` and `play` are shorthands into it.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings | None = None,
+        *,
+        api_key: str | None = None,
+        extra_routes: Sequence[BaseRoute] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        settings = settings or ServerSettings()
+        self.state = ServerState(settings)
+        if api_key is not None:
+            self.state.api_keys.add(api_key)
+        self._host, self._port = host, port
+        self._thread = LoopThread("codex-api-embedded-server")
+        config = uvicorn.Config(
+            create_app(state=self.state, extra_routes=extra_routes),
+            http=ConnectionProtocol,
+            ws="websockets-sansio",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_ping_interval=None,
+            ws_per_message_deflate=settings.deflate,
+        )
+        self._server = uvicorn.Server(config)
+
+    @property
+    def url(self) -> str:
+        """Base URL for a provider, ending in ``/v1``."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/v1"
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return self._port
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, WebSocket handshakes included, in the order they were complete."""
+        return self.state.journal.snapshot()
+
+    @property
+    def disconnects(self) -> list[Disconnect]:
+        """The clients that went away before their answer was through."""
+        return self.state.disconnects
+
+    def play(self, *scenarios: Scenario, endpoint: str = "responses") -> None:
+        """Script the next requests to ``endpoint``; afterwards the model answers again.
+
+        Args:
+            scenarios: One for each request, in order.
+            endpoint: Path below the base, without ids (``responses/compact``,
+                ``files/uploaded``, ``responses/retrieve``, ``blobs``); ``websocket`` is the
+                handshake of one, whose requests count as ``responses``.
+        """
+        self.state.script(endpoint, scenarios)
+
+    def wait_for_requests(self, count: int, timeout: float = 5.0) -> list[RecordedRequest]:
+        """Wait until ``count`` requests were received.
+
+        Raises:
+            TimeoutError: Fewer came.
+        """
+        return self.state.journal.wait_for(count, timeout)
+
+    def wait_for_disconnect(self, timeout: float = 5.0, *, count: int = 1) -> Disconnect:
+        """Wait until ``count`` clients went away, and give the last of these.
+
+        Raises:
+            TimeoutError: Fewer did.
+        """
+        return self.state.wait_for_disconnects(count, timeout)[count - 1]
+
+    def start(self) -> Self:
+        """Listen and serve."""
+        self._thread.start()
+        try:
+            self._thread.call(self._boot())
+        except BaseException:
+            self._thread.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Drop all connections and end the thread. May be called twice."""
+        if self._thread.is_running:
+            self._thread.call(self._shut_down())
+            self._thread.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def _boot(self) -> None:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self._host, self._port))
+        except OSError:
+            listener.close()
+            raise
+        self._port = listener.getsockname()[1]
+        self._server.config.load()
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        await self._server.startup(sockets=[listener])
+
+    async def _shut_down(self) -> None:
+        # Not uvicorn's own shutdown: it waits for streams that hang on purpose.
+        for server in self._server.servers:
+            server.close()
+        state = self._server.server_state
+        for connection in list(state.connections):
+            connection.transport.abort()
+        tasks = list(state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)

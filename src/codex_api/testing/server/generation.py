@@ -1,0 +1,81 @@
+"""From a checked request to the steps that answer it, whatever the transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api.testing.faults import apply
+from codex_api.testing.server.items import check_calls
+from codex_api.testing.server.model import answer, offered_tools
+from codex_api.testing.server.response_events import ResponseWriter
+from codex_api.testing.server.state import StoredResponse
+from codex_api.testing.server.tokens import item_tokens, prompt_tokens
+from codex_api.testing.steps import Event, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from codex_api.testing.scenarios import Scenario
+    from codex_api.testing.server.state import ServerState
+    from codex_api.testing.server.validation import ResponseRequest
+    from codex_api.testing.wire import JsonObject
+
+
+class Generation:
+    """One response in the making.
+
+    Args:
+        request: The request as it came.
+        earlier: The conversation that it goes on from.
+
+    Raises:
+        RequestProblem: The conversation does not hang together.
+    """
+
+    def __init__(
+        self, state: ServerState, request: ResponseRequest, earlier: list[JsonObject]
+    ) -> None:
+        check_calls([*earlier, *request.input])
+        self._state = state
+        self._request = request.with_input([*earlier, *request.input])
+        self._plan = answer(self._request)
+        tools = [tool for _, tool, _ in offered_tools(self._request)]
+        self._writer = ResponseWriter(
+            self._request,
+            state.new_id("resp"),
+            state.new_id,
+            state.clock,
+            (
+                prompt_tokens(request.text("instructions"), tools, self._request.input),
+                self._cached_tokens(earlier),
+            ),
+        )
+
+    @property
+    def response(self) -> JsonObject:
+        """The response object as it is by now."""
+        return self._writer.response
+
+    @property
+    def items(self) -> list[JsonObject]:
+        """The conversation with what has been put out by now."""
+        return [*self._request.input, *self._writer.output]
+
+    def events(self) -> Iterable[JsonObject]:
+        """Give all events; a response to be stored is complete before the first is given."""
+        if not self._request.store:
+            return self._writer.events(self._plan)
+        events = list(self._writer.events(self._plan))
+        stored = StoredResponse(self.response, self.items, events)
+        self._state.stored[self.response["id"]] = stored
+        return events
+
+    def steps(self, scenario: Scenario) -> Iterator[Step]:
+        """Give the steps that send the response, as ``scenario`` leaves them."""
+        events = self.events() if scenario.events is None else scenario.events
+        return apply((Event(event) for event in events), scenario.faults)
+
+    def _cached_tokens(self, earlier: list[JsonObject]) -> int:
+        key = self._request.text("prompt_cache_key")
+        before = sum(item_tokens(item) for item in earlier)
+        return max(self._state.cache.cached_tokens(key, self._request.input), before)

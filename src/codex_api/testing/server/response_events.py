@@ -1,0 +1,241 @@
+"""From the model's decision to the events of the public Responses API.
+
+Order, names and fields are those that the official SDKs decode; `sequence_number` counts from 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reasoning
+from codex_api.testing.server.tokens import count_tokens, pieces, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from codex_api.testing.server.validation import ResponseRequest
+    from codex_api.testing.wire import JsonObject
+
+PASSTHROUGH = "internal_chat_message_metadata_passthrough"
+
+# Bare events, without their sequence number.
+Bare: TypeAlias = tuple[str, dict[str, Any]]
+
+
+class ResponseWriter:
+    """Writes the events of one response, and holds what it has become in `response`.
+
+    Args:
+        request: The checked request over the whole conversation.
+        response_id: Id of the response.
+        new_id: Gives the next id for a prefix.
+        clock: Gives the time in seconds since the epoch.
+        counts: Tokens of the prompt, and how many of them were cached.
+    """
+
+    def __init__(
+        self,
+        request: ResponseRequest,
+        response_id: str,
+        new_id: Callable[[str], str],
+        clock: Callable[[], float],
+        counts: tuple[int, int],
+    ) -> None:
+        self._request = request
+        self._new_id = new_id
+        self._clock = clock
+        self._counts = counts
+        self._sequence = 0
+        self._room = request.body.get("max_output_tokens")
+        self._is_cut = False
+        self._output_tokens = 0
+        self._reasoning_tokens = 0
+        self._passthrough = _passthrough(request.input)
+        self.output: list[JsonObject] = []
+        self.response = response_shell(request, response_id, int(clock()))
+
+    def events(self, plan: Sequence[Output]) -> Iterator[JsonObject]:
+        """Give all events of the response."""
+        yield self._event("response.created", {"response": dict(self.response)})
+        yield self._event("response.in_progress", {"response": dict(self.response)})
+        for output in plan:
+            if self._is_full():
+                self._is_cut = True
+                break
+            for kind, fields in self._output_events(output):
+                yield self._event(kind, fields)
+        yield self._event(*self._ending())
+
+    def _output_events(self, output: Output) -> Iterator[Bare]:
+        match output:
+            case Reasoning():
+                return self._reasoning(output)
+            case Answer():
+                return self._answer(output)
+            case Call():
+                return self._call(output)
+            case Compacted():
+                item = self._item("compaction", "cmp")
+                item["encrypted_content"] = output.encrypted_content
+                return self._whole_item(item)
+
+    def _reasoning(self, plan: Reasoning) -> Iterator[Bare]:
+        item = self._item("reasoning", "rs")
+        summary: list[JsonObject] = []
+        item["summary"] = summary
+        if plan.encrypted_content is not None:
+            item["encrypted_content"] = plan.encrypted_content
+        at = self._position(item)
+        yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
+        for number, text in enumerate(plan.summaries):
+            where = {**at, "summary_index": number}
+            empty = {"type": "summary_text", "text": ""}
+            yield "response.reasoning_summary_part.added", {**where, "part": empty}
+            for piece in pieces(text):
+                yield "response.reasoning_summary_text.delta", {**where, "delta": piece}
+            yield "response.reasoning_summary_text.done", {**where, "text": text}
+            part = {"type": "summary_text", "text": text}
+            yield "response.reasoning_summary_part.done", {**where, "part": part}
+            summary.append(part)
+            self._spend(text, is_reasoning=True)
+        yield self._done(item)
+
+    def _answer(self, plan: Answer) -> Iterator[Bare]:
+        item = self._item("message", "msg")
+        item |= {"status": "in_progress", "role": "assistant", "phase": "final_answer"}
+        item["content"] = []
+        where = {**self._position(item), "content_index": 0}
+        kind = "refusal" if plan.is_refusal else "output_text"
+        yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
+        yield "response.content_part.added", {**where, "part": _part(kind, "")}
+        logprobs: JsonObject = {} if plan.is_refusal else {"logprobs": []}
+        text = ""
+        for piece in pieces(plan.text):
+            if self._is_full():
+                self._is_cut = True
+                break
+            text += piece
+            self._spend(piece)
+            yield f"response.{kind}.delta", {**where, "delta": piece, **logprobs}
+        whole = {"refusal": text} if plan.is_refusal else {"text": text, **logprobs}
+        yield f"response.{kind}.done", {**where, **whole}
+        yield "response.content_part.done", {**where, "part": _part(kind, text)}
+        item["content"] = [_part(kind, text)]
+        item["status"] = "completed" if text == plan.text else "incomplete"
+        yield self._done(item)
+
+    def _call(self, plan: Call) -> Iterator[Bare]:
+        kind, prefix = ("custom_tool_call", "ctc") if plan.is_custom else ("function_call", "fc")
+        key = "input" if plan.is_custom else "arguments"
+        stem = "custom_tool_call_input" if plan.is_custom else "function_call_arguments"
+        item = self._item(kind, prefix)
+        item |= {"status": "in_progress", "name": plan.name, "call_id": self._new_id("call")}
+        if plan.namespace is not None:
+            item["namespace"] = plan.namespace
+        item[key] = ""
+        where = self._position(item)
+        yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
+        for piece in pieces(plan.payload):
+            yield f"response.{stem}.delta", {**where, "delta": piece}
+        name: JsonObject = {} if plan.is_custom else {"name": plan.name}
+        yield f"response.{stem}.done", {**where, key: plan.payload, **name}
+        item |= {key: plan.payload, "status": "completed"}
+        self._spend(plan.payload)
+        yield self._done(item)
+
+    def _whole_item(self, item: JsonObject) -> Iterator[Bare]:
+        yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
+        yield self._done(item)
+
+    def _ending(self) -> Bare:
+        prompt, cached = self._counts
+        spent = usage(prompt, cached, self._output_tokens, self._reasoning_tokens)
+        self.response |= {"output": self.output, "usage": spent}
+        if self._is_cut:
+            reason = {"reason": "max_output_tokens"}
+            self.response |= {"status": "incomplete", "incomplete_details": reason}
+            return "response.incomplete", {"response": dict(self.response)}
+        self.response |= {"status": "completed", "completed_at": int(self._clock())}
+        return "response.completed", {"response": dict(self.response)}
+
+    def _item(self, kind: str, prefix: str) -> JsonObject:
+        return {"id": self._new_id(prefix), "type": kind, **self._passthrough}
+
+    def _position(self, item: JsonObject) -> JsonObject:
+        return {"item_id": item["id"], "output_index": len(self.output)}
+
+    def _done(self, item: JsonObject) -> Bare:
+        at = len(self.output)
+        self.output.append(item)
+        return "response.output_item.done", {"item": item, "output_index": at}
+
+    def _spend(self, text: str, *, is_reasoning: bool = False) -> None:
+        count = count_tokens(text)
+        self._output_tokens += count
+        self._reasoning_tokens += count if is_reasoning else 0
+
+    def _is_full(self) -> bool:
+        return self._room is not None and self._output_tokens >= self._room
+
+    def _event(self, kind: str, fields: JsonObject) -> JsonObject:
+        event = {"type": kind, "sequence_number": self._sequence, **fields}
+        self._sequence += 1
+        return event
+
+
+def response_shell(request: ResponseRequest, response_id: str, created_at: int) -> JsonObject:
+    """Build the response object as it is before anything was put out."""
+    body = request.body
+    reasoning = request.section("reasoning")
+    text = request.section("text")
+    return {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "status": "in_progress",
+        "background": request.background,
+        "completed_at": None,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": body.get("instructions"),
+        "max_output_tokens": body.get("max_output_tokens"),
+        "metadata": body.get("metadata") or {},
+        "model": request.model,
+        "output": [],
+        "parallel_tool_calls": body.get("parallel_tool_calls", True),
+        "previous_response_id": body.get("previous_response_id"),
+        "prompt_cache_key": body.get("prompt_cache_key"),
+        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
+        "safety_identifier": None,
+        "service_tier": body.get("service_tier") or "default",
+        "store": request.store,
+        "temperature": body.get("temperature", 1.0),
+        "text": {"format": {"type": "text"}, "verbosity": "medium", **text},
+        "tool_choice": body.get("tool_choice") or "auto",
+        "tools": request.tools,
+        "top_p": body.get("top_p", 1.0),
+        "truncation": body.get("truncation") or "disabled",
+        "usage": None,
+        "user": None,
+    }
+
+
+def _part(kind: str, text: str) -> JsonObject:
+    if kind == "refusal":
+        return {"type": kind, "refusal": text}
+    return {"type": kind, "text": text, "annotations": [], "logprobs": []}
+
+
+def _copy(item: JsonObject) -> JsonObject:
+    """Copy ``item`` so far that growing its lists does not change events already given out."""
+    copied = dict(item)
+    for key in ("content", "summary"):
+        if key in item:
+            copied[key] = [*item[key]]
+    return copied
+
+
+def _passthrough(items: list[JsonObject]) -> JsonObject:
+    # Older clients send increments only when their turn id comes back on what the server put out.
+    last: JsonObject = (items[-1].get(PASSTHROUGH) if items else None) or {}
+    return {PASSTHROUGH: {"turn_id": last["turn_id"]}} if "turn_id" in last else {}

@@ -1,0 +1,134 @@
+"""``/responses``: create, retrieve, resume, cancel, delete, compact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from codex_api.testing.faults import TERMINAL_TYPES, apply
+from codex_api.testing.server.answer_headers import response_headers, turn_state_header
+from codex_api.testing.server.checks import json_body
+from codex_api.testing.server.compaction import seal
+from codex_api.testing.server.event_stream import EventStream
+from codex_api.testing.server.generation import Generation
+from codex_api.testing.server.items import item_type
+from codex_api.testing.server.problems import RequestProblem, invalid_type
+from codex_api.testing.server.tokens import count_tokens, prompt_tokens, usage
+from codex_api.testing.server.validation import COMPACT_KEYS, parse_response_request
+from codex_api.testing.steps import Event
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+    from codex_api.testing.recording import RecordedRequest
+    from codex_api.testing.scenarios import Scenario
+    from codex_api.testing.server.state import ServerState
+
+
+class Responses:
+    """The HTTP endpoints of responses."""
+
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the routes below the base path."""
+        one = "/responses/{response_id}"
+        return [
+            Route("/responses", self.create, methods=["POST"]),
+            Route("/responses/compact", self.compact, methods=["POST"]),
+            Route(one, self.retrieve, methods=["GET"]),
+            Route(one, self.delete, methods=["DELETE"]),
+            Route(f"{one}/cancel", self.cancel, methods=["POST"]),
+        ]
+
+    async def create(self, http: Request) -> Response:
+        """Answer a request, as a stream or as one object."""
+        recorded, scenario = _context(http)
+        extra = self._state.settings.extra_item_types
+        request = parse_response_request(json_body(recorded), extra_item_types=extra)
+        earlier = self._state.previous_items(request.body.get("previous_response_id"))
+        generation = Generation(self._state, request, earlier)
+        headers = response_headers(self._state, recorded, request.model)
+        headers = _scripted_headers(headers, scenario)
+        steps = generation.steps(scenario)
+        if request.stream:
+            return EventStream(self._state, steps, headers, scenario.head_gate)
+        if scenario.head_gate is not None:
+            await scenario.head_gate.passed()
+        final = generation.response
+        for step in steps:
+            if isinstance(step, Event) and step.payload.get("type") in TERMINAL_TYPES:
+                final = step.payload["response"]
+        return JSONResponse(final, headers=headers)
+
+    async def retrieve(self, http: Request) -> Response:
+        """Give a stored response, or the rest of its events."""
+        _, scenario = _context(http)
+        stored = self._state.response(http.path_params["response_id"])
+        if http.query_params.get("stream") != "true":
+            return JSONResponse(stored.response)
+        after = http.query_params.get("starting_after", "-1")
+        if not after.lstrip("-").isdigit():
+            param = "starting_after"
+            raise invalid_type(param, "an integer", after)
+        rest = (Event(each) for each in stored.events if each["sequence_number"] > int(after))
+        steps = apply(rest, scenario.faults)
+        headers = _scripted_headers({}, scenario)
+        return EventStream(self._state, steps, headers, scenario.head_gate)
+
+    async def delete(self, http: Request) -> Response:
+        """Forget a stored response."""
+        response_id: str = http.path_params["response_id"]
+        self._state.response(response_id)
+        del self._state.stored[response_id]
+        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
+
+    async def cancel(self, http: Request) -> Response:
+        """Cancel a background response; one that is through stays as it is."""
+        stored = self._state.response(http.path_params["response_id"])
+        if not stored.response["background"]:
+            message = "Only a response created with background=true can be cancelled."
+            raise RequestProblem(400, message)
+        return JSONResponse(stored.response)
+
+    async def compact(self, http: Request) -> Response:
+        """Give the user messages of a conversation and one item that stands for all of it."""
+        recorded, _ = _context(http)
+        extra = self._state.settings.extra_item_types
+        body = json_body(recorded)
+        request = parse_response_request(body, keys=COMPACT_KEYS, extra_item_types=extra)
+        earlier = self._state.previous_items(body.get("previous_response_id"))
+        items = [*earlier, *request.input]
+        sealed = seal(items)
+        kept = [
+            {"id": self._state.new_id("msg"), "status": "completed", "type": "message", **item}
+            for item in items
+            if item_type(item) == "message" and item.get("role") == "user"
+        ]
+        compaction = {
+            "id": self._state.new_id("cmp"),
+            "type": "compaction",
+            "encrypted_content": sealed,
+        }
+        spent = prompt_tokens(request.text("instructions"), request.tools, items)
+        answer = {
+            "id": self._state.new_id("resp"),
+            "object": "response.compaction",
+            "created_at": int(self._state.clock()),
+            "output": [*kept, compaction],
+            "usage": usage(spent, 0, count_tokens(sealed), 0),
+        }
+        return JSONResponse(answer, headers=turn_state_header(self._state, recorded))
+
+
+def _context(http: Request) -> tuple[RecordedRequest, Scenario]:
+    return http.state.recorded, http.state.scenario
+
+
+def _scripted_headers(headers: dict[str, str], scenario: Scenario) -> dict[str, str]:
+    merged = {**headers, **{name.lower(): value for name, value in scenario.headers.items()}}
+    return {name: value for name, value in merged.items() if name not in scenario.omitted_headers}

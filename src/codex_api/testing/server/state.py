@@ -1,0 +1,132 @@
+"""What a running server remembers: who asked what, what was stored, what is scripted."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codex_api.testing.recording import Journal, RecordedRequest, wait_until
+from codex_api.testing.scenarios import Scenario
+from codex_api.testing.server.problems import RequestProblem, not_found
+from codex_api.testing.server.tokens import PromptCache
+
+if TYPE_CHECKING:
+    from codex_api.testing.server.settings import ServerSettings
+    from codex_api.testing.wire import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """A client that went away before its answer was through.
+
+    Attributes:
+        events_sent: Number of events written by then.
+        last_event: Type of the last one, or None.
+    """
+
+    request: RecordedRequest
+    events_sent: int
+    last_event: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response that can be asked for again.
+
+    Attributes:
+        items: The whole conversation, its output included.
+        events: All of its events, in order of ``sequence_number``.
+    """
+
+    response: JsonObject
+    items: list[JsonObject]
+    events: list[JsonObject]
+
+
+class ServerState:
+    """The memory of one server. Only `scenarios` and what is waited for is used across threads."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.api_keys = set(settings.api_keys)
+        self.journal = Journal()
+        self.cache = PromptCache()
+        self.stored: dict[str, StoredResponse] = {}
+        self.clock = settings.clock or time.time
+        self._numbers = itertools.count(1)
+        self._changed = threading.Condition()
+        self._disconnects: list[Disconnect] = []
+        self._scenarios: defaultdict[str, deque[Scenario]] = defaultdict(deque)
+
+    def new_id(self, prefix: str) -> str:
+        """Give an id that was not given before; the order of ids is always the same."""
+        number = next(self._numbers)
+        digest = hashlib.sha256(f"{prefix}-{number}".encode()).hexdigest()
+        return f"{prefix}_{number:08x}{digest[:40]}"
+
+    def script(self, endpoint: str, scenarios: tuple[Scenario, ...]) -> None:
+        """Queue ``scenarios`` for the next requests to ``endpoint``."""
+        with self._changed:
+            self._scenarios[endpoint].extend(scenarios)
+
+    def take_scenario(self, endpoint: str) -> Scenario:
+        """Give the scenario of the next request to ``endpoint``."""
+        with self._changed:
+            queue = self._scenarios[endpoint]
+            return queue.popleft() if queue else Scenario()
+
+    def note_disconnect(self, disconnect: Disconnect) -> None:
+        """Remember a client that went away."""
+        with self._changed:
+            self._disconnects.append(disconnect)
+            self._changed.notify_all()
+
+    @property
+    def disconnects(self) -> list[Disconnect]:
+        """The clients that went away so far."""
+        with self._changed:
+            return list(self._disconnects)
+
+    def wait_for_disconnects(self, count: int, timeout: float) -> list[Disconnect]:
+        """Wait until ``count`` clients went away.
+
+        Raises:
+            TimeoutError: Fewer did.
+        """
+        wait_until(self._changed, lambda: len(self._disconnects) >= count, timeout)
+        return self.disconnects
+
+    def response(self, response_id: str) -> StoredResponse:
+        """Give a stored response.
+
+        Raises:
+            RequestProblem: Status 404.
+        """
+        if response_id not in self.stored:
+            what = "Response"
+            raise not_found(what, response_id)
+        return self.stored[response_id]
+
+    def previous_items(self, response_id: str | None) -> list[JsonObject]:
+        """Give the conversation up to a stored response; nothing for None.
+
+        Raises:
+            RequestProblem: Status 400, it is not stored.
+        """
+        if response_id is None:
+            return []
+        if response_id not in self.stored:
+            raise previous_not_found(response_id)
+        return self.stored[response_id].items
+
+
+def previous_not_found(response_id: str) -> RequestProblem:
+    """Say that ``previous_response_id`` is unknown."""
+    message = f"Previous response with id '{response_id}' not found."
+    param = "previous_response_id"
+    return RequestProblem(400, message, "previous_response_not_found", param)

@@ -1,0 +1,199 @@
+"""What ``POST /responses`` accepts: the keys of the public API and those of the Codex client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from codex_api.testing.server.checks import (
+    as_object,
+    as_objects,
+    known_keys,
+    non_empty,
+    one_of,
+    optional,
+    required,
+    string_map,
+    strings,
+)
+from codex_api.testing.server.items import parse_input
+from codex_api.testing.server.problems import invalid_type, invalid_value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from codex_api.testing.wire import JsonObject
+
+COMPACT_KEYS = frozenset(
+    {
+        "model",
+        "instructions",
+        "input",
+        "tools",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+        "service_tier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "previous_response_id",
+    }
+)
+RESPONSE_KEYS = COMPACT_KEYS | {
+    "background",
+    "client_metadata",
+    "conversation",
+    "include",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+}
+FRAME_KEYS = RESPONSE_KEYS | {"type", "generate", "stream_id"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRequest:
+    """A checked request; ``body`` is all of it."""
+
+    body: JsonObject
+    model: str
+    input: list[JsonObject]
+    tools: list[JsonObject]
+    stream: bool
+    store: bool
+    background: bool
+
+    def text(self, key: str) -> str:
+        """Give a string parameter, or an empty string."""
+        return str(self.body.get(key) or "")
+
+    def section(self, key: str) -> JsonObject:
+        """Give an object parameter, or an empty one."""
+        return cast("JsonObject", self.body.get(key) or {})
+
+    def with_input(self, items: list[JsonObject]) -> ResponseRequest:
+        """Give the same request over a whole conversation."""
+        return ResponseRequest(
+            body=self.body,
+            model=self.model,
+            input=items,
+            tools=self.tools,
+            stream=self.stream,
+            store=self.store,
+            background=self.background,
+        )
+
+
+def parse_response_request(
+    body: JsonObject,
+    *,
+    keys: Collection[str] = RESPONSE_KEYS,
+    extra_item_types: Collection[str] = (),
+) -> ResponseRequest:
+    """Check a request body.
+
+    Raises:
+        RequestProblem: Status 400, naming the parameter.
+    """
+    known_keys(body, keys)
+    model = non_empty(body, "model")
+    items = parse_input(body, extra_item_types)
+    tools = [
+        _tool(tool, at) for at, tool in enumerate(as_objects(body.get("tools") or [], "tools"))
+    ]
+    _check_choice(body.get("tool_choice"))
+    _check_controls(body)
+    for key in ("instructions", "prompt_cache_key", "service_tier", "previous_response_id"):
+        optional(body, key, str)
+    for key in ("parallel_tool_calls", "store", "stream", "background", "generate"):
+        optional(body, key, bool)
+    strings(body, "include")
+    string_map(body, "client_metadata")
+    string_map(body, "metadata")
+    store: Any = body.get("store")
+    return ResponseRequest(
+        body=body,
+        model=model,
+        input=items,
+        tools=tools,
+        stream=bool(body.get("stream")),
+        store=True if store is None else bool(store),
+        background=bool(body.get("background")),
+    )
+
+
+def _tool(tool: JsonObject, at: int) -> JsonObject:
+    where = f"tools[{at}]."
+    kind = required(tool, "type", str, where)
+    if kind in {"function", "custom", "namespace"}:
+        non_empty(tool, "name", where)
+    if kind == "function":
+        optional(tool, "parameters", dict, where)
+        optional(tool, "strict", bool, where)
+    if kind == "namespace":
+        for inner_at, inner in enumerate(as_objects(tool.get("tools") or [], where + "tools")):
+            non_empty(inner, "name", f"{where}tools[{inner_at}].")
+    return tool
+
+
+def _check_choice(choice: object) -> None:
+    if choice is None or isinstance(choice, str):
+        if choice not in {None, "auto", "none", "required"}:
+            message = f"'{choice}' is none of 'auto', 'none', 'required'."
+            raise invalid_value("tool_choice", message)
+        return
+    if not isinstance(choice, dict):
+        raise invalid_type("tool_choice", "a string or an object", choice)
+    required(as_object(cast("object", choice), "tool_choice"), "type", str, "tool_choice.")
+
+
+def _check_controls(body: JsonObject) -> None:
+    reasoning: JsonObject = optional(body, "reasoning", dict) or {}
+    if reasoning.get("effort") is not None:
+        non_empty(reasoning, "effort", "reasoning.")
+    one_of(reasoning, "summary", {"auto", "concise", "detailed", "none"}, "reasoning.")
+    text: JsonObject = optional(body, "text", dict) or {}
+    one_of(text, "verbosity", {"low", "medium", "high"}, "text.")
+    _check_format(optional(text, "format", dict, "text.") or {"type": "text"})
+    limit = optional(body, "max_output_tokens", int)
+    if limit is not None and limit < 1:
+        raise invalid_value("max_output_tokens", "it must be at least 1.")
+    for key in ("temperature", "top_p"):
+        optional(body, key, float)
+
+
+def _check_format(form: JsonObject) -> None:
+    where = "text.format."
+    kind = required(form, "type", str, where)
+    if kind not in {"text", "json_object", "json_schema"}:
+        message = f"'{kind}' is no text format."
+        raise invalid_value(where + "type", message)
+    if kind == "json_schema":
+        non_empty(form, "name", where)
+        schema = required(form, "schema", dict, where)
+        if form.get("strict"):
+            _check_strict(schema, where + "schema")
+
+
+def _check_strict(schema: JsonObject, where: str) -> None:
+    if schema.get("type") == "object":
+        properties: JsonObject = schema.get("properties") or {}
+        if schema.get("additionalProperties") is not False:
+            raise invalid_value(where, "a strict object needs 'additionalProperties': false.")
+        if set(schema.get("required") or ()) != set(properties):
+            raise invalid_value(where, "a strict object must require all of its properties.")
+        for name, inner in properties.items():
+            _check_strict(inner, f"{where}.properties.{name}")
+    if isinstance(schema.get("items"), dict):
+        _check_strict(schema["items"], f"{where}.items")
