@@ -96,7 +96,7 @@ class _NotAnItemError(Exception):
 
 
 def _with_id(item: Any) -> object:  # noqa: ANN401  # whatever the caller put into the input
-    if item.__class__ not in _EXTRAS or not item.id:
+    if _EXTRAS.get(item.__class__) is None or not item.id:
         return _without_id(item)
     return _reasoning(item) if isinstance(item, Reasoning) else item
 
