@@ -150,37 +150,44 @@ class EventMapper:
 
         Never raises: a failure is left in ``failure``, and the events before it are returned.
         """
-        if self.done or self.failure is not None:
+        if self.done or self.failure is not None or not payloads:
             return []
-        direct = self._direct(payloads)
-        if direct is not None:
-            if not DIRECT_TYPES.issuperset(map(type, direct)):
-                return self._mixed(direct, payloads)
-            number = direct[-1].sequence_number
-            if number is not None:
-                self.last_sequence_number = number
-            return direct
+        if len(payloads) == 1:
+            return self._one(payloads[0])
+        try:
+            direct: list[Any] = self._decode_lines(b"\n".join(payloads))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            direct = []
+        # A payload may hold a line feed, or two objects: then lines are no payloads.
+        if len(direct) != len(payloads):
+            return self._each(payloads)
+        if not DIRECT_TYPES.issuperset(map(type, direct)):
+            return self._mixed(direct, payloads)
+        number = direct[-1].sequence_number
+        if number is not None:
+            self.last_sequence_number = number
+        return direct
+
+    def _each(self, payloads: Iterable[bytes]) -> list[ResponseEvent]:
         found: list[ResponseEvent] = []
         for data in payloads:
-            one = self._direct((data,))
-            if one is None:
-                self._read(data, found)
-            else:
-                found += self._mixed(one, (data,))
+            found += self._one(data)
             if self.done or self.failure is not None:
                 break
         return found
 
-    def _direct(self, payloads: Sequence[bytes]) -> list[Any] | None:
-        """Decode all payloads at once, or give None when one of them has to be read slowly."""
+    def _one(self, data: bytes) -> list[ResponseEvent]:
         try:
-            if len(payloads) == 1:
-                return [self._decode(payloads[0])]
-            direct: list[Any] = self._decode_lines(b"\n".join(payloads))
+            event = self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        # A payload may hold a line feed, or two objects: then lines are no payloads.
-        return direct if direct and len(direct) == len(payloads) else None
+            found: list[ResponseEvent] = []
+            self._read(data, found)
+            return found
+        if type(event) not in DIRECT_TYPES:
+            return self._mixed((event,), (data,))
+        if event.sequence_number is not None:
+            self.last_sequence_number = event.sequence_number
+        return [event]
 
     def _mixed(self, direct: Iterable[Any], payloads: Iterable[bytes]) -> list[ResponseEvent]:
         found: list[ResponseEvent] = []

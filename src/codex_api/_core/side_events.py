@@ -114,10 +114,13 @@ def _header(headers: Mapping[str, Raw], *names: str) -> str | None:
     """Find one of ``names`` in headers written as JSON: a text, or the first one of a list."""
     for name, raw in headers.items():
         if name.lower() in names:
-            value: Any = read_any(raw)
-            while isinstance(value, list) and value:
-                values: list[Any] = value
-                value = values[0]
-            if isinstance(value, str):
-                return value
+            text = _first_text(raw)
+            if text is not None:
+                return text
     return None
+
+
+def _first_text(raw: Raw) -> str | None:
+    while values := read_as(list[Raw], raw):
+        raw = values[0]
+    return read_as(str, raw)
