@@ -81,8 +81,11 @@ class UploadStream:
                 yield chunk
                 self._report()
             self._check_end()
+        except OSError as exc:
+            raise self._fail(self._unreadable(exc)) from exc
         except Exception as exc:
-            raise self._fail(exc) from exc
+            self._fail(exc)
+            raise
 
     async def _counted_async(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         try:
@@ -92,8 +95,11 @@ class UploadStream:
                 yield chunk
                 self._report()
             self._check_end()
+        except OSError as exc:
+            raise self._fail(self._unreadable(exc)) from exc
         except Exception as exc:
-            raise self._fail(exc) from exc
+            self._fail(exc)
+            raise
 
     def _report(self) -> None:
         if self._on_progress is not None:
@@ -117,9 +123,10 @@ class UploadStream:
     def _wrong(self, what: str) -> FileUploadError:
         return FileUploadError(f"file {self.file_name!r} cannot be sent: {what}", stage="blob")
 
+    def _unreadable(self, error: OSError) -> FileUploadError:
+        return self._wrong(f"reading it failed ({error.strerror or error})")
+
     def _fail(self, error: Exception) -> Exception:
-        if isinstance(error, OSError):
-            error = self._wrong(f"reading it failed ({error.strerror or error})")
         # The engine between us and the caller may put an error of its own in place of this one.
         self.failure = error
         return error

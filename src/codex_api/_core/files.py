@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -22,6 +22,7 @@ from codex_api.transport._core.messages import JsonBody, Request, Response, Stre
 from codex_api.transport.errors import (
     CodexApiError,
     ConnectTimeoutError,
+    HttpStatusError,
     RequestBuildError,
     TransportTimeoutError,
 )
@@ -44,8 +45,7 @@ CREATE_ENDPOINT = "files"
 FINALIZE_ENDPOINT = "files/{file_id}/uploaded"
 _CODEX_PATH = "/backend-api/codex"
 _SUCCESS = range(200, 300)
-
-T = TypeVar("T")
+_CLIENT_ID = "x-ms-client-request-id"
 
 
 class UploadSource(Protocol):
@@ -251,22 +251,21 @@ def _put_blob(
     timeout = limits.blob_timeout(source.size)
     attempt = 0
     while True:
-        client_id = new_id()
+        put = _blob_request(source, created, new_id(), policy)
         started = policy.clock()
-        result = yield from _try_blob(_blob_request(source, created, client_id), policy, timeout)
+        result = yield from _try_blob(put, policy, timeout)
         if source.failure is not None:
             raise source.failure
         took = policy.clock() - started
         if isinstance(result, Response) and result.status in _SUCCESS:
             _observe(policy, attempt, result.status, None, took)
             return
-        plain, error = _blob_failure(result, created, client_id, policy, took)
-        _observe(policy, attempt, error.status, error, took)
+        plain = _plain_failure(result, policy)
         delay = policy.retry.delay(plain, attempt, policy.draw)
-        if delay is not None and not source.rewindable:
-            error.message += "; not tried again, since the source cannot be read twice"
-            delay = None
-        if delay is None or (policy.deadline or float("inf")) <= policy.clock() + delay:
+        again = delay is None or source.rewindable
+        error = _blob_failure(plain, put, created.file_id, took, rewindable=again)
+        _observe(policy, attempt, error.status, error, took)
+        if delay is None or not again or _too_late(policy, delay):
             raise error
         if policy.observer is not None:
             policy.observer.on_retry(attempt, delay, error)
@@ -274,11 +273,21 @@ def _put_blob(
         attempt += 1
 
 
-def _blob_request(source: UploadSource, created: _Created, client_id: str) -> Request:
+def _too_late(policy: CallPolicy, delay: float) -> bool:
+    return policy.deadline is not None and policy.clock() + delay >= policy.deadline
+
+
+def _blob_request(
+    source: UploadSource, created: _Created, client_id: str, policy: CallPolicy
+) -> Request:
+    headers = Headers({"x-ms-blob-type": "BlockBlob", _CLIENT_ID: client_id})
+    agent = policy.defaults.get("user-agent")
+    if agent is not None:
+        headers.set("user-agent", agent)
     return Request(
         method="PUT",
         url=created.upload_url,
-        headers=Headers({"x-ms-blob-type": "BlockBlob", "x-ms-client-request-id": client_id}),
+        headers=headers,
         body=StreamedBody(source.open, length=source.size, rewindable=source.rewindable),
     )
 
@@ -299,49 +308,45 @@ def _try_blob(
     return answer  # type: ignore[no-any-return]  # what Send(stream=False) gives
 
 
+def _plain_failure(result: Response | CodexApiError, policy: CallPolicy) -> CodexApiError:
+    """Give the error that decides on a retry. It is not for showing."""
+    if not isinstance(result, Response):
+        return result
+    now = policy.wall_clock()
+    return status_error(result.status, "", result.headers, None, policy.retry, now)
+
+
 def _blob_failure(
-    result: Response | CodexApiError,
-    created: _Created,
-    client_id: str,
-    policy: CallPolicy,
-    took: float,
-) -> tuple[CodexApiError, FileUploadError]:
-    """Give the error that decides on a retry, and the one that may be shown."""
-    host = urlsplit(created.upload_url).hostname
-    if isinstance(result, Response):
-        headers = result.headers
-        plain: CodexApiError = status_error(
-            result.status, f"https://{host}", headers, None, policy.retry, policy.wall_clock()
-        )
-        seen = ", ".join(
-            f"{name}={headers.get(header, 'missing')}"
-            for name, header in (
-                ("request id", "x-ms-request-id"),
-                ("error code", "x-ms-error-code"),
-            )
-        )
-        message = (
-            f"the blob upload to {host} failed with status {result.status} "
-            f"(client request id={client_id}, {seen})"
-        )
-        request_id = headers.get("x-ms-request-id")
-    else:
-        plain = result
+    plain: CodexApiError, put: Request, file_id: str, took: float, *, rewindable: bool
+) -> FileUploadError:
+    """Give the error to show: it tells the host, and nothing else of the URL."""
+    host = urlsplit(put.url).hostname
+    client_id = put.headers[_CLIENT_ID]
+    headers = plain.headers if isinstance(plain, HttpStatusError) else None
+    if headers is None:
         message = (
             f"the blob upload to {host} failed after {took * 1000:.0f} ms "
-            f"({_kind(result)}, client request id={client_id})"
+            f"({_kind(plain)}, client request id={client_id})"
         )
-        request_id = None
-    error = FileUploadError(
+    else:
+        server_id, code = (
+            headers.get(name, "missing") for name in ("x-ms-request-id", "x-ms-error-code")
+        )
+        message = (
+            f"the blob upload to {host} failed with status {plain.status} "
+            f"(client request id={client_id}, request id={server_id}, error code={code})"
+        )
+    if not rewindable:
+        message += "; not tried again, since the source cannot be read twice"
+    return FileUploadError(
         message,
-        status=result.status,
+        status=plain.status,
         retryable=plain.retryable,
         retry_after=plain.retry_after,
-        request_id=request_id,
+        request_id=None if headers is None else headers.get("x-ms-request-id"),
         stage="blob",
-        file_id=created.file_id,
+        file_id=file_id,
     )
-    return plain, error
 
 
 def _kind(error: CodexApiError) -> str:
