@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from codex_api.types.realtime_events import RealtimeEvent
 
 _UNAUTHORIZED = 401
-_GOODBYE_TIMEOUT = 2.0
+_GOODBYE_TIMEOUT = 3.0
 
 
 class AsyncRealtimeConnection:
@@ -323,6 +323,10 @@ class AsyncRealtimeConnection:
             socket, changed = self._live(), self._changed
             try:
                 await socket.send(frame, timeout)
+            except TransportTimeoutError:
+                # A part of the message may be under way: nothing can follow it.
+                socket.abort()
+                raise
             except WebSocketClosedError as exc:
                 if self._machine.options.reconnect is None:
                     raise closed_error() from exc
@@ -339,12 +343,17 @@ class AsyncRealtimeConnection:
         socket = self._socket
         if socket is None:
             return
-        if not self._machine.closed:
-            with suppress(CodexApiError):
-                for frame in self._machine.dialect.closing():
-                    await socket.send(frame, _GOODBYE_TIMEOUT)
-        await socket.close()
-        self._watchdog.stop()
+        try:
+            # A peer that takes nothing would hold the goodbye, and with it the caller.
+            async with asyncio.timeout(_GOODBYE_TIMEOUT):
+                with suppress(CodexApiError):
+                    for frame in self._machine.goodbye():
+                        await socket.send(frame)
+                await socket.close()
+        except TimeoutError:
+            socket.abort()
+        finally:
+            self._watchdog.stop()
 
     async def __aenter__(self) -> Self:
         return self

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from codex_api.types.realtime_events import RealtimeEvent
 
 _UNAUTHORIZED = 401
-_GOODBYE_TIMEOUT = 2.0
+_GOODBYE_TIMEOUT = 3.0
 
 
 class RealtimeConnection:
@@ -320,6 +320,10 @@ class RealtimeConnection:
             socket, changed = self._live(), self._changed
             try:
                 socket.send(frame, timeout)
+            except TransportTimeoutError:
+                # A part of the message may be under way: nothing can follow it.
+                socket.abort()
+                raise
             except WebSocketClosedError as exc:
                 if self._machine.options.reconnect is None:
                     raise closed_error() from exc
@@ -336,11 +340,16 @@ class RealtimeConnection:
         socket = self._socket
         if socket is None:
             return
-        if not self._machine.closed:
+        # A peer that takes nothing would hold the goodbye, and with it the caller.
+        guard = threading.Timer(_GOODBYE_TIMEOUT, socket.abort)
+        guard.start()
+        try:
             with suppress(CodexApiError):
-                for frame in self._machine.dialect.closing():
-                    socket.send(frame, _GOODBYE_TIMEOUT)
-        socket.close()
+                for frame in self._machine.goodbye():
+                    socket.send(frame)
+            socket.close()
+        finally:
+            guard.cancel()
 
     def __enter__(self) -> Self:
         return self

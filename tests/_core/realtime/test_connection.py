@@ -312,7 +312,9 @@ def test_goodbye_of_the_server_is_no_failure() -> None:
     session = machine()
 
     assert session.ends_quietly(WebSocketClosedError("bye", code=1000))
-    assert session.ends_quietly(WebSocketClosedError("bye", code=3000))
+    assert session.ends_quietly(WebSocketClosedError("bye", code=1001))
+    assert not session.ends_quietly(WebSocketClosedError("broken", code=1011))
+    assert not session.ends_quietly(WebSocketClosedError("refused", code=3000))
     assert not session.ends_quietly(LOST)
     assert not session.ends_quietly(NetworkError("reset"))
 

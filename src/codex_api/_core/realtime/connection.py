@@ -97,6 +97,10 @@ class SessionMachine:
             frames += self.dialect.item_create(entry.text, entry.role)
         return frames
 
+    def goodbye(self) -> list[str]:
+        """Give the frames to send before the close frame; none to a peer that is gone."""
+        return [] if self.closed else self.dialect.closing()
+
     @property
     def acknowledged(self) -> bool:
         """Whether connecting need not wait any longer."""
