@@ -19,7 +19,6 @@ _Schema = dict[str, Any]
 
 _COPIED = frozenset(
     (
-        "$ref",
         "title",
         "description",
         "type",
@@ -119,44 +118,50 @@ class _StrictSchema:
     def __init__(self, schema: _Schema) -> None:
         self._schema = schema
         self._definitions: dict[str, _Schema] = schema.get("$defs", {})
+        # Definitions that are being written out in place of a reference to them.
+        self._open: list[str] = []
 
     def rewrite(self) -> _Schema:
         strict = self._node(self._schema, "$")
-        if self._definitions:
-            strict["$defs"] = {
-                name: self._node(node, name) for name, node in self._definitions.items()
-            }
-        return strict
+        definitions = {name: self._node(node, name) for name, node in self._definitions.items()}
+        whole = {"root": strict, **definitions}
+        used = {name: node for name, node in definitions.items() if _refers(whole, name)}
+        return {**strict, "$defs": used} if used else strict
 
     def _node(self, node: _Schema, path: str) -> _Schema:
-        node = self._merged(node, path)
+        parts: list[_Schema] = node.get("allOf", [])
+        if len(parts) > 1:
+            raise _unsayable(path, "a combination of schemas")
+        if parts:
+            return self._node({**parts[0], **_without(node, "allOf")}, path)
+        reference = node.get("$ref")
+        if reference is not None:
+            return self._reference(_definition(reference), _without(node, "$ref"), path)
+        return self._plain(node, path)
+
+    def _reference(self, name: str, rest: _Schema, path: str) -> _Schema:
+        """Write out a reference with company, which the server does not take."""
+        if name in self._open or not rest.keys() & _COPIED:
+            return {"$ref": _DEFS + name}
+        self._open.append(name)
+        strict = self._node({**self._definitions[name], **rest}, path)
+        self._open.pop()
+        return strict
+
+    def _plain(self, node: _Schema, path: str) -> _Schema:
         strict = {key: value for key, value in node.items() if key in _COPIED}
         if node.get("format") in _FORMATS:
             strict["format"] = node["format"]
         choices = node.get("anyOf", node.get("oneOf"))
         if choices is not None:
             strict["anyOf"] = [self._node(choice, path) for choice in choices]
-        elif "$ref" not in node:
-            strict.setdefault("type", self._type(node, path))
+        elif "type" not in node:
+            strict["type"] = self._type(node, path)
         if node.get("type") == "object":
             strict |= self._object(node, path)
         if node.get("type") == "array":
             strict["items"] = self._items(node, path)
         return strict
-
-    def _merged(self, node: _Schema, path: str) -> _Schema:
-        """Resolve what the server does not: ``allOf`` of one, and a reference with company."""
-        parts: list[_Schema] = node.get("allOf", [])
-        if len(parts) > 1:
-            raise _unsayable(path, "a combination of schemas")
-        rest = {key: value for key, value in node.items() if key not in {"allOf", "default"}}
-        if parts:
-            rest = {**parts[0], **rest}
-        if "$ref" in rest and any(key in _COPIED for key in rest.keys() - {"$ref"}):
-            reference = rest.pop("$ref")
-            rest = {**self._definitions[_definition(reference)], **rest}
-            return self._merged(rest, path)
-        return rest
 
     def _object(self, node: _Schema, path: str) -> _Schema:
         if node.get("additionalProperties"):
@@ -186,6 +191,10 @@ class _StrictSchema:
             raise _unsayable(path, "a value of any type")
         unique = list(dict.fromkeys(names))
         return unique[0] if len(unique) == 1 else unique
+
+
+def _without(node: _Schema, key: str) -> _Schema:
+    return {name: value for name, value in node.items() if name != key}
 
 
 def _unsayable(path: str, what: str) -> RequestBuildError:
