@@ -51,7 +51,6 @@ def search(
     Raises:
         RequestBuildError: A field is not legal; the error names its path and what is expected.
     """
-    _check(request)
     wire = _WireRequest(
         request.id,
         request.model,
@@ -61,6 +60,7 @@ def search(
         request.settings,
         request.max_output_tokens,
     )
+    _check(wire)
     return post(
         ctx,
         ENDPOINT,
@@ -84,9 +84,9 @@ def _decode(response: Response) -> SearchResponse:
     return decode_answer(_RESPONSE, response, ENDPOINT)
 
 
-def _check(request: SearchRequest) -> None:
+def _check(wire: _WireRequest) -> None:
+    # The input has a codec of its own.
+    check_fields(msgspec.structs.replace(wire, input=None), SUBJECT)
     for field in ("id", "model"):
-        if not getattr(request, field).strip():
+        if not getattr(wire, field).strip():
             raise illegal(field, SUBJECT, "it is blank")
-    # The input has a codec of its own; what remains is plain values.
-    check_fields(msgspec.structs.replace(request, input=None, reasoning=None), SUBJECT)
