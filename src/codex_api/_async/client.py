@@ -74,7 +74,7 @@ class AsyncClient:
             telemetry=telemetry,
             defaults=client_defaults(Headers(default_headers)),
         )
-        self._owned = None if transport is not None else _engine(self._network, limits)
+        self._owned = None if transport is not None else _engine(self._network, settings)
         active = transport or self._owned
         assert active is not None  # noqa: S101 - one of the two is there
         self._runner = Runner(active, Authorizer(auth or NoAuth()), settings)
@@ -153,7 +153,11 @@ class AsyncClient:
         return f"AsyncClient({self.provider!r})"
 
 
-def _engine(network: Network, timeouts: Timeouts) -> AsyncTransport:
+def _engine(network: Network, settings: CallSettings) -> AsyncTransport:
     from codex_api.transport.reqwest import AsyncReqwestTransport  # noqa: PLC0415 - on first use
 
-    return AsyncReqwestTransport(network, connect_timeout=timeouts.connect)
+    return AsyncReqwestTransport(
+        network,
+        connect_timeout=settings.context.timeouts.connect,
+        read_timeout=settings.longest_silence,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from codex_api._async.watchdog import Watchdog
 from codex_api._core.collect import Collector
 from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
-from codex_api.transport.errors import ClientStateError, TransportError
+from codex_api.transport.errors import ClientStateError, CodexApiError, NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -85,14 +85,18 @@ class AsyncResponseStream(StreamFacts):
         """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
 
         Raises:
-            CodexApiError: The failure that ended the response; nothing partial is returned.
+            CodexApiError: The failure that ended the response; what had come is its ``partial``.
         """
         if self._machine is None:
             async with self:
                 return await self.collect()
         collector = Collector()
-        async for event in self:
-            collector.add(event)
+        try:
+            async for event in self:
+                collector.add(event)
+        except CodexApiError as exc:
+            collector.fail(exc, self)
+            raise
         return collector.finish(self)
 
     def _readable(self) -> AsyncGenerator[ResponseEvent, None]:
@@ -143,9 +147,8 @@ class AsyncResponseStream(StreamFacts):
                 response.read_chunk(), self._deadline(machine, now - fed_at)
             )
             outcome = "end" if chunk is None else "data"
-        except TransportError as exc:
-            exc.request_id = machine.request_id
-            raise
+        except NetworkError as exc:
+            raise machine.broken(exc) from exc
         except TimeoutError as exc:
             outcome = "timeout"
             raise self._late(machine, monotonic()) from exc

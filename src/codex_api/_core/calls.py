@@ -43,6 +43,13 @@ class CallSettings:
     defaults: Headers = field(default_factory=Headers)
     refused_coding: bool = False
 
+    @property
+    def longest_silence(self) -> float | None:
+        """Seconds that no wait of a call outlasts, or None when one may last forever."""
+        first_event = self.context.timeouts.first_event
+        idle = self.context.provider.stream_idle_timeout
+        return None if first_event is None or idle is None else max(first_event, idle) + 1.0
+
     def unary_policy(self, timeout: float | None, accept: frozenset[int]) -> CallPolicy:
         """Make the policy of a call whose answer is read whole.
 

@@ -73,7 +73,7 @@ class Client:
             telemetry=telemetry,
             defaults=client_defaults(Headers(default_headers)),
         )
-        self._owned = None if transport is not None else _engine(self._network, limits)
+        self._owned = None if transport is not None else _engine(self._network, settings)
         active = transport or self._owned
         assert active is not None  # noqa: S101 - one of the two is there
         self._runner = Runner(active, Authorizer(auth or NoAuth()), settings)
@@ -152,7 +152,11 @@ class Client:
         return f"Client({self.provider!r})"
 
 
-def _engine(network: Network, timeouts: Timeouts) -> Transport:
+def _engine(network: Network, settings: CallSettings) -> Transport:
     from codex_api.transport.reqwest import ReqwestTransport  # noqa: PLC0415 - on first use
 
-    return ReqwestTransport(network, connect_timeout=timeouts.connect)
+    return ReqwestTransport(
+        network,
+        connect_timeout=settings.context.timeouts.connect,
+        read_timeout=settings.longest_silence,
+    )

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Self
 
 from codex_api._core.collect import Collector
 from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
-from codex_api.transport.errors import ClientStateError, TransportError, TransportTimeoutError
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    NetworkError,
+    TransportTimeoutError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -76,14 +81,18 @@ class ResponseStream(StreamFacts):
         """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
 
         Raises:
-            CodexApiError: The failure that ended the response; nothing partial is returned.
+            CodexApiError: The failure that ended the response; what had come is its ``partial``.
         """
         if self._machine is None:
             with self:
                 return self.collect()
         collector = Collector()
-        for event in self:
-            collector.add(event)
+        try:
+            for event in self:
+                collector.add(event)
+        except CodexApiError as exc:
+            collector.fail(exc, self)
+            raise
         return collector.finish(self)
 
     def _readable(self) -> Generator[ResponseEvent, None, None]:
@@ -128,9 +137,8 @@ class ResponseStream(StreamFacts):
         except TransportTimeoutError as exc:
             outcome = "timeout"
             raise self._late(machine, monotonic()) from exc
-        except TransportError as exc:
-            exc.request_id = machine.request_id
-            raise
+        except NetworkError as exc:
+            raise machine.broken(exc) from exc
         else:
             return chunk
         finally:

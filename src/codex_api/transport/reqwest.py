@@ -12,7 +12,10 @@ import os
 import time
 
 # What asyncio offers to whoever implements an event loop.
-from asyncio.events import _get_running_loop, _set_running_loop
+from asyncio.events import (
+    _get_running_loop,  # pyright: ignore[reportPrivateUsage]  # see above
+    _set_running_loop,  # pyright: ignore[reportPrivateUsage]  # see above
+)
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -47,14 +50,18 @@ T = TypeVar("T")
 
 _NO_ENGINE = "this client was made in another process; make a new one after os.fork()"
 _CLOSED = "this client is closed; make a new one"
+_STREAM_CLOSED = "the streamed answer was closed"
 
 
 class _Engine:
     """The engine's client, built on first use and tied to the process that built it."""
 
-    def __init__(self, network: Network, connect_timeout: float | None) -> None:
+    def __init__(
+        self, network: Network, connect_timeout: float | None, read_timeout: float | None
+    ) -> None:
         self._network = network
         self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
         self._client: Client | None = None
         self._pid = os.getpid()
         self._closed = False
@@ -73,12 +80,16 @@ class _Engine:
         client, self._client, self._closed = self._client, None, True
         return client if os.getpid() == self._pid else None
 
-    def request(self, request: Request) -> StreamRequest:
+    def request(self, request: Request, timeout: float | None = None) -> StreamRequest:
+        """Build a request; ``timeout`` lets the engine itself end all of it, body included."""
+        client = self.client()
         try:
-            builder = self.client().request(request.method, request.url)
+            builder = client.request(request.method, request.url)
             builder = builder.headers(_wire_headers(request, self._network))
             # With the engine's default of 64 KiB the first event arrives with the last.
             builder = builder.streamed_read_buffer_limit(0)
+            if timeout is not None:
+                builder = builder.timeout(timedelta(seconds=max(timeout, 0.0)))
             return _with_body(builder, request).build_streamed()
         except engine_errors.PyreqwestError as exc:
             raise _translated(exc) from exc
@@ -107,6 +118,8 @@ class _Engine:
         )
         if self._connect_timeout is not None:
             builder = builder.connect_timeout(timedelta(seconds=self._connect_timeout))
+        if self._read_timeout is not None:
+            builder = builder.read_timeout(timedelta(seconds=self._read_timeout))
         if network.tcp_keepalive is not None:
             builder = (
                 builder.tcp_keepalive(timedelta(seconds=network.tcp_keepalive))
@@ -184,7 +197,7 @@ class _AsyncStream:
     __slots__ = ("_entered", "_read", "_response", "headers", "status")
 
     def __init__(self, entered: StreamRequest, response: EngineResponse) -> None:
-        self._entered = entered
+        self._entered: StreamRequest | None = entered
         self._response = response
         self._read = response.body_reader.read_chunk
         self.status = response.status
@@ -204,7 +217,9 @@ class _AsyncStream:
             raise _translated(exc) from exc
 
     async def aclose(self) -> None:
-        await self._entered.__aexit__(None, None, None)
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            await entered.__aexit__(None, None, None)
 
 
 class AsyncReqwestTransport:
@@ -213,18 +228,25 @@ class AsyncReqwestTransport:
     Args:
         network: TLS, proxy, keep-alive and pool settings.
         connect_timeout: Seconds until TCP and TLS are up; None sets no limit.
+        read_timeout: Seconds of silence after which the engine gives a connection up by itself. A
+            call that is given up before the head of its answer is there keeps its connection until
+            the answer begins or this has passed; None sets no limit.
     """
 
     def __init__(
-        self, network: Network | None = None, *, connect_timeout: float | None = None
+        self,
+        network: Network | None = None,
+        *,
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
     ) -> None:
-        self._engine = _Engine(network or Network(), connect_timeout)
+        self._engine = _Engine(network or Network(), connect_timeout, read_timeout)
 
     async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
         try:
             async with asyncio.timeout(timeout):
-                stream = await self._open(request)
+                stream = await self._open(request, timeout)
                 try:
                     body = await stream.read_all()
                 finally:
@@ -241,8 +263,8 @@ class AsyncReqwestTransport:
         except TimeoutError as exc:
             raise _late(exc, timeout, "head of the answer") from exc
 
-    async def _open(self, request: Request) -> _AsyncStream:
-        entered = self._engine.request(request)
+    async def _open(self, request: Request, limit: float | None = None) -> _AsyncStream:
+        entered = self._engine.request(request, limit)
         try:
             response = await entered.__aenter__()
         except engine_errors.PyreqwestError as exc:
@@ -273,9 +295,10 @@ class _Driver:
     deadline or a signal. A wake-up too many costs one more look, nothing else.
     """
 
-    __slots__ = ("_future", "_wait", "call_soon_threadsafe")
+    __slots__ = ("_future", "_wait", "call_soon_threadsafe", "stopped")
 
     def __init__(self) -> None:
+        self.stopped = False
         wakeups: SimpleQueue[object] = SimpleQueue()
         self._wait = wakeups.get
         self.call_soon_threadsafe = wakeups.put
@@ -283,6 +306,11 @@ class _Driver:
 
     def create_future(self) -> list[object]:
         return self._future
+
+    def stop(self) -> None:
+        """End the wait that another thread is in: it raises ``ClientStateError``."""
+        self.stopped = True
+        self.call_soon_threadsafe(None)
 
     def advance(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
         """Run ``coroutine`` to its end, or raise ``Empty`` after ``timeout`` seconds.
@@ -301,6 +329,8 @@ class _Driver:
                 return result
             finally:
                 _set_running_loop(outer)
+            if self.stopped:
+                raise ClientStateError(_STREAM_CLOSED)
             if yielded is None:  # woken while it looked
                 continue
             if deadline is None:
@@ -330,39 +360,66 @@ class _Driver:
 class _Stream:
     """A streamed answer in blocking code."""
 
-    __slots__ = ("_driver", "_entered", "_pending", "_read", "_response", "headers", "status")
+    __slots__ = (
+        "_closed",
+        "_driver",
+        "_entered",
+        "_pending",
+        "_read",
+        "_reading",
+        "_response",
+        "headers",
+        "status",
+    )
 
     def __init__(self, driver: _Driver, entered: StreamRequest, response: EngineResponse) -> None:
         self._driver = driver
-        self._entered = entered
+        self._entered: StreamRequest | None = entered
         self._response = response
         self._read = response.body_reader.read_chunk
         self._pending: Coroutine[Any, Any, Any] | None = None
+        self._reading = self._closed = False
         self.status = response.status
         self.headers = _headers_of(response)
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
+        if self._closed:
+            raise ClientStateError(_STREAM_CLOSED)
         coroutine = self._pending or self._read()
         self._pending = coroutine  # kept after a timeout, so that nothing it holds is lost
+        self._reading = True
         try:
             chunk = self._driver.advance(coroutine, timeout)
+            self._pending = None
         except Empty:
             message = f"no data within {timeout} s"
             raise TransportTimeoutError(message) from None
         except engine_errors.PyreqwestError as exc:
             self._pending = None
             raise _translated(exc) from exc
-        self._pending = None
+        finally:
+            self._reading = False
+            if self._closed:
+                self._release()
         return None if chunk is None else chunk.to_bytes()
 
     def read_all(self, timeout: float | None) -> bytes:
         return self._driver.run(self._response.bytes(), timeout).to_bytes()
 
     def close(self) -> None:
+        self._closed = True
+        if self._reading:
+            self._driver.stop()  # the reader wakes up and lets go of the connection itself
+        else:
+            self._release()
+
+    def _release(self) -> None:
         if self._pending is not None:
             self._pending.close()
             self._pending = None
-        self._driver.run(self._entered.__aexit__(None, None, None))
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            _Driver().run(entered.__aexit__(None, None, None))
 
 
 class ReqwestTransport:
@@ -371,17 +428,24 @@ class ReqwestTransport:
     Args:
         network: TLS, proxy, keep-alive and pool settings.
         connect_timeout: Seconds until TCP and TLS are up; None sets no limit.
+        read_timeout: Seconds of silence after which the engine gives a connection up by itself. A
+            call that is given up before the head of its answer is there keeps its connection until
+            the answer begins or this has passed; None sets no limit.
     """
 
     def __init__(
-        self, network: Network | None = None, *, connect_timeout: float | None = None
+        self,
+        network: Network | None = None,
+        *,
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
     ) -> None:
-        self._engine = _Engine(network or Network(), connect_timeout)
+        self._engine = _Engine(network or Network(), connect_timeout, read_timeout)
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        stream = self.stream(request, timeout)
+        stream = self._open(request, timeout, timeout)
         try:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             body = stream.read_all(left)
@@ -391,7 +455,10 @@ class ReqwestTransport:
 
     def stream(self, request: Request, timeout: float | None = None) -> _Stream:
         """Send a request and return when the head of the answer is there."""
-        entered = self._engine.request(request)
+        return self._open(request, timeout, None)
+
+    def _open(self, request: Request, timeout: float | None, limit: float | None) -> _Stream:
+        entered = self._engine.request(request, limit)
         driver = _Driver()
         opened = _Stream(driver, entered, driver.run(entered.__aenter__(), timeout))
         self._engine.keep_cookies(request.url, opened.headers)

@@ -1,0 +1,329 @@
+"""The engine adapter, against bytes on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codex_api.testing.actions import Close, Hang, Open, Reset, Send, WaitFor, answer
+from codex_api.testing.gate import Gate
+from codex_api.testing.scripted import ScriptedServer
+from codex_api.testing.wire import chunk, last_chunk, sse_head
+from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import RawBody, Request, StreamedBody
+from codex_api.transport.errors import (
+    ClientStateError,
+    NetworkError,
+    RequestBuildError,
+    TransportTimeoutError,
+)
+from codex_api.transport.network import Network
+from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+# Long enough for a loaded machine; no test waits for it when all is well.
+PATIENCE = 10.0
+
+
+def get(url: str, **headers: str) -> Request:
+    return Request(method="GET", url=url, headers=Headers(headers))
+
+
+@pytest.fixture
+def transport() -> Iterator[ReqwestTransport]:
+    made = ReqwestTransport(Network(proxy=None))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def async_transport() -> AsyncIterator[AsyncReqwestTransport]:
+    made = AsyncReqwestTransport(Network(proxy=None))
+    yield made
+    await made.aclose()
+
+
+def test_request_head_is_ours_and_nothing_else(transport: ReqwestTransport) -> None:
+    with ScriptedServer([answer(200, b"ok")]) as server:
+        request = Request(
+            method="POST",
+            url=f"{server.url}/x",
+            headers=Headers(
+                [("b", "1"), ("accept", "text/event-stream"), ("a", "2"), ("user-agent", "me")]
+            ),
+            body=RawBody(b"{}"),
+        )
+        response = transport.execute(request, PATIENCE)
+
+        assert (response.status, response.body) == (200, b"ok")
+        assert server.requests[0].headers == [
+            ("b", "1"),
+            ("accept", "text/event-stream"),
+            ("a", "2"),
+            ("user-agent", "me"),
+            ("host", f"127.0.0.1:{server.port}"),
+            ("content-length", "2"),
+        ]
+
+
+def test_every_status_is_an_answer_and_no_redirect_is_followed(
+    transport: ReqwestTransport,
+) -> None:
+    with ScriptedServer(
+        [answer(302, b"", {"location": "http://127.0.0.1:9/"}), answer(500, b"no")]
+    ) as server:
+        assert transport.execute(get(server.url), PATIENCE).status == 302
+        assert transport.execute(get(server.url), PATIENCE).body == b"no"
+
+
+def test_the_first_chunk_arrives_while_the_rest_is_held_back(transport: ReqwestTransport) -> None:
+    gate = Gate()
+    script = [Send(sse_head()), Send(chunk(b"first")), WaitFor(gate), Send(chunk(b"second"))]
+    with ScriptedServer([[*script, Send(last_chunk())]]) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+
+        assert stream.read_chunk(PATIENCE) == b"first"
+        gate.set()
+        assert stream.read_chunk(PATIENCE) == b"second"
+        assert stream.read_chunk(PATIENCE) is None
+        stream.close()
+
+
+@pytest.mark.anyio
+async def test_the_first_chunk_arrives_early_under_asyncio_too(
+    async_transport: AsyncReqwestTransport,
+) -> None:
+    gate = Gate()
+    script = [Send(sse_head()), Send(chunk(b"first")), WaitFor(gate), Send(chunk(b"second"))]
+    with ScriptedServer([[*script, Send(last_chunk())]]) as server:
+        stream = await async_transport.stream(get(server.url), PATIENCE)
+
+        assert await stream.read_chunk() == b"first"
+        gate.set()
+        assert await stream.read_chunk() == b"second"
+        assert await stream.read_chunk() is None
+        await stream.aclose()
+
+
+def test_a_read_that_times_out_loses_nothing(transport: ReqwestTransport) -> None:
+    gate = Gate()
+    with ScriptedServer(
+        [[Send(sse_head()), WaitFor(gate), Send(chunk(b"late")), Send(last_chunk())]]
+    ) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+        with pytest.raises(TransportTimeoutError):
+            stream.read_chunk(0.01)
+        gate.set()
+
+        assert stream.read_chunk(PATIENCE) == b"late"
+        stream.close()
+
+
+def test_a_whole_answer_that_does_not_come_times_out_and_frees_the_connection(
+    transport: ReqwestTransport,
+) -> None:
+    with ScriptedServer([[Hang()]]) as server:
+        with pytest.raises(TransportTimeoutError):
+            transport.execute(get(server.url), 0.05)
+
+        assert server.wait_for_disconnect(timeout=PATIENCE)
+
+
+def test_a_stream_given_up_before_its_head_is_freed_when_the_answer_begins(
+    transport: ReqwestTransport,
+) -> None:
+    gate = Gate()
+    with ScriptedServer([[WaitFor(gate), Send(sse_head()), Send(chunk(b"x")), Hang()]]) as server:
+        with pytest.raises(TransportTimeoutError):
+            transport.stream(get(server.url), 0.05)
+        gate.set()
+
+        assert server.wait_for_disconnect(timeout=PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_stream_is_freed_when_its_answer_begins(
+    async_transport: AsyncReqwestTransport,
+) -> None:
+    gate = Gate()
+    with ScriptedServer([[WaitFor(gate), Send(sse_head()), Send(chunk(b"x")), Hang()]]) as server:
+        with pytest.raises(TransportTimeoutError):
+            await async_transport.stream(get(server.url), 0.05)
+        gate.set()
+
+        assert await asyncio.to_thread(server.wait_for_disconnect, timeout=PATIENCE)
+
+
+def test_a_stream_given_up_before_its_head_is_freed_after_the_longest_silence() -> None:
+    made = ReqwestTransport(Network(proxy=None), read_timeout=0.2)
+    with ScriptedServer([[Hang()]]) as server:
+        with pytest.raises(TransportTimeoutError):
+            made.stream(get(server.url), 0.05)
+
+        assert server.wait_for_disconnect(timeout=PATIENCE)
+    made.close()
+
+
+def test_closing_a_stream_is_seen_by_the_server_at_once(transport: ReqwestTransport) -> None:
+    with ScriptedServer([[Send(sse_head()), Send(chunk(b"x")), Hang()]]) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+        stream.read_chunk(PATIENCE)
+        stream.close()
+        stream.close()
+
+        assert server.wait_for_disconnect(timeout=PATIENCE)
+
+
+def test_closing_from_another_thread_ends_the_wait(transport: ReqwestTransport) -> None:
+    waiting = Gate()
+    with ScriptedServer([[Send(sse_head()), Open(waiting), Hang()]]) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+
+        def close() -> None:
+            waiting.wait(PATIENCE)
+            time.sleep(0.02)  # so that the read below is most likely waiting; either order is right
+            stream.close()
+
+        closer = threading.Thread(target=close)
+        closer.start()
+        with pytest.raises(ClientStateError, match="closed"):
+            stream.read_chunk(PATIENCE)
+        closer.join()
+
+        assert server.wait_for_disconnect(timeout=PATIENCE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a thread")
+def test_ctrl_c_ends_a_blocking_read(transport: ReqwestTransport) -> None:
+    with ScriptedServer([[Send(sse_head()), Hang()]]) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+        main = threading.main_thread().ident
+        assert main is not None
+        interrupt = threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT))
+        interrupt.start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            stream.read_chunk(PATIENCE)
+        interrupt.join()
+
+        assert time.monotonic() - started < PATIENCE / 2
+        stream.close()
+        assert server.wait_for_disconnect(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("end", [Close(), Reset()])
+def test_a_body_that_is_cut_is_a_network_error(
+    transport: ReqwestTransport, end: Close | Reset
+) -> None:
+    gate = Gate()
+    script = [Send(sse_head()), Send(chunk(b"x")), WaitFor(gate), end]
+    with ScriptedServer([script]) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+        assert stream.read_chunk(PATIENCE) == b"x"
+        gate.set()
+
+        with pytest.raises(NetworkError):
+            stream.read_chunk(PATIENCE)
+        stream.close()
+
+
+def test_no_error_text_holds_the_query(transport: ReqwestTransport) -> None:
+    with pytest.raises(NetworkError) as caught:
+        transport.execute(get("http://127.0.0.1:9/x?key=s3cret"), PATIENCE)
+
+    assert "s3cret" not in str(caught.value)
+    assert str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "http://", "ftp://127.0.0.1/"])
+def test_an_illegal_url_is_refused(transport: ReqwestTransport, url: str) -> None:
+    with pytest.raises((RequestBuildError, NetworkError)):
+        transport.execute(get(url), PATIENCE)
+
+
+def test_a_streamed_body_goes_out_with_its_length(transport: ReqwestTransport) -> None:
+    with ScriptedServer([answer(200, b"ok")]) as server:
+        body = StreamedBody(lambda: iter([b"ab", b"cd"]), length=4)
+        transport.execute(Request(method="PUT", url=server.url, body=body), PATIENCE)
+
+        assert server.requests[0].body == b"abcd"
+        assert server.requests[0].header("content-length") == "4"
+        assert server.requests[0].header("transfer-encoding") is None
+
+
+def test_the_blocking_transport_works_inside_a_running_loop(transport: ReqwestTransport) -> None:
+    async def main(url: str) -> bytes:
+        body = transport.execute(get(url), PATIENCE).body
+        assert asyncio.get_running_loop().is_running()
+        return body
+
+    with ScriptedServer([answer(200, b"ok")]) as server:
+        assert asyncio.run(main(server.url)) == b"ok"
+
+
+def test_the_async_transport_outlives_its_event_loop() -> None:
+    made = AsyncReqwestTransport(Network(proxy=None))
+
+    async def fetch(url: str) -> bytes:
+        return (await made.execute(get(url), PATIENCE)).body
+
+    with ScriptedServer([answer(200, b"1"), answer(200, b"2")]) as server:
+        assert asyncio.run(fetch(server.url)) == b"1"
+        assert asyncio.run(fetch(server.url)) == b"2"
+        asyncio.run(made.aclose())
+
+
+def test_many_threads_share_one_transport(transport: ReqwestTransport) -> None:
+    with ScriptedServer([answer(200, b"ok")], repeat_last=True) as server:
+        bodies: list[bytes] = []
+
+        def fetch() -> None:
+            bodies.append(transport.execute(get(server.url), PATIENCE).body)
+
+        threads = [threading.Thread(target=fetch) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert bodies == [b"ok"] * 16
+
+
+def test_use_after_close_says_what_to_do() -> None:
+    made = ReqwestTransport()
+    made.close()
+    made.close()
+
+    with pytest.raises(ClientStateError, match="make a new one"):
+        made.execute(get("http://127.0.0.1:9/"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork in a process with threads
+def test_use_in_a_forked_child_is_an_error_and_not_a_hang(transport: ReqwestTransport) -> None:
+    with ScriptedServer([answer(200, b"ok")]) as server:
+        transport.execute(get(server.url), PATIENCE)
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:  # pragma: no cover - in the child
+            try:
+                transport.execute(get(server.url), PATIENCE)
+                os.write(write, b"no error")
+            except ClientStateError as exc:
+                os.write(write, str(exc).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+
+        assert b"another process" in os.read(read, 1000)
+        os.close(read)
+        os.close(write)
