@@ -15,6 +15,7 @@ from codex_api.testing.server.recorder import BASE_PATHS, Recorder
 from codex_api.testing.server.responses import Responses
 from codex_api.testing.server.settings import ServerSettings
 from codex_api.testing.server.state import ServerState
+from codex_api.testing.server.websocket import websocket_routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,11 @@ def create_app(
         extra_routes: Routes below each base path, before the built-in ones.
     """
     state = state or ServerState(settings or ServerSettings())
-    routes: list[BaseRoute] = [*extra_routes, *Responses(state).routes()]
+    routes: list[BaseRoute] = [
+        *extra_routes,
+        *websocket_routes(state),
+        *Responses(state).routes(),
+    ]
     app = Starlette(
         routes=[Mount(base, routes=routes) for base in BASE_PATHS],
         middleware=[Middleware(Recorder, state=state)],

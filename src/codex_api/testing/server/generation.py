@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api.testing.faults import apply
+from codex_api.testing.faults import TERMINAL_TYPES, apply
 from codex_api.testing.server.items import check_calls
 from codex_api.testing.server.model import answer, offered_tools
 from codex_api.testing.server.response_events import ResponseWriter
@@ -35,10 +35,13 @@ class Generation:
     def __init__(
         self, state: ServerState, request: ResponseRequest, earlier: list[JsonObject]
     ) -> None:
-        check_calls([*earlier, *request.input])
         self._state = state
         self._request = request.with_input([*earlier, *request.input])
-        self._plan = answer(self._request)
+        # A request with ``generate: false`` only hands over its input.
+        is_prewarm = request.body.get("generate") is False
+        if not is_prewarm:
+            check_calls(self._request.input)
+        self._plan = [] if is_prewarm else answer(self._request)
         tools = [tool for _, tool, _ in offered_tools(self._request)]
         self._writer = ResponseWriter(
             self._request,
@@ -72,8 +75,14 @@ class Generation:
 
     def steps(self, scenario: Scenario) -> Iterator[Step]:
         """Give the steps that send the response, as ``scenario`` leaves them."""
-        events = self.events() if scenario.events is None else scenario.events
+        events = self._noted() if scenario.events is None else scenario.events
         return apply((Event(event) for event in events), scenario.faults)
+
+    def _noted(self) -> Iterator[JsonObject]:
+        for event in self.events():
+            if event["type"] in TERMINAL_TYPES:
+                self._state.conversations[self.response["id"]] = self.items
+            yield event
 
     def _cached_tokens(self, earlier: list[JsonObject]) -> int:
         key = self._request.text("prompt_cache_key")

@@ -49,7 +49,13 @@ class StoredResponse:
 
 
 class ServerState:
-    """The memory of one server. Only `scenarios` and what is waited for is used across threads."""
+    """The memory of one server.
+
+    Attributes:
+        api_keys: Keys that are let in; may be changed while the server runs.
+        stored: Responses that can be asked for again, by id.
+        conversations: The whole conversation of each response whose end was sent, by id.
+    """
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
@@ -57,6 +63,7 @@ class ServerState:
         self.journal = Journal()
         self.cache = PromptCache()
         self.stored: dict[str, StoredResponse] = {}
+        self.conversations: dict[str, list[JsonObject]] = {}
         self.clock = settings.clock or time.time
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
