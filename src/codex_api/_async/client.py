@@ -89,7 +89,7 @@ class AsyncClient:
         """Streamed responses, compaction and WebSocket connections."""
         from codex_api._async.responses import AsyncResponses  # noqa: PLC0415 - loaded on first use
 
-        return AsyncResponses(self._runner)
+        return AsyncResponses(self._runner, self._network)
 
     @cached_property
     def files(self) -> AsyncFiles:

@@ -88,7 +88,7 @@ class Client:
         """Streamed responses, compaction and WebSocket connections."""
         from codex_api._sync.responses import Responses  # noqa: PLC0415 - loaded on first use
 
-        return Responses(self._runner)
+        return Responses(self._runner, self._network)
 
     @cached_property
     def files(self) -> Files:

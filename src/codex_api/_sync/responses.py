@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api._sync.runner import Runner
+    from codex_api._sync.websocket import ResponsesWebSocket
     from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionInput, CompactionRoute
     from codex_api.types.item import ResponseItem
     from codex_api.types.request import ResponsesApiRequest
     from codex_api.types.turn_state import TurnState
+    from codex_api.types.websocket import WebSocketProbe
 
 _NO_OPTIONS = ResponsesOptions()
 
@@ -26,8 +29,9 @@ _NO_OPTIONS = ResponsesOptions()
 class Responses:
     """``client.responses``."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, network: Network) -> None:
         self._runner = runner
+        self._network = network
 
     def stream(
         self, request: ResponsesApiRequest, options: ResponsesOptions = _NO_OPTIONS
@@ -56,6 +60,47 @@ class Responses:
         settings = self._runner.settings
         call = core.raw_stream_call(settings.context, body, options, settings.telemetry)
         return ResponseStream(self._runner, call)
+
+    def connect(
+        self,
+        options: ResponsesOptions = _NO_OPTIONS,
+        extra_headers: Mapping[str, str] | Headers | None = None,
+    ) -> ResponsesWebSocket:
+        """Open a WebSocket that carries one response after another.
+
+        Args:
+            options: For the handshake, and for each response unless it brings its own.
+            extra_headers: For the handshake only, over those of the provider and the options.
+
+        Raises:
+            CodexApiError: The connection could not be made, or was refused.
+        """
+        from codex_api._sync.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
+
+        return connect_responses(self._runner, self._network, options, extra_headers)
+
+    def probe(
+        self,
+        options: ResponsesOptions = _NO_OPTIONS,
+        extra_headers: Mapping[str, str] | Headers | None = None,
+        *,
+        immediate_close_timeout: float = 1.0,
+    ) -> WebSocketProbe:
+        """See whether the server takes WebSockets, without sending a request.
+
+        Args:
+            options: As for ``connect``.
+            extra_headers: As for ``connect``.
+            immediate_close_timeout: Seconds to wait for a close frame after the handshake.
+
+        Raises:
+            CodexApiError: The connection could not be made, or was refused.
+        """
+        from codex_api._sync.websocket import probe_responses  # noqa: PLC0415 - loaded on first use
+
+        return probe_responses(
+            self._runner, self._network, options, extra_headers, immediate_close_timeout
+        )
 
     def compact(
         self,

@@ -163,6 +163,11 @@ class _Socket:
         return self._protocol.last_activity
 
     @property
+    def silence(self) -> float:
+        """Seconds since bytes were last received."""
+        return time.monotonic() - self._protocol.last_activity
+
+    @property
     def is_closed(self) -> bool:
         """Whether either side has started to close, or the connection is gone."""
         return self._protocol.state is not State.OPEN
@@ -198,7 +203,8 @@ class WebSocket(_Socket):
             # Reading waits for readiness first, so this limit is never felt there.
             connection.socket.settimeout(timeout)
             connection.send(text, text=True)
-            connection.socket.settimeout(None)
+            with suppress(OSError):  # closed since: the message is out all the same
+                connection.socket.settimeout(None)
         except ws_errors.ConnectionClosed as exc:
             if isinstance(exc.__cause__, TimeoutError):
                 raise _send_timeout(timeout) from exc

@@ -1,0 +1,467 @@
+"""Responses over a WebSocket under asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from codex_api._async.watchdog import Watchdog
+from codex_api._core.collect import Collector
+from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
+from codex_api._core.websocket_call import (
+    SocketStreamFacts,
+    closed_error,
+    encode_frame,
+    probed,
+    socket_call,
+)
+from codex_api._core.websocket_handshake import HandshakeFacts, handshake
+from codex_api.errors import FirstEventTimeoutError, map_api_error
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    HttpStatusError,
+    TransportError,
+    WebSocketClosedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping
+    from types import TracebackType
+
+    from codex_api._async.runner import Runner
+    from codex_api._core.collect import CollectedResponse
+    from codex_api._core.websocket_stream import WebSocketStreamMachine
+    from codex_api.events import ResponseEvent
+    from codex_api.telemetry import PollOutcome
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport.network import Network
+    from codex_api.transport.websocket import AsyncWebSocket
+    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.websocket import WebSocketProbe
+
+UNAUTHORIZED = 401
+_UNFINISHED = "this task has not finished its last response on this WebSocket: read or close it"
+
+
+class SocketLine:
+    """One connection and whose turn it is on it. Shared by a connection and its responses."""
+
+    def __init__(self, socket: AsyncWebSocket) -> None:
+        self.socket = socket
+        self.facts = HandshakeFacts.of(socket.status, socket.headers)
+        self._turn = asyncio.Lock()
+        self._holder: object = None
+        self._task: asyncio.Task[object] | None = None
+        self._poison: CodexApiError | None = None
+        self._used = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._poison is not None or self.socket.is_closed
+
+    async def take(self, holder: object, timeout: float | None) -> bool:
+        """Wait until the connection is free, and say whether it carried a response before.
+
+        Raises:
+            ClientStateError: The task would wait for itself, or the connection was closed here.
+            FirstEventTimeoutError: It was not free within ``timeout`` seconds.
+            StreamClosedError: It is of no more use.
+        """
+        if self._turn.locked() and self._task is asyncio.current_task():
+            raise ClientStateError(_UNFINISHED)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._turn.acquire()
+        except TimeoutError as exc:
+            message = f"the WebSocket was busy with another response for {timeout} s"
+            raise FirstEventTimeoutError(message) from exc
+        if self.is_closed:
+            self._turn.release()
+            raise closed_error(self._poison)
+        self._holder, self._task = holder, asyncio.current_task()
+        used, self._used = self._used, True
+        return used
+
+    def release(self, holder: object, failure: CodexApiError | None) -> None:
+        """Let the next response begin; ``failure`` drops the connection first.
+
+        Nothing happens when ``holder`` does not have it, so this may be called again.
+        """
+        if self._holder is not holder:
+            return
+        self._holder = self._task = None
+        if failure is not None:
+            self.spoil(failure)
+        self._turn.release()
+
+    def spoil(self, reason: CodexApiError) -> None:
+        """Drop the connection; the first reason stays."""
+        if self._poison is None:
+            self._poison = reason
+        self.socket.abort()
+
+
+class AsyncResponsesWebSocket:
+    """A connection that carries one response after another.
+
+    It is open when you get it. A request made while a response is under way waits for its end.
+    After a failed or abandoned response the connection is of no more use: ``is_closed`` says so.
+
+    Attributes:
+        status: 101.
+        headers: Header fields of the answer to the handshake.
+        reasoning_included: Whether the server keeps reasoning items by itself.
+        models_etag: Version of the server's model list, or None.
+        server_model: The model that the server says it runs, or None.
+    """
+
+    def __init__(self, runner: Runner, socket: AsyncWebSocket, options: ResponsesOptions) -> None:
+        self._runner = runner
+        self._options = options
+        self._line = SocketLine(socket)
+        facts = self._line.facts
+        self.status = facts.status
+        self.headers = facts.headers
+        self.reasoning_included = facts.reasoning_included
+        self.models_etag = facts.models_etag
+        self.server_model = facts.server_model
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._line.is_closed
+
+    def stream(
+        self,
+        request: ResponsesApiRequest,
+        previous_response_id: str | None = None,
+        generate: bool | None = None,  # noqa: FBT001 - named as on the wire
+        *,
+        options: ResponsesOptions | None = None,
+    ) -> AsyncWebSocketResponseStream:
+        """Prepare a response; entering the result sends the request.
+
+        Args:
+            request: What to ask.
+            previous_response_id: Response that the input continues; None sends a whole input.
+            generate: False warms the server up without an answer.
+            options: None takes those of the connection.
+
+        Raises:
+            RequestBuildError: The request cannot be encoded.
+        """
+        settings = self._runner.settings
+        chosen = options or self._options
+        frame = encode_frame(
+            request,
+            chosen,
+            settings.telemetry,
+            previous_response_id=previous_response_id,
+            generate=generate,
+        )
+        return self.stream_frame(frame, chosen)
+
+    def stream_frame(self, frame: bytes, options: ResponsesOptions) -> AsyncWebSocketResponseStream:
+        """Prepare a response to a frame that is encoded already."""
+        return AsyncWebSocketResponseStream(self._runner, self._line, frame, options)
+
+    async def close(self) -> None:
+        """Drop the connection, as the real client does: without a close frame. May be called twice.
+
+        A task that waits for an event gets a ``ClientStateError``.
+        """
+        self._line.spoil(ClientStateError(CLOSED))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class AsyncWebSocketResponseStream(SocketStreamFacts):
+    """The events of one response, as they arrive.
+
+    Used as ``AsyncResponseStream`` is. Leaving the ``async with`` block early drops the connection,
+    which tells the server to stop.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        line: SocketLine,
+        frame: bytes,
+        options: ResponsesOptions,
+    ) -> None:
+        settings = runner.settings
+        super().__init__(socket_call(settings.context, options, settings.telemetry))
+        self._runner = runner
+        self._line = line
+        self._frame = frame
+        self._events: AsyncGenerator[ResponseEvent, None] | None = None
+        self._waiting = False
+        self._over = False
+        self._closed = False
+        self._watchdog = Watchdog(settings.clock.monotonic)
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        monotonic = self._runner.settings.clock.monotonic
+        started_at = monotonic()
+        reused = await self._line.take(self, self._call.first_event_timeout)
+        socket = self._line.socket
+        machine = self._start_on_socket(self._line.facts, started_at, monotonic())
+        sending_at = monotonic()
+        error: CodexApiError | None = None
+        try:
+            await socket.send(self._frame, self._call.idle_timeout)
+        except TransportError as exc:
+            error = self._failed(machine.lost(exc))
+            raise error from exc
+        except BaseException:
+            self._let_go(ClientStateError(CLOSED))
+            raise
+        finally:
+            if self._call.telemetry:
+                duration = monotonic() - sending_at
+                self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
+        self._events = self._read(socket, machine)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __aiter__(self) -> AsyncGenerator[ResponseEvent, None]:
+        events = self._readable()
+        if self._over:
+            raise ClientStateError(OVER)
+        return events
+
+    async def __anext__(self) -> ResponseEvent:
+        return await anext(self._readable())
+
+    async def close(self) -> None:
+        """Stop here; unless the response is complete, that drops the connection."""
+        self._closed = True
+        self._let_go(ClientStateError(CLOSED))
+        if self._events is not None and not self._waiting:
+            await self._events.aclose()
+
+    async def collect(self) -> CollectedResponse:
+        """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
+
+        Raises:
+            CodexApiError: The failure that ended the response; ``partial`` holds what came before.
+        """
+        if self._machine is None:
+            async with self:
+                return await self.collect()
+        collector = Collector()
+        try:
+            async for event in self:
+                collector.add(event)
+        except CodexApiError as exc:
+            collector.fail(exc, self)
+            raise
+        return collector.finish(self)
+
+    def _readable(self) -> AsyncGenerator[ResponseEvent, None]:
+        events = self._events
+        if events is None:
+            raise ClientStateError(NOT_OPEN)
+        if self._waiting:
+            raise ClientStateError(IN_USE)
+        if self._closed and not self._opened().done:
+            raise ClientStateError(CLOSED)
+        return events
+
+    async def _read(
+        self, socket: AsyncWebSocket, machine: WebSocketStreamMachine
+    ) -> AsyncGenerator[ResponseEvent, None]:
+        monotonic = self._runner.settings.clock.monotonic
+        fed_at = monotonic()
+        try:
+            for event in machine.initial:
+                yield event
+            while not machine.done:
+                message = await self._receive(socket, machine, fed_at)
+                fed_at = monotonic()
+                events = machine.feed(message, fed_at)
+                if machine.done or machine.failure is not None:
+                    self._let_go(machine.failure)  # before the caller looks at the last events
+                for event in events:
+                    yield event
+                if machine.failure is not None:
+                    raise machine.failure
+        finally:
+            self._over = True
+            self._watchdog.stop()
+            self._let_go(ClientStateError(CLOSED))
+
+    async def _receive(
+        self, socket: AsyncWebSocket, machine: WebSocketStreamMachine, fed_at: float
+    ) -> str | bytes:
+        monotonic = self._runner.settings.clock.monotonic
+        began = monotonic()
+        outcome: PollOutcome = "error"
+        self._waiting = True
+        try:
+            message = await self._receive_in_time(socket, machine, began, began - fed_at)
+            outcome = "data"
+        except TimeoutError as exc:
+            outcome = "timeout"
+            raise self._failed(self._late(machine, monotonic())) from exc
+        except TransportError as exc:
+            if self._closed or isinstance(exc, ClientStateError):
+                raise ClientStateError(CLOSED) from exc
+            raise self._failed(machine.lost(exc)) from exc
+        else:
+            return message
+        finally:
+            self._waiting = False
+            if self._call.telemetry is not None:
+                self._call.telemetry.on_ws_event(outcome, monotonic() - began)
+
+    async def _receive_in_time(
+        self, socket: AsyncWebSocket, machine: WebSocketStreamMachine, now: float, slack: float
+    ) -> str | bytes:
+        while True:
+            deadline = self._deadline(machine, slack)
+            try:
+                return await self._watchdog.guard(socket.recv(), deadline)
+            except TimeoutError:
+                now = self._runner.settings.clock.monotonic()
+                # A ping may have moved the limit while we waited for it.
+                machine.heard(now - socket.silence)
+                moved = self._deadline(machine, slack)
+                if moved is not None and moved <= now:
+                    raise
+
+    def _failed(self, error: CodexApiError) -> CodexApiError:
+        self._let_go(error)
+        return error
+
+    def _let_go(self, failure: CodexApiError | None) -> None:
+        """Give the connection back; ``failure`` spoils it unless the response is complete."""
+        done = self._machine is not None and self._machine.done
+        self._line.release(self, None if done else failure)
+
+
+class AsyncResponsesConnecting:
+    """A connection to come: await it, or enter it."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        network: Network,
+        options: ResponsesOptions,
+        extra_headers: Mapping[str, str] | Headers | None,
+    ) -> None:
+        self._make = partial(connect_responses, runner, network, options, extra_headers)
+        self._connection: AsyncResponsesWebSocket | None = None
+
+    def __await__(self) -> Generator[object, object, AsyncResponsesWebSocket]:
+        return self._make().__await__()
+
+    async def __aenter__(self) -> AsyncResponsesWebSocket:
+        self._connection = await self._make()
+        return self._connection
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+async def connect_responses(
+    runner: Runner,
+    network: Network,
+    options: ResponsesOptions,
+    extra_headers: Mapping[str, str] | Headers | None = None,
+) -> AsyncResponsesWebSocket:
+    """Open a connection; credentials that are refused are renewed once.
+
+    Raises:
+        CodexApiError: The mapped failure.
+    """
+    socket = await _open(runner, network, options, extra_headers)
+    return AsyncResponsesWebSocket(runner, socket, options)
+
+
+async def probe_responses(
+    runner: Runner,
+    network: Network,
+    options: ResponsesOptions,
+    extra_headers: Mapping[str, str] | Headers | None,
+    immediate_close_timeout: float,
+) -> WebSocketProbe:
+    """Open a connection, wait a moment for a close frame, and drop it.
+
+    Raises:
+        CodexApiError: The mapped failure.
+    """
+    socket = await _open(runner, network, options, extra_headers)
+    closed: WebSocketClosedError | None = None
+    try:
+        async with asyncio.timeout(immediate_close_timeout):
+            await socket.recv()
+    except WebSocketClosedError as exc:
+        closed = exc
+    except TimeoutError:
+        pass
+    finally:
+        socket.abort()
+    facts = HandshakeFacts.of(socket.status, socket.headers)
+    return probed(socket.upgrade.url, facts, closed)
+
+
+async def _open(
+    runner: Runner,
+    network: Network,
+    options: ResponsesOptions,
+    extra_headers: Mapping[str, str] | Headers | None,
+) -> AsyncWebSocket:
+    from codex_api.transport.websocket import connect_async  # noqa: PLC0415 - only where it is used
+
+    settings = runner.settings
+    refreshed = False
+    while True:
+        generation = runner.auth.generation
+        try:
+            request = handshake(
+                settings.context, settings.defaults, runner.auth.auth, options, extra_headers
+            )
+            return await connect_async(
+                request.url,
+                request.headers,
+                network=network,
+                deflate=True,
+                connect_timeout=settings.context.timeouts.connect,
+                max_message_bytes=options.max_event_bytes,
+            )
+        except CodexApiError as exc:
+            refused = isinstance(exc, HttpStatusError) and exc.status == UNAUTHORIZED
+            if refused and not refreshed and await runner.auth.refresh(generation):
+                refreshed = True
+                continue
+            error = map_api_error(exc, now=settings.clock.wall())
+            if error is exc:
+                raise
+            raise error from exc

@@ -1,0 +1,431 @@
+"""Responses over a WebSocket in blocking code."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from codex_api._core.collect import Collector
+from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
+from codex_api._core.websocket_call import (
+    SocketStreamFacts,
+    closed_error,
+    encode_frame,
+    probed,
+    socket_call,
+)
+from codex_api._core.websocket_handshake import HandshakeFacts, handshake
+from codex_api.errors import FirstEventTimeoutError, map_api_error
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    HttpStatusError,
+    TransportError,
+    TransportTimeoutError,
+    WebSocketClosedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from types import TracebackType
+
+    from codex_api._core.collect import CollectedResponse
+    from codex_api._core.websocket_stream import WebSocketStreamMachine
+    from codex_api._sync.runner import Runner
+    from codex_api.events import ResponseEvent
+    from codex_api.telemetry import PollOutcome
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport.network import Network
+    from codex_api.transport.websocket import WebSocket
+    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.websocket import WebSocketProbe
+
+UNAUTHORIZED = 401
+_UNFINISHED = "this thread has not finished its last response on this WebSocket: read or close it"
+
+
+class SocketLine:
+    """One connection and whose turn it is on it. Shared by a connection and its responses."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self.socket = socket
+        self.facts = HandshakeFacts.of(socket.status, socket.headers)
+        self._turn = threading.Lock()
+        self._guard = threading.Lock()
+        self._holder: object = None
+        self._thread: int | None = None
+        self._poison: CodexApiError | None = None
+        self._used = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._poison is not None or self.socket.is_closed
+
+    def take(self, holder: object, timeout: float | None) -> bool:
+        """Wait until the connection is free, and say whether it carried a response before.
+
+        Raises:
+            ClientStateError: The thread would wait for itself, or the connection was closed here.
+            FirstEventTimeoutError: It was not free within ``timeout`` seconds.
+            StreamClosedError: It is of no more use.
+        """
+        if not self._turn.acquire(blocking=False):
+            if self._thread == threading.get_ident():
+                raise ClientStateError(_UNFINISHED)
+            if not self._turn.acquire(timeout=-1 if timeout is None else timeout):
+                message = f"the WebSocket was busy with another response for {timeout} s"
+                raise FirstEventTimeoutError(message)
+        if self.is_closed:
+            self._turn.release()
+            raise closed_error(self._poison)
+        self._holder, self._thread = holder, threading.get_ident()
+        used, self._used = self._used, True
+        return used
+
+    def release(self, holder: object, failure: CodexApiError | None) -> None:
+        """Let the next response begin; ``failure`` drops the connection first.
+
+        Nothing happens when ``holder`` does not have it, so this may be called again.
+        """
+        with self._guard:
+            if self._holder is not holder:
+                return
+            self._holder = self._thread = None
+        if failure is not None:
+            self.spoil(failure)
+        self._turn.release()
+
+    def spoil(self, reason: CodexApiError) -> None:
+        """Drop the connection; the first reason stays."""
+        if self._poison is None:
+            self._poison = reason
+        self.socket.abort()
+
+
+class ResponsesWebSocket:
+    """A connection that carries one response after another.
+
+    It is open when you get it. A request made while a response is under way waits for its end.
+    After a failed or abandoned response the connection is of no more use: ``is_closed`` says so.
+
+    Attributes:
+        status: 101.
+        headers: Header fields of the answer to the handshake.
+        reasoning_included: Whether the server keeps reasoning items by itself.
+        models_etag: Version of the server's model list, or None.
+        server_model: The model that the server says it runs, or None.
+    """
+
+    def __init__(self, runner: Runner, socket: WebSocket, options: ResponsesOptions) -> None:
+        self._runner = runner
+        self._options = options
+        self._line = SocketLine(socket)
+        facts = self._line.facts
+        self.status = facts.status
+        self.headers = facts.headers
+        self.reasoning_included = facts.reasoning_included
+        self.models_etag = facts.models_etag
+        self.server_model = facts.server_model
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._line.is_closed
+
+    def stream(
+        self,
+        request: ResponsesApiRequest,
+        previous_response_id: str | None = None,
+        generate: bool | None = None,  # noqa: FBT001 - named as on the wire
+        *,
+        options: ResponsesOptions | None = None,
+    ) -> WebSocketResponseStream:
+        """Prepare a response; entering the result sends the request.
+
+        Args:
+            request: What to ask.
+            previous_response_id: Response that the input continues; None sends a whole input.
+            generate: False warms the server up without an answer.
+            options: None takes those of the connection.
+
+        Raises:
+            RequestBuildError: The request cannot be encoded.
+        """
+        settings = self._runner.settings
+        chosen = options or self._options
+        frame = encode_frame(
+            request,
+            chosen,
+            settings.telemetry,
+            previous_response_id=previous_response_id,
+            generate=generate,
+        )
+        return self.stream_frame(frame, chosen)
+
+    def stream_frame(self, frame: bytes, options: ResponsesOptions) -> WebSocketResponseStream:
+        """Prepare a response to a frame that is encoded already."""
+        return WebSocketResponseStream(self._runner, self._line, frame, options)
+
+    def close(self) -> None:
+        """Drop the connection, as the real client does: without a close frame. May be called twice.
+
+        A thread that waits for an event gets a ``ClientStateError``.
+        """
+        self._line.spoil(ClientStateError(CLOSED))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class WebSocketResponseStream(SocketStreamFacts):
+    """The events of one response, as they arrive.
+
+    Used as ``ResponseStream`` is. Leaving the ``with`` block before the end drops the connection,
+    which tells the server to stop.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        line: SocketLine,
+        frame: bytes,
+        options: ResponsesOptions,
+    ) -> None:
+        settings = runner.settings
+        super().__init__(socket_call(settings.context, options, settings.telemetry))
+        self._runner = runner
+        self._line = line
+        self._frame = frame
+        self._events: Generator[ResponseEvent, None, None] | None = None
+        self._waiting = False
+        self._over = False
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._begin()
+        monotonic = self._runner.settings.clock.monotonic
+        started_at = monotonic()
+        reused = self._line.take(self, self._call.first_event_timeout)
+        socket = self._line.socket
+        machine = self._start_on_socket(self._line.facts, started_at, monotonic())
+        sending_at = monotonic()
+        error: CodexApiError | None = None
+        try:
+            socket.send(self._frame, self._call.idle_timeout)
+        except TransportError as exc:
+            error = self._failed(machine.lost(exc))
+            raise error from exc
+        except BaseException:
+            self._let_go(ClientStateError(CLOSED))
+            raise
+        finally:
+            if self._call.telemetry:
+                duration = monotonic() - sending_at
+                self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
+        self._events = self._read(socket, machine)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Generator[ResponseEvent, None, None]:
+        events = self._readable()
+        if self._over:
+            raise ClientStateError(OVER)
+        return events
+
+    def __next__(self) -> ResponseEvent:
+        return next(self._readable())
+
+    def close(self) -> None:
+        """Stop here; unless the response is complete, that drops the connection."""
+        self._closed = True
+        self._let_go(ClientStateError(CLOSED))
+        if self._events is not None and not self._waiting:
+            self._events.close()
+
+    def collect(self) -> CollectedResponse:
+        """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
+
+        Raises:
+            CodexApiError: The failure that ended the response; ``partial`` holds what came before.
+        """
+        if self._machine is None:
+            with self:
+                return self.collect()
+        collector = Collector()
+        try:
+            for event in self:
+                collector.add(event)
+        except CodexApiError as exc:
+            collector.fail(exc, self)
+            raise
+        return collector.finish(self)
+
+    def _readable(self) -> Generator[ResponseEvent, None, None]:
+        events = self._events
+        if events is None:
+            raise ClientStateError(NOT_OPEN)
+        if self._waiting:
+            raise ClientStateError(IN_USE)
+        if self._closed and not self._opened().done:
+            raise ClientStateError(CLOSED)
+        return events
+
+    def _read(
+        self, socket: WebSocket, machine: WebSocketStreamMachine
+    ) -> Generator[ResponseEvent, None, None]:
+        monotonic = self._runner.settings.clock.monotonic
+        fed_at = monotonic()
+        try:
+            yield from machine.initial
+            while not machine.done:
+                message = self._receive(socket, machine, fed_at)
+                fed_at = monotonic()
+                events = machine.feed(message, fed_at)
+                if machine.done or machine.failure is not None:
+                    self._let_go(machine.failure)  # before the caller looks at the last events
+                yield from events
+                if machine.failure is not None:
+                    raise machine.failure
+        finally:
+            self._over = True
+            self._let_go(ClientStateError(CLOSED))
+
+    def _receive(
+        self, socket: WebSocket, machine: WebSocketStreamMachine, fed_at: float
+    ) -> str | bytes:
+        monotonic = self._runner.settings.clock.monotonic
+        began = monotonic()
+        outcome: PollOutcome = "error"
+        self._waiting = True
+        try:
+            message = self._receive_in_time(socket, machine, began, began - fed_at)
+            outcome = "data"
+        except TransportTimeoutError as exc:
+            outcome = "timeout"
+            raise self._failed(self._late(machine, monotonic())) from exc
+        except TransportError as exc:
+            if self._closed or isinstance(exc, ClientStateError):
+                raise ClientStateError(CLOSED) from exc
+            raise self._failed(machine.lost(exc)) from exc
+        else:
+            return message
+        finally:
+            self._waiting = False
+            if self._call.telemetry is not None:
+                self._call.telemetry.on_ws_event(outcome, monotonic() - began)
+
+    def _receive_in_time(
+        self, socket: WebSocket, machine: WebSocketStreamMachine, now: float, slack: float
+    ) -> str | bytes:
+        while True:
+            deadline = self._deadline(machine, slack)
+            try:
+                return socket.recv(None if deadline is None else max(0.0, deadline - now))
+            except TransportTimeoutError:
+                now = self._runner.settings.clock.monotonic()
+                # A ping may have moved the limit while we waited for it.
+                machine.heard(now - socket.silence)
+                moved = self._deadline(machine, slack)
+                if moved is not None and moved <= now:
+                    raise
+
+    def _failed(self, error: CodexApiError) -> CodexApiError:
+        self._let_go(error)
+        return error
+
+    def _let_go(self, failure: CodexApiError | None) -> None:
+        """Give the connection back; ``failure`` spoils it unless the response is complete."""
+        done = self._machine is not None and self._machine.done
+        self._line.release(self, None if done else failure)
+
+
+def connect_responses(
+    runner: Runner,
+    network: Network,
+    options: ResponsesOptions,
+    extra_headers: Mapping[str, str] | Headers | None = None,
+) -> ResponsesWebSocket:
+    """Open a connection; credentials that are refused are renewed once.
+
+    Raises:
+        CodexApiError: The mapped failure.
+    """
+    socket = _open(runner, network, options, extra_headers)
+    return ResponsesWebSocket(runner, socket, options)
+
+
+def probe_responses(
+    runner: Runner,
+    network: Network,
+    options: ResponsesOptions,
+    extra_headers: Mapping[str, str] | Headers | None,
+    immediate_close_timeout: float,
+) -> WebSocketProbe:
+    """Open a connection, wait a moment for a close frame, and drop it.
+
+    Raises:
+        CodexApiError: The mapped failure.
+    """
+    socket = _open(runner, network, options, extra_headers)
+    closed: WebSocketClosedError | None = None
+    try:
+        socket.recv(immediate_close_timeout)
+    except WebSocketClosedError as exc:
+        closed = exc
+    except TransportTimeoutError:
+        pass
+    finally:
+        socket.abort()
+    facts = HandshakeFacts.of(socket.status, socket.headers)
+    return probed(socket.upgrade.url, facts, closed)
+
+
+def _open(
+    runner: Runner,
+    network: Network,
+    options: ResponsesOptions,
+    extra_headers: Mapping[str, str] | Headers | None,
+) -> WebSocket:
+    from codex_api.transport.websocket import connect  # noqa: PLC0415 - only where it is used
+
+    settings = runner.settings
+    refreshed = False
+    while True:
+        generation = runner.auth.generation
+        try:
+            request = handshake(
+                settings.context, settings.defaults, runner.auth.auth, options, extra_headers
+            )
+            return connect(
+                request.url,
+                request.headers,
+                network=network,
+                deflate=True,
+                connect_timeout=settings.context.timeouts.connect,
+                max_message_bytes=options.max_event_bytes,
+            )
+        except CodexApiError as exc:
+            refused = isinstance(exc, HttpStatusError) and exc.status == UNAUTHORIZED
+            if refused and not refreshed and runner.auth.refresh(generation):
+                refreshed = True
+                continue
+            error = map_api_error(exc, now=settings.clock.wall())
+            if error is exc:
+                raise
+            raise error from exc
