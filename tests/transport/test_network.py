@@ -13,6 +13,7 @@ import trustme
 from websockets.sync.server import serve
 
 from codex_api.transport import cookie_jar
+from codex_api.transport import network as network_module
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request
 from codex_api.transport.errors import CertificateError, NetworkError, RequestBuildError
@@ -225,6 +226,37 @@ def test_engine_gets_the_systems_roots_when_a_variable_would_replace_them(
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
 
     assert set(certificates_der(Network())) == {der(ca), *plain}
+
+
+def test_system_without_roots_leaves_the_configured_ones(
+    bundle: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = str(tmp_path / "missing")
+    paths = ssl.DefaultVerifyPaths("", "", "", nowhere, "", nowhere)
+    broken = written(tmp_path / "broken.pem", "-----BEGIN CERTIFICATE-----")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setattr(network_module, "_SYSTEM_BUNDLES", (str(broken),))
+    monkeypatch.setenv("SSL_CERT_DIR", nowhere)
+    network_module._system_roots.cache_clear()
+    network_module._context.cache_clear()
+    try:
+        context = ssl_context(Network(ca_bundle=bundle))
+    finally:
+        network_module._system_roots.cache_clear()
+        network_module._context.cache_clear()
+
+    assert context.get_ca_certs(binary_form=True) == [der(ca)]
+
+
+def test_root_that_the_system_has_is_not_loaded_twice(tmp_path: Path) -> None:
+    network = Network(trust_env=False)
+    roots = ssl_context(network).get_ca_certs(binary_form=True)
+    if not roots:
+        pytest.skip("this system has no roots")
+    path = written(tmp_path / "known.pem", ssl.DER_cert_to_PEM_cert(roots[0]))
+
+    context = ssl_context(replace(network, ca_bundle=path))
+    assert context.get_ca_certs(binary_form=True) == roots
 
 
 def test_one_context_serves_many_connections(bundle: Path) -> None:
