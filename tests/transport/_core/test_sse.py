@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.sse_model import SSEModel, read_stream
 
 from codex_api.transport._core.sse import ServerSentEvent, SSEDecoder
 from codex_api.transport.errors import ClientStateError, EventTooLargeError
+from tests.models.sse_model import SSEModel, read_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
