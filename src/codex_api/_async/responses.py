@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_api._async.compaction import AsyncCompactor
+from codex_api._async.connecting import Connecting
 from codex_api._async.response_stream import AsyncResponseStream
 from codex_api._core import responses as core
 from codex_api._core.compaction import compaction_options
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api._async.runner import Runner
-    from codex_api._async.websocket import AsyncResponsesConnecting
+    from codex_api._async.websocket import AsyncResponsesWebSocket
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionInput, CompactionRoute
@@ -65,7 +67,7 @@ class AsyncResponses:
         self,
         options: ResponsesOptions = _NO_OPTIONS,
         extra_headers: Mapping[str, str] | Headers | None = None,
-    ) -> AsyncResponsesConnecting:
+    ) -> Connecting[AsyncResponsesWebSocket]:
         """Open a WebSocket that carries one response after another.
 
         Args:
@@ -78,9 +80,11 @@ class AsyncResponses:
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
-        from codex_api._async.websocket import AsyncResponsesConnecting  # noqa: PLC0415 - loaded on first use
+        from codex_api._async.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
 
-        return AsyncResponsesConnecting(self._runner, self._network, options, extra_headers)
+        return Connecting(
+            partial(connect_responses, self._runner, self._network, options, extra_headers)
+        )
 
     async def probe(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from codex_api._async.watchdog import Watchdog
@@ -27,7 +26,7 @@ from codex_api.transport.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from types import TracebackType
 
     from codex_api._async.runner import Runner
@@ -358,36 +357,6 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         """Give the connection back; ``failure`` spoils it unless the response is complete."""
         done = self._machine is not None and self._machine.done
         self._line.release(self, None if done else failure)
-
-
-class AsyncResponsesConnecting:
-    """A connection to come: await it, or enter it."""
-
-    def __init__(
-        self,
-        runner: Runner,
-        network: Network,
-        options: ResponsesOptions,
-        extra_headers: Mapping[str, str] | Headers | None,
-    ) -> None:
-        self._make = partial(connect_responses, runner, network, options, extra_headers)
-        self._connection: AsyncResponsesWebSocket | None = None
-
-    def __await__(self) -> Generator[object, object, AsyncResponsesWebSocket]:
-        return self._make().__await__()
-
-    async def __aenter__(self) -> AsyncResponsesWebSocket:
-        self._connection = await self._make()
-        return self._connection
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._connection is not None:
-            await self._connection.close()
 
 
 async def connect_responses(
