@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
     from codex_api.provider import Provider, Timeouts
     from codex_api.rate_limits import RateLimitSnapshot
+    from codex_api.replay import stream_from_file
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.errors import CodexApiError
@@ -76,6 +77,7 @@ __all__ = [
     "TurnState",
     "UploadedFile",
     "__version__",
+    "stream_from_file",
 ]
 
 # The block above for type checkers, once more for the interpreter; a test holds them equal.
@@ -114,6 +116,7 @@ _MODULES = {
     "TokenUsage": "types.usage",
     "TurnState": "types.turn_state",
     "UploadedFile": "types.files",
+    "stream_from_file": "replay",
 }
 # Reached as attributes too: ``import codex_api; codex_api.items.Message``.
 _SUBMODULES = frozenset({"errors", "events", "items", "session", "testing", "transport", "types"})

@@ -26,7 +26,7 @@ from codex_api import (
     events,
     items,
 )
-from codex_api.testing.actions import Hang, Open, Pause, Send, WaitFor, answer, stream
+from codex_api.testing.actions import Action, Hang, Open, Pause, Send, WaitFor, answer, stream
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, last_chunk, sse_comment, sse_event, sse_head
@@ -139,7 +139,7 @@ async def test_a_stream_cut_before_its_end_is_an_error_after_what_came(front: Fr
             front.entering(client_of(front, provider(server))) as client,
             front.entering(client.responses.stream(REQUEST)) as opened,
         ):
-            with pytest.raises(errors.StreamClosedError) as caught:
+            with pytest.raises(errors.StreamClosedError) as caught:  # noqa: PT012 - a loop is one
                 async for event in front.iterate(opened):
                     received.append(event)  # noqa: PERF401 - what came before the error counts
 
@@ -177,7 +177,7 @@ async def test_a_failure_is_raised_when_it_is_read_though_the_server_stays(front
 
 
 async def test_comments_do_not_hide_a_stall(front: Front) -> None:
-    script = [Send(sse_head()), Send(chunk(sse_event(DELTA)))]
+    script: list[Action] = [Send(sse_head()), Send(chunk(sse_event(DELTA)))]
     for _ in range(40):
         script += [Pause(0.02), Send(chunk(sse_comment()))]
     with ScriptedServer([[*script, Hang()]]) as server:
@@ -192,7 +192,7 @@ async def test_comments_do_not_hide_a_stall(front: Front) -> None:
 
 
 async def test_comments_keep_a_quiet_stream_alive(front: Front) -> None:
-    script = [Send(sse_head()), Send(chunk(sse_event(DELTA)))]
+    script: list[Action] = [Send(sse_head()), Send(chunk(sse_event(DELTA)))]
     for _ in range(10):
         script += [Pause(0.05), Send(chunk(sse_comment()))]
     script += [Send(chunk(sse_event(COMPLETED))), Send(last_chunk())]
@@ -239,7 +239,7 @@ async def test_a_head_without_events_is_a_first_event_timeout_too(front: Front) 
 
 
 async def test_the_limit_on_the_whole_call_counts_while_events_flow(front: Front) -> None:
-    script = [Send(sse_head())]
+    script: list[Action] = [Send(sse_head())]
     for _ in range(100):
         script += [Send(chunk(sse_event(DELTA))), Pause(0.02)]
     with ScriptedServer([script]) as server:
@@ -397,6 +397,7 @@ async def test_retries_send_the_same_bytes_and_are_reported(front: Front) -> Non
             self, attempt: int, status: int | None, error: Exception | None, duration: float
         ) -> None:
             assert duration >= 0
+            assert (error is None) == (status == 200)
             heard.append((attempt, status))
 
     options = ResponsesOptions(compression="zstd")
@@ -556,9 +557,9 @@ async def test_a_second_reader_is_told_so() -> None:
             AsyncClient(provider(server)) as client,
             client.responses.stream(REQUEST) as opened,
         ):
-            first = asyncio.create_task(anext(opened, None))  # type: ignore[arg-type]  # a coroutine
+            first = asyncio.create_task(anext(opened, None))
             await first  # the event made of the headers
-            waiting = asyncio.create_task(anext(opened, None))  # type: ignore[arg-type]  # a coroutine
+            waiting = asyncio.create_task(anext(opened, None))
             await asyncio.sleep(0.01)
 
             with pytest.raises(errors.ClientStateError, match="one reader"):
