@@ -13,19 +13,20 @@ class TurnState:
     __slots__ = ("_cell",)
 
     def __init__(self, value: str | None = None) -> None:
-        self._cell: dict[str, str] = {}
+        self._cell: dict[str, list[str]] = {}
         if value is not None:
             self.offer(value)
 
     def get(self) -> str | None:
         """Give the value, or None before the first offer."""
-        return self._cell.get("value")
+        offered = self._cell.get("offered")
+        return offered[0] if offered else None
 
     def offer(self, value: str) -> bool:
         """Set the value unless there is one; tell whether this call did."""
-        # One dictionary operation, which the interpreter makes atomic; `is` tells who came first.
-        offered = str(value)
-        return self._cell.setdefault("value", offered) is offered
+        # One dictionary operation, which the interpreter makes atomic; identity tells who was first.
+        offered = [value]
+        return self._cell.setdefault("offered", offered) is offered
 
     def __repr__(self) -> str:
         return f"TurnState({'set' if self._cell else 'unset'})"
