@@ -24,7 +24,7 @@ class TurnState:
 
     def offer(self, value: str) -> bool:
         """Set the value unless there is one; tell whether this call did."""
-        # One dictionary operation, which the interpreter makes atomic; identity tells who was first.
+        # One dictionary operation is atomic to the interpreter; identity tells who was first.
         offered = [value]
         return self._cell.setdefault("offered", offered) is offered
 
