@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_AGE = 300.0
 _FORMAT = 1
+# Longer ago than any entry may hold.
+_STALE = 0.0
 _OK = 200
 
 
@@ -130,9 +132,9 @@ class ModelsCache:
         entry = self._read()
         if entry is None:
             return
-        fetched_at = self._clock() if entry.etag == etag else float("-inf")
-        if entry.etag == etag or entry.fetched_at > 0:
-            self._write(msgspec.structs.replace(entry, fetched_at=max(fetched_at, 0.0)))
+        fetched_at = self._clock() if entry.etag == etag else _STALE
+        if entry.fetched_at != fetched_at:
+            self._write(msgspec.structs.replace(entry, fetched_at=fetched_at))
 
     def clear(self) -> None:
         """Forget everything."""

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codex_api.errors import FileUploadError, RequestBuildError
+from codex_api.upload_source import CHUNK_BYTES, UploadStream, open_upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+DATA = bytes(range(256)) * 2500  # Two whole chunks and a part.
+
+
+def read(stream: UploadStream) -> bytes:
+    return b"".join(stream.open())  # type: ignore[arg-type]  # blocking in these tests
+
+
+async def read_async(stream: UploadStream) -> bytes:
+    chunks = stream.open()
+    if hasattr(chunks, "__aiter__"):
+        return b"".join([chunk async for chunk in chunks])
+    return b"".join(chunks)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    target = tmp_path / "a.bin"
+    target.write_bytes(DATA)
+    return target
+
+
+async def later(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def test_a_path_has_name_and_size_and_can_start_again(path: Path) -> None:
+    for source in (path, str(path)):
+        stream = open_upload(source)
+
+        assert (stream.file_name, stream.size, stream.rewindable) == ("a.bin", len(DATA), True)
+        assert read(stream) == read(stream) == DATA
+
+
+def test_bytes_of_every_kind_can_start_again() -> None:
+    for source in (DATA, bytearray(DATA), memoryview(DATA)):
+        stream = open_upload(source)
+
+        assert (stream.file_name, stream.size, stream.rewindable) == ("upload.bin", len(DATA), True)
+        assert read(stream) == read(stream) == DATA
+
+
+def test_an_open_file_is_read_from_where_it_stands(path: Path) -> None:
+    with path.open("rb") as file:
+        file.seek(100)
+        stream = open_upload(file)
+
+        assert (stream.file_name, stream.size, stream.rewindable) == (
+            "a.bin",
+            len(DATA) - 100,
+            True,
+        )
+        assert read(stream) == read(stream) == DATA[100:]
+
+
+def test_a_pipe_needs_its_size_and_cannot_start_again() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    stream = open_upload(Pipe(DATA), size=len(DATA))
+
+    assert not stream.rewindable
+    assert read(stream) == DATA
+    with pytest.raises(RequestBuildError, match="`size` is needed"):
+        open_upload(Pipe(DATA))
+
+
+def test_an_iterable_can_start_again_and_an_iterator_cannot() -> None:
+    again = open_upload([b"ab", b"c"], size=3)
+    once = open_upload(iter([b"ab", b"c"]), size=3)
+
+    assert again.rewindable
+    assert not once.rewindable
+    assert read(again) == read(again) == read(once) == b"abc"
+
+
+def test_a_name_that_is_given_wins(path: Path) -> None:
+    assert open_upload(path, name="report.pdf").file_name == "report.pdf"
+
+
+def test_nothing_is_read_in_pieces_larger_than_a_chunk(path: Path) -> None:
+    sizes = [len(chunk) for chunk in open_upload(path).open()]  # type: ignore[union-attr]  # blocking
+
+    assert sizes == [CHUNK_BYTES, CHUNK_BYTES, len(DATA) - 2 * CHUNK_BYTES]
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "told"),
+    [
+        ("/nowhere/a.bin", {}, "/nowhere/a.bin.*No such file.*expected a file"),
+        ("/", {}, "`/` is a directory"),
+        (3, {}, "`source` is int; expected a path, bytes"),
+        ([b"a"], {}, "`size` is needed"),
+        (b"a", {"size": 2}, "`size` is 2, but the source has 1 bytes"),
+        ([b"a"], {"size": -1}, "`size` is -1"),
+        (b"a", {"name": " "}, "`name` is blank"),
+        (later(b"a"), {"size": 1}, "needs AsyncClient"),
+    ],
+)
+def test_what_cannot_be_uploaded_is_refused(
+    source: Any, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(RequestBuildError, match=told):
+        open_upload(source, **options)
+
+
+def test_an_unreadable_file_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", refuse)
+
+    with pytest.raises(RequestBuildError, match="Permission denied"):
+        open_upload(path)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "size", "told"),
+    [
+        ([b"abc"], 4, "ended after 3 of 4 bytes"),
+        ([b"abc", b"de"], 4, "more than the announced 4 bytes"),
+        (["abc"], 3, "gives str where bytes are expected"),
+    ],
+)
+def test_a_source_that_gives_another_number_of_bytes_fails(
+    chunks: list[Any], size: int, told: str
+) -> None:
+    stream = open_upload(chunks, size=size, name="n")
+
+    with pytest.raises(FileUploadError, match=f"'n' cannot be sent: .*{told}") as caught:
+        read(stream)
+
+    assert stream.failure is caught.value
+    assert caught.value.stage == "blob"
+
+
+def test_no_byte_past_the_announced_size_goes_out() -> None:
+    stream = open_upload([b"abc", b"de"], size=4)
+    got: list[bytes] = []
+
+    with pytest.raises(FileUploadError):
+        got.extend(stream.open())  # type: ignore[arg-type]  # blocking
+
+    assert got == [b"abc"]
+
+
+def test_a_disk_that_fails_fails_the_upload() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"a"
+        raise OSError(5, "Input/output error")
+
+    stream = open_upload(chunks(), size=2)
+
+    with pytest.raises(FileUploadError, match="Input/output error") as caught:
+        read(stream)
+
+    assert isinstance(caught.value.__cause__, OSError)
+    assert stream.failure is caught.value
+
+
+def test_progress_is_told_from_nothing_to_all_and_anew_on_each_try() -> None:
+    told: list[tuple[int, int]] = []
+    stream = open_upload([b"ab", b"c"], size=3, on_progress=lambda *args: told.append(args))
+
+    read(stream)
+    read(stream)
+
+    assert told == [(0, 3), (2, 3), (3, 3)] * 2
+
+
+def test_an_error_of_the_callback_is_the_callers_own() -> None:
+    def fail(_sent: int, _total: int) -> None:
+        raise ZeroDivisionError
+
+    stream = open_upload(b"a", on_progress=fail)
+
+    with pytest.raises(ZeroDivisionError):
+        read(stream)
+    assert isinstance(stream.failure, ZeroDivisionError)
+
+
+@pytest.mark.anyio
+async def test_an_event_loop_reads_paths_files_and_iterables(path: Path) -> None:
+    class Again:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return later(DATA[:5], DATA[5:])
+
+    with path.open("rb") as file:
+        streams = [
+            open_upload(path, asynchronous=True),
+            open_upload(file, asynchronous=True),
+            open_upload(io.BytesIO(DATA), asynchronous=True),
+            open_upload(DATA, asynchronous=True),
+            open_upload(Again(), size=len(DATA), asynchronous=True),
+        ]
+        for stream in streams:
+            assert stream.rewindable
+            assert await read_async(stream) == DATA
+            assert await read_async(stream) == DATA
+
+    once = open_upload(later(DATA), size=len(DATA), asynchronous=True)
+    assert not once.rewindable
+    assert await read_async(once) == DATA
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_source_is_counted_too() -> None:
+    told: list[int] = []
+    short = open_upload(
+        later(b"ab"), size=3, asynchronous=True, on_progress=lambda sent, _: told.append(sent)
+    )
+
+    with pytest.raises(FileUploadError, match="ended after 2 of 3"):
+        await read_async(short)
+    assert told == [0, 2]
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"a"
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(FileUploadError, match="Input/output error"):
+        await read_async(open_upload(broken(), size=3, asynchronous=True))
