@@ -171,3 +171,17 @@ def test_an_element_that_is_no_item_is_named_by_its_index(wrong: object) -> None
 
     with pytest.raises(RequestBuildError, match=r"input\[1\] must be an item .* not "):
         prepare_items(elements, keep_ids=False)
+
+
+@pytest.mark.parametrize("first", [items.CompactionTrigger(), msgspec.Raw(b"{}")])
+def test_what_a_caller_writes_without_an_id_goes_out_as_written(first: object) -> None:
+    message = items.Message(
+        status="completed",
+        role="assistant",
+        content=[items.OutputText("x", annotations=[{"type": "url_citation"}])],
+    )
+    call = items.FunctionCall(status="completed", name="f", arguments="", call_id="c")
+
+    prepared = prepare_items([first, message, call], keep_ids=False)
+
+    assert prepared[1:] == [message, call]

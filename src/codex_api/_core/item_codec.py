@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENCODER",
+    "ENCODE_ERRORS",
     "decode_item",
     "decode_items",
     "encode_item",
@@ -119,6 +120,8 @@ _ACTION: msgspec.json.Decoder[_AnyPart] = msgspec.json.Decoder(Search | OpenPage
 _ITEM: msgspec.json.Decoder[KnownItem] = msgspec.json.Decoder(KnownItem)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+# All that an encoder raises for what has no JSON form.
+ENCODE_ERRORS = (TypeError, ValueError, OverflowError, RecursionError)
 ENCODER = msgspec.json.Encoder(enc_hook=encode_unknown)
 
 
@@ -232,6 +235,6 @@ def encode_value(value: object, name: str) -> bytes:
     """
     try:
         return ENCODER.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+    except ENCODE_ERRORS as exc:
         message = f"{name} cannot be encoded as JSON: {exc}"
         raise RequestBuildError(message) from exc

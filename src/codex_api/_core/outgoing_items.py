@@ -74,6 +74,9 @@ def prepare_items(items: Sequence[Any] | str, *, keep_ids: bool) -> list[object]
         return [Message.user(items)]
     elements: Sequence[Any] = items
     try:
+        if elements and type(elements[0]) is msgspec.Raw:
+            prepare = _with_id if keep_ids else _without_id
+            return [item if type(item) is msgspec.Raw else prepare(item) for item in elements]
         # The hot loops of a request: an item that goes out as it is costs two look-ups.
         if keep_ids:
             return [
@@ -103,7 +106,7 @@ def _with_id(item: Any) -> object:  # noqa: ANN401  # whatever the caller put in
 
 def _without_id(item: Any) -> object:  # noqa: ANN401  # as above
     if isinstance(item, Message):
-        return _bare_message(item)
+        return item if item.id is None else _bare_message(item)
     extras = _EXTRAS.get(item.__class__)
     if extras is None:
         return _rare(item)

@@ -7,13 +7,13 @@ verbatim.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from codex_api._core.item_codec import ENCODER, encode_value
+from codex_api._core.item_codec import ENCODE_ERRORS, ENCODER, encode_value
 from codex_api._core.outgoing_items import prepare_items
 from codex_api.transport.errors import RequestBuildError
 
@@ -160,9 +160,25 @@ def _joined(body: _Body, items: Sequence[object]) -> bytes | None:
 def _encoded(body: _Body) -> bytes:
     try:
         return ENCODER.encode(body)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        _blame(body)
-        raise
+    except ENCODE_ERRORS as exc:
+        culprits = (name for name, value in _pieces(body) if not _encodes(value))
+        message = f"{next(culprits, 'the request')} cannot be encoded as JSON: {exc}"
+        raise RequestBuildError(message) from exc
+
+
+def _pieces(body: _Body) -> Iterator[tuple[str, object]]:
+    for index, item in enumerate(body.input if isinstance(body.input, list) else ()):
+        yield f"input[{index}]", item
+    for field in body.__struct_fields__:
+        yield field, getattr(body, field)
+
+
+def _encodes(value: object) -> bool:
+    try:
+        ENCODER.encode(value)
+    except ENCODE_ERRORS:
+        return False
+    return True
 
 
 def _with_extra(request: ResponsesApiRequest, data: bytes, reserved: frozenset[str]) -> bytes:
@@ -173,14 +189,6 @@ def _with_extra(request: ResponsesApiRequest, data: bytes, reserved: frozenset[s
         message = f"extra_body must not hold {taken[0]!r}: the request has a field for it"
         raise RequestBuildError(message)
     return data[:-1] + b"," + encode_value(request.extra_body, "extra_body")[1:]
-
-
-def _blame(body: _Body) -> None:
-    """Raise for the field that cannot be encoded."""
-    for index, item in enumerate(body.input if isinstance(body.input, list) else ()):
-        encode_value(item, f"input[{index}]")
-    for field in body.__struct_fields__:
-        encode_value(getattr(body, field), field)
 
 
 # --- shapes -------------------------------------------------------------------------------------
