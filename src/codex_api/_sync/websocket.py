@@ -62,6 +62,11 @@ class SocketLine:
         """Whether the connection is of no more use."""
         return self._poison is not None or self.socket.is_closed
 
+    @property
+    def was_closed_here(self) -> bool:
+        """Whether this program dropped the connection, and not the server."""
+        return isinstance(self._poison, ClientStateError)
+
     def take(self, holder: object, timeout: float | None) -> bool:
         """Wait until the connection is free, and say whether it carried a response before.
 
@@ -320,7 +325,7 @@ class WebSocketResponseStream(SocketStreamFacts):
             outcome = "timeout"
             raise self._failed(self._late(machine, monotonic())) from exc
         except TransportError as exc:
-            if self._closed or isinstance(exc, ClientStateError):
+            if self._line.was_closed_here or isinstance(exc, ClientStateError):
                 raise ClientStateError(CLOSED) from exc
             raise self._failed(machine.lost(exc)) from exc
         else:
