@@ -66,6 +66,10 @@ def header_events(headers: Headers) -> list[ResponseEvent]:
     return found
 
 
+class _Numbered(msgspec.Struct):
+    sequence_number: int | None = None
+
+
 class EventMapper:
     """Map the payloads of one response.
 
@@ -75,6 +79,8 @@ class EventMapper:
         emit_rate_limits: Give ``RateLimits`` for ``codex.rate_limits``; False only remembers them.
         request_id: Put on every error.
         turn_state: Cell that gets the turn state when the stream tells it; None for one of its own.
+        seen_through: Events up to this sequence number are left out, of a response whose start was
+            read before; None leaves none out.
 
     Attributes:
         done: The response is complete.
@@ -93,6 +99,7 @@ class EventMapper:
         emit_rate_limits: bool = True,
         request_id: str | None = None,
         turn_state: TurnState | None = None,
+        seen_through: int | None = None,
     ) -> None:
         self.done = False
         self.failure: CodexApiError | None = None
@@ -104,6 +111,7 @@ class EventMapper:
         self._other_events = other_events
         self._emit_rate_limits = emit_rate_limits
         self._request_id = request_id
+        self._seen_through = seen_through
         decoder = direct_decoder()
         self._decode = decoder.decode
         self._decode_lines = decoder.decode_lines
@@ -150,6 +158,8 @@ class EventMapper:
 
         Never raises: a failure is left in ``failure``, and the events before it are returned.
         """
+        if self._seen_through is not None:
+            payloads = [data for data in payloads if not self._was_seen(data)]
         if self.done or self.failure is not None or not payloads:
             return []
         if len(payloads) == 1:
@@ -163,10 +173,16 @@ class EventMapper:
             return self._each(payloads)
         if not DIRECT_TYPES.issuperset(map(type, direct)):
             return self._mixed(direct, payloads)
-        number = direct[-1].sequence_number
-        if number is not None:
-            self.last_sequence_number = number
+        for event in reversed(direct):
+            if event.sequence_number is not None:
+                self.last_sequence_number = event.sequence_number
+                break
         return direct
+
+    def _was_seen(self, data: bytes) -> bool:
+        read = read_as(_Numbered, data)
+        number = None if read is None else read.sequence_number
+        return number is not None and number <= (self._seen_through or 0)
 
     def _each(self, payloads: Iterable[bytes]) -> list[ResponseEvent]:
         found: list[ResponseEvent] = []
