@@ -29,6 +29,7 @@ class Scenario:
         omitted_headers: Names of headers that are left out.
         events: Sent in place of the model's events.
         faults: Applied to the events in this order.
+        cut_upload_after: Reset the connection once this many bytes of an upload came.
         head_gate: Hold the whole answer, head included, until this gate opens.
     """
 
@@ -38,6 +39,7 @@ class Scenario:
     omitted_headers: frozenset[str] = frozenset()
     events: tuple[JsonObject, ...] | None = None
     faults: tuple[Fault, ...] = ()
+    cut_upload_after: int | None = None
     head_gate: Gate | None = None
 
 

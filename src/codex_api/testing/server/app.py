@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -10,15 +11,20 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
+from codex_api.testing.server.files import Files
+from codex_api.testing.server.images import Images
+from codex_api.testing.server.memories import memory_routes
+from codex_api.testing.server.models import Models
 from codex_api.testing.server.problems import RequestProblem, answer_problem
 from codex_api.testing.server.recorder import BASE_PATHS, Recorder
 from codex_api.testing.server.responses import Responses
+from codex_api.testing.server.search import search_routes
 from codex_api.testing.server.settings import ServerSettings
 from codex_api.testing.server.state import ServerState
 from codex_api.testing.server.websocket import websocket_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -43,8 +49,20 @@ def create_app(
         *extra_routes,
         *websocket_routes(state),
         *Responses(state).routes(),
+        *Models(state).routes(),
+        *memory_routes(),
+        *search_routes(),
+        *Images(state).routes(),
+        *Files(state).routes(),
     ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        yield
+        state.close()
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[Mount(base, routes=routes) for base in BASE_PATHS],
         middleware=[Middleware(Recorder, state=state)],
         exception_handlers={RequestProblem: answer_problem, HTTPException: _answer_http_exception},

@@ -150,6 +150,15 @@ class EmbeddedServer:
         if self._thread.is_running:
             self._thread.call(self._shut_down())
             self._thread.stop()
+            self.state.close()
+
+    def uploaded(self, file_id: str) -> bytes:
+        """Give the content of an uploaded file.
+
+        Raises:
+            FileNotFoundError: It was announced, but is not there as a whole.
+        """
+        return self.state.uploads[file_id].path.read_bytes()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -103,8 +103,8 @@ async def wait_out(step: Pause | Hold | Hang) -> None:
             await asyncio.Event().wait()
 
 
-async def break_connection(scope: Scope, *, is_reset: bool) -> None:
-    """End the TCP connection under the answer, and never return: the client is gone then."""
+def sever(scope: Scope, *, is_reset: bool) -> None:
+    """End the TCP connection under the answer, with an RST or after what was written."""
     transport: asyncio.Transport = scope["state"]["transport"]
     if is_reset:
         raw = transport.get_extra_info("socket")
@@ -112,6 +112,11 @@ async def break_connection(scope: Scope, *, is_reset: bool) -> None:
         transport.abort()
     else:
         transport.close()
+
+
+async def break_connection(scope: Scope, *, is_reset: bool) -> None:
+    """Sever the connection and wait to be cancelled, as for a client that is gone."""
+    sever(scope, is_reset=is_reset)
     await asyncio.Event().wait()
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api.testing.server.checks import as_object, as_objects, one_of, optional, required
+from codex_api.testing.server.checks import (
+    as_object,
+    as_objects,
+    non_empty,
+    one_of,
+    optional,
+    required,
+)
 from codex_api.testing.server.problems import RequestProblem, invalid_type, invalid_value, missing
 
 if TYPE_CHECKING:
@@ -106,6 +113,8 @@ def _check_item(item: JsonObject, where: str, extra_types: Collection[str]) -> N
         raise invalid_value(where + "type", message)
     for key, expected in _REQUIRED[kind].items():
         required(item, key, expected, where)
+    if kind in {"compaction", "compaction_summary"}:
+        non_empty(item, "encrypted_content", where)
     optional(item, "id", str, where)
     if kind == "message":
         one_of(item, "role", ROLES, where)

@@ -120,13 +120,17 @@ class Recorder:
         return send_with_id
 
 
+def base_path(path: str) -> str:
+    """Give the base path that ``path`` is below, or an empty string."""
+    return next((base for base in BASE_PATHS if path.startswith(base + "/")), "")
+
+
 def endpoint_name(path: str, method: str) -> str:
     """Name an endpoint for scripting: its path below the base, without ids.
 
     ``GET responses/{id}`` is ``responses/retrieve``, to be told from ``POST responses``.
     """
-    base = next((base for base in BASE_PATHS if path.startswith(base + "/")), "")
-    relative = path[len(base) :].strip("/")
+    relative = path[len(base_path(path)) :].strip("/")
     first, _, rest = relative.partition("/")
     if first == "blobs":
         return "blobs"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import tempfile
 import threading
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_api.testing.recording import Journal, RecordedRequest, wait_until
@@ -16,6 +18,7 @@ from codex_api.testing.server.problems import RequestProblem, not_found
 from codex_api.testing.server.tokens import PromptCache
 
 if TYPE_CHECKING:
+    from codex_api.testing.server.files import Upload
     from codex_api.testing.server.settings import ServerSettings
     from codex_api.testing.wire import JsonObject
 
@@ -54,6 +57,7 @@ class ServerState:
     Attributes:
         api_keys: Keys that are let in; may be changed while the server runs.
         stored: Responses that can be asked for again, by id.
+        uploads: Announced files, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
     """
 
@@ -63,9 +67,11 @@ class ServerState:
         self.journal = Journal()
         self.cache = PromptCache()
         self.stored: dict[str, StoredResponse] = {}
+        self.uploads: dict[str, Upload] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.clock = settings.clock or time.time
         self._numbers = itertools.count(1)
+        self._own_files: tempfile.TemporaryDirectory[str] | None = None
         self._changed = threading.Condition()
         self._disconnects: list[Disconnect] = []
         self._scenarios: defaultdict[str, deque[Scenario]] = defaultdict(deque)
@@ -75,6 +81,22 @@ class ServerState:
         number = next(self._numbers)
         digest = hashlib.sha256(f"{prefix}-{number}".encode()).hexdigest()
         return f"{prefix}_{number:08x}{digest[:40]}"
+
+    def files_dir(self) -> Path:
+        """Give the directory where uploads land; it is made when it is first needed."""
+        chosen = self.settings.files_dir
+        if chosen is not None:
+            chosen.mkdir(parents=True, exist_ok=True)
+            return chosen
+        if self._own_files is None:
+            self._own_files = tempfile.TemporaryDirectory(prefix="codex-api-files-")
+        return Path(self._own_files.name)
+
+    def close(self) -> None:
+        """Remove the directory of uploads, if it was made here."""
+        if self._own_files is not None:
+            self._own_files.cleanup()
+            self._own_files = None
 
     def script(self, endpoint: str, scenarios: tuple[Scenario, ...]) -> None:
         """Queue ``scenarios`` for the next requests to ``endpoint``."""
