@@ -6,7 +6,6 @@ which is what there is of a response that was cut off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -22,6 +21,8 @@ from codex_api.types.item import FunctionCall, Message, Reasoning, ResponseItem
 from codex_api.types.usage import TokenUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_api.events import ResponseEvent
     from codex_api.transport.errors import CodexApiError
 
@@ -58,8 +59,8 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str | None = None
-    items: Sequence[ResponseItem] = ()
-    raw_items: Sequence[msgspec.Raw] = ()
+    items: list[ResponseItem] = []
+    raw_items: list[msgspec.Raw] = []
     text: str = ""
     reasoning_summary: str = ""
     refusal: str | None = None
@@ -126,8 +127,10 @@ class Collector:
             case events.OutputItemDone(item, raw):
                 self._items.append(item)
                 self._raw_items.append(raw)
-            case events.StreamRetry():
+            case events.StreamRetry(dropped=dropped):
                 self._forget_unfinished()
+                del self._items[len(self._items) - dropped :]
+                del self._raw_items[len(self._raw_items) - dropped :]
             case _:
                 self._add_fact(event)
 
@@ -145,8 +148,8 @@ class Collector:
         text = "".join(message.text for message in messages)
         return CollectedResponse(
             id=done.response_id if done else self._id,
-            items=tuple(self._items),
-            raw_items=tuple(self._raw_items),
+            items=self._items.copy(),
+            raw_items=self._raw_items.copy(),
             text=text if messages else "".join(self._text),
             reasoning_summary=self._reasoning_summary(),
             refusal=_refusal(messages) or "".join(self._refusal) or None,

@@ -59,6 +59,7 @@ class ResponseStreamMachine:
         other_events: Give ``OtherEvent`` for what has no class, instead of nothing.
         request_id: Put on every error; None takes it from the headers.
         turn_state: Cell that gets the turn state; None for one of its own.
+        seen_through: Events up to this sequence number are left out; None leaves none out.
         endpoint: Name of what was called, for error texts.
 
     Attributes:
@@ -83,6 +84,7 @@ class ResponseStreamMachine:
         other_events: bool = False,
         request_id: str | None = None,
         turn_state: TurnState | None = None,
+        seen_through: int | None = None,
         endpoint: str = "responses",
     ) -> None:
         self.request_id = (
@@ -97,6 +99,7 @@ class ResponseStreamMachine:
             safety_headers=headers,
             request_id=self.request_id,
             turn_state=turn_state,
+            seen_through=seen_through,
         )
         self._take_headers(headers)
         self._endpoint = endpoint

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from codex_api._core.response_stream import ResponseStreamMachine
 from codex_api.transport.errors import ClientStateError, DeadlineExceededError
@@ -25,8 +26,7 @@ IN_USE = "the response stream is being read elsewhere; one reader at a time"
 CLOSED = "the response stream is closed; call stream() again for another response"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamCall:
+class StreamCall(Struct, frozen=True, kw_only=True):
     """A streamed call that is ready to be made.
 
     Attributes:
@@ -34,6 +34,8 @@ class StreamCall:
         liveness_timeout: Seconds without any byte.
         first_event_timeout: Seconds from the call's start to the first event.
         total_timeout: Seconds for all of it.
+        seen_through: Sequence number up to which events are left out, of a response whose start was
+            read before; None leaves none out.
     """
 
     request: Request
@@ -43,6 +45,7 @@ class StreamCall:
     first_event_timeout: float | None
     total_timeout: float | None
     telemetry: Telemetry | None = None
+    seen_through: int | None = None
 
 
 class StreamFacts:
@@ -101,6 +104,11 @@ class StreamFacts:
         """Id of the response, once an event told it."""
         return self._opened().response_id
 
+    @property
+    def last_sequence_number(self) -> int | None:
+        """Number of the last event read, as the server counts, or None."""
+        return None if self._machine is None else self._machine.last_sequence_number
+
     def _turn_state_cell(self) -> TurnState:
         return self._opened().turn_state
 
@@ -130,6 +138,7 @@ class StreamFacts:
             max_event_bytes=call.options.max_event_bytes,
             other_events=call.options.other_events,
             turn_state=call.options.turn_state,
+            seen_through=call.seen_through,
         )
 
     def _deadline(self, machine: ResponseStreamMachine, slack: float) -> float | None:

@@ -124,8 +124,3 @@ class SocketStreamFacts(StreamFacts):
             self._total_deadline = started_at + call.total_timeout
         self._machine = machine
         return machine
-
-    @property
-    def last_sequence_number(self) -> int | None:
-        """Number of the last event read, as the server counts, or None."""
-        return None if self._machine is None else self._machine.last_sequence_number

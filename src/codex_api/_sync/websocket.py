@@ -138,6 +138,11 @@ class ResponsesWebSocket:
         """Whether the connection is of no more use."""
         return self._line.is_closed
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the caller may use it: open, and opened where the caller runs."""
+        return not self._line.is_closed and self._line.socket.is_ours
+
     def stream(
         self,
         request: ResponsesApiRequest,

@@ -185,6 +185,11 @@ class WebSocket(_Socket):
         super().__init__(upgrade, connection.activity)
         self._connection = connection
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the calling process opened the connection."""
+        return os.getpid() == self._pid
+
     def send(self, text: str | bytes, timeout: float | None = None) -> None:
         """Send one text message.
 
@@ -270,6 +275,11 @@ class AsyncWebSocket(_Socket):
     def __init__(self, connection: _AsyncConnection, upgrade: Upgrade) -> None:
         super().__init__(upgrade, connection.activity)
         self._connection = connection
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the running event loop opened the connection, in this process."""
+        return os.getpid() == self._pid and asyncio.get_running_loop() is self.loop
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
