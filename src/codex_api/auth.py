@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from codex_api.transport._core.headers import Headers
@@ -187,10 +186,16 @@ def auth_header_telemetry(auth: AuthProvider) -> AuthHeaderTelemetry:
     return AuthHeaderTelemetry(attached=False, name=None)
 
 
-def signed(auth: AuthProvider, request: Request) -> Request | Awaitable[Request]:
-    """Apply ``auth`` to a copy of ``request``: by its signature if it signs, else by headers."""
+def signer(auth: AuthProvider) -> Callable[[Request], Request | Awaitable[Request]]:
+    """Give how ``auth`` is applied: by its own signature if it signs, else by headers.
+
+    The request that is handed in is the attempt's own; its headers may be changed in place.
+    """
     if isinstance(auth, RequestSigner):
-        return auth.apply_auth(request)
-    headers = request.headers.copy()
-    auth.add_auth_headers(headers)
-    return replace(request, headers=headers)
+        return auth.apply_auth
+
+    def add_headers(request: Request) -> Request:
+        auth.add_auth_headers(request.headers)
+        return request
+
+    return add_headers

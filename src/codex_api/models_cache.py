@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,7 +185,8 @@ def list_cached(
         extra_headers=extra_headers,
         timeout=timeout,
     )
-    response = yield from call(operation.request, replace(policy, accept=operation.accept))
+    accepting = msgspec.structs.replace(policy, accept=operation.accept)
+    response = yield from call(operation.request, accepting)
     page = operation.decode(response)
     with suppress(OSError):
         if page.not_modified:

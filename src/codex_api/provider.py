@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from codex_api._version import __version__
 from codex_api.transport._core.retry import RetryConfig
@@ -150,16 +151,7 @@ class Provider:
         Raises:
             RequestBuildError: The base URL is not an absolute http(s) or ws(s) URL.
         """
-        parts = self._parts()
-        base, tail = parts.path.rstrip("/"), path.lstrip("/")
-        joined = f"{base}/{tail}" if tail else base
-        pairs = [
-            f"{quote(name, safe=_QUERY_SAFE)}={quote(value, safe=_QUERY_SAFE)}"
-            for name, value in (*self.query_params.items(), *query.items())
-        ]
-        if parts.query:
-            pairs.insert(0, parts.query)
-        return urlunsplit((parts.scheme, parts.netloc, joined, "&".join(pairs), ""))
+        return _joined(self.base_url, path, (*self.query_params.items(), *query.items()))
 
     def websocket_url(self, path: str) -> str:
         """Give ``url_for_path`` with ``ws`` for ``http`` and ``wss`` for ``https``.
@@ -170,30 +162,36 @@ class Provider:
         scheme, colon, rest = self.url_for_path(path).partition(":")
         return _WEBSOCKET_SCHEMES.get(scheme, scheme) + colon + rest
 
-    def _parts(self) -> _Parts:
-        url = self.base_url
-        if any(char <= " " or char == "\x7f" for char in url):
-            message = "Provider.base_url contains white space or control characters"
-            raise RequestBuildError(message)
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname
-            _ = parts.port
-        except ValueError as exc:
-            message = f"Provider.base_url is not a URL: {exc}"
-            raise RequestBuildError(message) from None
-        if parts.scheme not in {"http", "https", "ws", "wss"} or not host:
-            message = "Provider.base_url must be absolute, such as https://host/v1"
-            raise RequestBuildError(message)
-        return _Parts(parts.scheme, parts.netloc, parts.path, parts.query)
+
+# A client asks for the same few URLs over and over.
+@lru_cache(maxsize=128)
+def _joined(base_url: str, path: str, query: tuple[tuple[str, str], ...]) -> str:
+    parts = _split(base_url)
+    base, tail = parts.path.rstrip("/"), path.lstrip("/")
+    joined = f"{base}/{tail}" if tail else base
+    pairs = [
+        f"{quote(name, safe=_QUERY_SAFE)}={quote(value, safe=_QUERY_SAFE)}" for name, value in query
+    ]
+    if parts.query:
+        pairs.insert(0, parts.query)
+    return urlunsplit((parts.scheme, parts.netloc, joined, "&".join(pairs), ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    scheme: str
-    netloc: str
-    path: str
-    query: str
+def _split(base_url: str) -> SplitResult:
+    if any(char <= " " or char == "\x7f" for char in base_url):
+        message = "Provider.base_url contains white space or control characters"
+        raise RequestBuildError(message)
+    try:
+        parts = urlsplit(base_url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as exc:
+        message = f"Provider.base_url is not a URL: {exc}"
+        raise RequestBuildError(message) from None
+    if parts.scheme not in {"http", "https", "ws", "wss"} or not host:
+        message = "Provider.base_url must be absolute, such as https://host/v1"
+        raise RequestBuildError(message)
+    return parts
 
 
 def is_azure_responses_provider(name: str, base_url: str | None = None) -> bool:

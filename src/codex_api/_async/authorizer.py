@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from codex_api.auth import AuthProvider, RefreshingAuth, signed
+from codex_api.auth import AuthProvider, RefreshingAuth, signer
 from codex_api.transport._core.messages import Request
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Authorizer:
     def __init__(self, auth: AuthProvider) -> None:
         self.auth = auth
         self.generation = 0
+        self._sign = signer(auth)
         self._lock: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -31,7 +32,7 @@ class Authorizer:
         Raises:
             AuthBuildError: The provider cannot.
         """
-        result = signed(self.auth, request)
+        result = self._sign(request)
         return result if isinstance(result, Request) else await result
 
     async def refresh(self, generation: int) -> bool:

@@ -38,8 +38,7 @@ class AsyncResponseStream(StreamFacts):
         self._response: AsyncStreamResponse | None = None
         self._events: AsyncGenerator[ResponseEvent, None] | None = None
         self._watchdog: Watchdog | None = None
-        self._over = False
-        self._closed = False
+        self._reading = self._over = self._closed = False
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -78,7 +77,7 @@ class AsyncResponseStream(StreamFacts):
             self._watchdog.interrupt()
         if self._response is not None:
             await self._response.aclose()
-        if self._events is not None and not self._events.ag_running:
+        if self._events is not None and not self._reading:
             await self._events.aclose()
 
     async def collect(self) -> CollectedResponse:
@@ -103,7 +102,7 @@ class AsyncResponseStream(StreamFacts):
         events = self._events
         if events is None:
             raise ClientStateError(NOT_OPEN)
-        if events.ag_running:
+        if self._reading:
             raise ClientStateError(IN_USE)
         if self._closed and not self._opened().done:
             raise ClientStateError(CLOSED)
@@ -142,6 +141,7 @@ class AsyncResponseStream(StreamFacts):
         monotonic = self._runner.settings.clock.monotonic
         now = monotonic()
         outcome: PollOutcome = "error"
+        self._reading = True
         try:
             chunk = await watchdog.guard(
                 response.read_chunk(), self._deadline(machine, now - fed_at)
@@ -155,5 +155,6 @@ class AsyncResponseStream(StreamFacts):
         else:
             return chunk
         finally:
+            self._reading = False
             if self._call.telemetry is not None:
                 self._call.telemetry.on_sse_poll(outcome, monotonic() - now)

@@ -103,7 +103,8 @@ class _Performer:
             case Send(request, _, timeout):
                 return await self._open(request, timeout)
             case Sleep(delay):
-                return await self._settings.clock.sleep_async(delay)
+                await self._settings.clock.sleep_async(delay)
+                return None
             case Authorize(request):
                 self._generation = self._auth.generation
                 return await self._auth.apply(request)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from codex_api._version import __version__
 from codex_api.errors import FirstEventTimeoutError
@@ -27,8 +28,7 @@ def client_defaults(headers: Headers) -> Headers:
     return defaults
 
 
-@dataclass(slots=True, kw_only=True)
-class CallSettings:
+class CallSettings(Struct, kw_only=True):
     """The state of a client that its calls look at.
 
     Attributes:

@@ -7,7 +7,6 @@ makes one ``compaction`` item, which stands for all but the user's own messages;
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -156,7 +155,7 @@ def compaction_call(
         RequestBuildError: The history is empty, or something in it has no JSON form.
     """
     call = stream_call(ctx, compaction_request(compaction), options, telemetry)
-    return replace(call, total_timeout=resolved_timeout(ctx.provider, timeout))
+    return msgspec.structs.replace(call, total_timeout=resolved_timeout(ctx.provider, timeout))
 
 
 def compaction_options(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from msgspec import Struct, field
 
 from codex_api.provider import Provider, Timeouts
 from codex_api.transport._core.headers import Headers
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Generic[T_co]):
+class Operation(Struct, Generic[T_co], frozen=True, kw_only=True):
     """One unary call.
 
     Attributes:
@@ -36,8 +36,7 @@ class Operation(Generic[T_co]):
     accept: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallContext:
+class CallContext(Struct, frozen=True, kw_only=True):
     """What the calls of one client share."""
 
     provider: Provider

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from codex_api.auth import AuthProvider, RefreshingAuth, signed
+from codex_api.auth import AuthProvider, RefreshingAuth, signer
 from codex_api.transport._core.messages import Request
 from codex_api.transport.errors import AuthBuildError
 
@@ -25,6 +25,7 @@ class Authorizer:
     def __init__(self, auth: AuthProvider) -> None:
         self.auth = auth
         self.generation = 0
+        self._sign = signer(auth)
         self._lock = threading.Lock()
 
     def apply(self, request: Request) -> Request:
@@ -33,7 +34,7 @@ class Authorizer:
         Raises:
             AuthBuildError: The provider cannot, or is asynchronous.
         """
-        result = signed(self.auth, request)
+        result = self._sign(request)
         if isinstance(result, Request):
             return result
         raise _refused(result)

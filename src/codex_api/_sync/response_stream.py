@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._core.collect import Collector
@@ -41,7 +42,7 @@ class ResponseStream(StreamFacts):
         self._runner = runner
         self._response: StreamResponse | None = None
         self._events: Generator[ResponseEvent, None, None] | None = None
-        self._closed = False
+        self._reading = self._over = self._closed = False
 
     def __enter__(self) -> Self:
         self._begin()
@@ -62,7 +63,7 @@ class ResponseStream(StreamFacts):
 
     def __iter__(self) -> Generator[ResponseEvent, None, None]:
         events = self._readable()
-        if events.gi_frame is None:
+        if self._over:
             raise ClientStateError(OVER)
         return events
 
@@ -74,8 +75,9 @@ class ResponseStream(StreamFacts):
         self._closed = True
         if self._response is not None:
             self._response.close()
-        if self._events is not None and not self._events.gi_running:
-            self._events.close()
+        if self._events is not None and not self._reading:
+            with suppress(ValueError):  # another thread runs it after all, and will see the end
+                self._events.close()
 
     def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
@@ -99,7 +101,7 @@ class ResponseStream(StreamFacts):
         events = self._events
         if events is None:
             raise ClientStateError(NOT_OPEN)
-        if events.gi_running:
+        if self._reading:
             raise ClientStateError(IN_USE)
         if self._closed and not self._opened().done:
             raise ClientStateError(CLOSED)
@@ -122,6 +124,7 @@ class ResponseStream(StreamFacts):
                 if machine.failure is not None:
                     raise machine.failure
         finally:
+            self._over = True
             response.close()
 
     def _wait(
@@ -131,6 +134,7 @@ class ResponseStream(StreamFacts):
         now = monotonic()
         deadline = self._deadline(machine, now - fed_at)
         outcome: PollOutcome = "error"
+        self._reading = True
         try:
             chunk = response.read_chunk(None if deadline is None else max(0.0, deadline - now))
             outcome = "end" if chunk is None else "data"
@@ -142,5 +146,6 @@ class ResponseStream(StreamFacts):
         else:
             return chunk
         finally:
+            self._reading = False
             if self._call.telemetry is not None:
                 self._call.telemetry.on_sse_poll(outcome, monotonic() - now)

@@ -103,7 +103,8 @@ class _Performer:
             case Send(request, _, timeout):
                 return self._open(request, timeout)
             case Sleep(delay):
-                return self._settings.clock.sleep(delay)
+                self._settings.clock.sleep(delay)
+                return None
             case Authorize(request):
                 self._generation = self._auth.generation
                 return self._auth.apply(request)

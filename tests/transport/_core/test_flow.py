@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from backports import zstd
+from msgspec.structs import replace
 
 from codex_api.transport._core.flow import (
     Authorize,

@@ -7,9 +7,10 @@ v3; v2 is refused before anything is sent. How offer and session are packed depe
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
+
+from msgspec.structs import replace
 
 from codex_api._core.operation import CallContext, Operation
 from codex_api._core.realtime.dialects import DIALECTS

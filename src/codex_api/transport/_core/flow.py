@@ -12,9 +12,11 @@ retry; a body that was compressed on our own account is sent once more uncompres
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Request, Response, StreamedBody, prepare
@@ -33,16 +35,14 @@ UNAUTHORIZED = 401
 _REFUSED_CODING = frozenset({400, 415})
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """Status and headers of a streamed answer whose body the driver holds open."""
 
     status: int
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Make one attempt. Result: ``Response``, or ``Head`` for a streamed answer with 200-299.
 
     Attributes:
@@ -55,22 +55,19 @@ class Send:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """Wait. Result: None."""
 
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Authorize:
+class Authorize(Struct, frozen=True):
     """Let the auth provider sign a request. Result: the ``Request`` to send."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Refresh:
+class Refresh(Struct, frozen=True):
     """Let the auth provider renew its credentials. Result: whether to try again."""
 
     error: HttpStatusError
@@ -94,8 +91,7 @@ class CallObserver(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPolicy:
+class CallPolicy(Struct, frozen=True, kw_only=True):
     """All that a flow needs beside the request.
 
     Attributes:
@@ -164,9 +160,9 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
         error: CodexApiError | None
         try:
             signed = yield from _authorized(prepared)
-            final = _finished(signed, policy, content_type_last=typed_here and not stream)
-            answer = yield from _send(final, policy, stream=stream)
-            error = _status_error(final, answer, policy)
+            _finish(signed, policy, content_type_last=typed_here and not stream)
+            answer = yield from _send(signed, policy, stream=stream)
+            error = _status_error(signed, answer, policy)
         except CodexApiError as exc:
             error = exc
         _report(policy, attempt, answer, error, started)
@@ -203,13 +199,14 @@ def _resendable(request: Request) -> bool:
 
 
 def _authorized(request: Request) -> Flow[Request]:
-    signed = yield Authorize(request)
+    # The attempt gets headers of its own, which auth and the lower layers then fill in.
+    signed = yield Authorize(replace(request, headers=request.headers.copy()))
     assert isinstance(signed, Request)  # noqa: S101 - what Authorize gives
     return signed
 
 
-def _finished(request: Request, policy: CallPolicy, *, content_type_last: bool) -> Request:
-    headers = request.headers.copy()
+def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) -> None:
+    headers = request.headers
     if content_type_last:
         content_type = headers["content-type"]
         headers.remove("content-type")
@@ -217,7 +214,6 @@ def _finished(request: Request, policy: CallPolicy, *, content_type_last: bool) 
     headers.fill(policy.defaults)
     if policy.trace_headers is not None:
         headers.merge(policy.trace_headers())
-    return replace(request, headers=headers)
 
 
 def _send(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Response | Head]:

@@ -7,10 +7,10 @@ final bytes and compression cannot be applied twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from codex_api.transport._core import zstd
 from codex_api.transport._core.headers import Headers
@@ -40,8 +40,7 @@ class RawBody(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StreamedBody:
+class StreamedBody(msgspec.Struct, frozen=True):
     """A body that is read while it is sent.
 
     Attributes:
@@ -58,8 +57,7 @@ class StreamedBody:
 Body: TypeAlias = JsonBody | EncodedJson | RawBody | StreamedBody
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request.
 
     Attributes:
@@ -71,14 +69,13 @@ class Request:
 
     method: str
     url: str
-    headers: Headers = field(default_factory=Headers)
+    headers: Headers = msgspec.field(default_factory=Headers)
     body: Body | None = None
     compression: Compression = "none"
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A whole answer, whatever its status."""
 
     status: int

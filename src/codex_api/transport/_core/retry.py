@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from codex_api.transport.errors import (
@@ -129,6 +128,8 @@ def retry_after(headers: Headers, now: float) -> float | None:
         return None
     if _DECIMAL.match(value.strip()):
         return float(value)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - heavy, and rarely needed
+
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
