@@ -462,6 +462,35 @@ def test_newest_sequence_number_is_remembered() -> None:
     assert numbers == [2, 3, 3, 4, 5, 6]
 
 
+def test_events_that_were_seen_before_are_left_out() -> None:
+    mapper = EventMapper(seen_through=2)
+
+    found = mapper.feed_all(
+        (
+            delta("a", sequence_number=1),
+            delta("b", sequence_number=2),
+            delta("c", sequence_number=3),
+            delta("d"),
+            delta("e", sequence_number="x"),
+            b"[DONE]",
+        )
+    )
+
+    assert found == [
+        events.OutputTextDelta("c", sequence_number=3),
+        events.OutputTextDelta("d"),
+        events.OutputTextDelta("e"),
+    ]
+    assert mapper.feed_all((delta("b", sequence_number=2),)) == []
+
+
+def test_model_that_was_told_last_is_known() -> None:
+    mapper = EventMapper()
+    mapper.feed_all((line("response.created", headers={"openai-model": "m"}), delta("a")))
+
+    assert mapper.server_model == "m"
+
+
 def test_response_id_is_known_once_told() -> None:
     mapper = EventMapper()
 
