@@ -15,11 +15,12 @@ import pytest
 from codex_api.testing.actions import Close, Hang, Open, Reset, Send, WaitFor, answer
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
-from codex_api.testing.wire import chunk, last_chunk, sse_head
+from codex_api.testing.wire import chunk, http_head, last_chunk, sse_head
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request, StreamedBody
 from codex_api.transport.errors import (
     ClientStateError,
+    EventTooLargeError,
     NetworkError,
     RequestBuildError,
     TransportTimeoutError,
@@ -234,6 +235,20 @@ def test_a_body_that_is_cut_is_a_network_error(
         with pytest.raises(NetworkError):
             stream.read_chunk(PATIENCE)
         stream.close()
+
+
+@pytest.mark.parametrize("head", [{"content-length": "100"}, {"transfer-encoding": "chunked"}])
+def test_an_answer_too_large_to_keep_is_refused(
+    transport: ReqwestTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
+) -> None:
+    monkeypatch.setattr("codex_api.transport.reqwest.MAX_BODY_BYTES", 50)
+    body = b"x" * 100
+    sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
+    with ScriptedServer([[Send(http_head(200, head)), Send(sent)]]) as server:
+        with pytest.raises(EventTooLargeError, match="50"):
+            transport.execute(get(server.url), PATIENCE)
+
+        assert server.wait_for_disconnect(timeout=PATIENCE)
 
 
 def test_no_error_text_holds_the_query(transport: ReqwestTransport) -> None:

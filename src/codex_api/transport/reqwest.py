@@ -30,6 +30,7 @@ from codex_api.transport._core.messages import RawBody, Response, StreamedBody
 from codex_api.transport.errors import (
     ClientStateError,
     ConnectTimeoutError,
+    EventTooLargeError,
     NetworkError,
     RequestBuildError,
     TransportError,
@@ -40,6 +41,7 @@ from codex_api.transport.network import Network, certificates_der, proxy_for
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from pyreqwest.bytes import Bytes
     from pyreqwest.client import Client
     from pyreqwest.request import RequestBuilder, StreamRequest
     from pyreqwest.response import Response as EngineResponse
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What is read whole is kept in memory: more than any image or model list needs.
+MAX_BODY_BYTES = 256 << 20
 _NO_ENGINE = "this client was made in another process; make a new one after os.fork()"
 _CLOSED = "this client is closed; make a new one"
 _STREAM_CLOSED = "the streamed answer was closed"
@@ -80,14 +84,23 @@ class _Engine:
         client, self._client, self._closed = self._client, None, True
         return client if os.getpid() == self._pid else None
 
-    def request(self, request: Request, timeout: float | None = None) -> StreamRequest:
-        """Build a request; ``timeout`` lets the engine itself end all of it, body included."""
+    def request(
+        self, request: Request, *, whole: bool = False, timeout: float | None = None
+    ) -> StreamRequest:
+        """Build a request.
+
+        Args:
+            request: Its body is final.
+            whole: Whether the answer is read whole anyway, so that its head may wait for a body.
+            timeout: Seconds after which the engine itself ends all of it, body included.
+        """
         client = self.client()
         try:
             builder = client.request(request.method, request.url)
             builder = builder.headers(_wire_headers(request, self._network))
-            # With the engine's default of 64 KiB the first event arrives with the last.
-            builder = builder.streamed_read_buffer_limit(0)
+            if not whole:
+                # With the engine's default of 64 KiB the first event arrives with the last.
+                builder = builder.streamed_read_buffer_limit(0)
             if timeout is not None:
                 builder = builder.timeout(timedelta(seconds=max(timeout, 0.0)))
             return _with_body(builder, request).build_streamed()
@@ -212,9 +225,14 @@ class _AsyncStream:
 
     async def read_all(self) -> bytes:
         try:
-            return (await self._response.bytes()).to_bytes()
+            if _is_short(self.headers):
+                return (await self._response.bytes()).to_bytes()
+            body = bytearray()
+            while (chunk := await self._read()) is not None:
+                body += _bounded(body, chunk)
         except engine_errors.PyreqwestError as exc:
             raise _translated(exc) from exc
+        return bytes(body)
 
     async def aclose(self) -> None:
         entered, self._entered = self._entered, None
@@ -244,34 +262,37 @@ class AsyncReqwestTransport:
 
     async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
+        ends_at = _end(timeout)
         try:
-            async with asyncio.timeout(timeout):
-                stream = await self._open(request, timeout)
-                try:
-                    body = await stream.read_all()
-                finally:
-                    await stream.aclose()
-        except TimeoutError as exc:
-            raise _late(exc, timeout, "answer") from exc
+            stream = await self._open(self._engine.request(request, whole=True, timeout=timeout))
+            try:
+                body = await stream.read_all()
+            finally:
+                await stream.aclose()
+        except TransportTimeoutError as exc:
+            raise _named(exc, ends_at, timeout) from exc
+        self._engine.keep_cookies(request.url, stream.headers)
         return Response(stream.status, stream.headers, body)
 
     async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:
         """Send a request and return when the head of the answer is there."""
+        entered = self._engine.request(request)
         try:
             async with asyncio.timeout(timeout):
-                return await self._open(request)
+                stream = await self._open(entered)
+        except TransportError:
+            raise
         except TimeoutError as exc:
-            raise _late(exc, timeout, "head of the answer") from exc
+            message = f"no head of the answer within {timeout} s"
+            raise TransportTimeoutError(message) from exc
+        self._engine.keep_cookies(request.url, stream.headers)
+        return stream
 
-    async def _open(self, request: Request, limit: float | None = None) -> _AsyncStream:
-        entered = self._engine.request(request, limit)
+    async def _open(self, entered: StreamRequest) -> _AsyncStream:
         try:
-            response = await entered.__aenter__()
+            return _AsyncStream(entered, await entered.__aenter__())
         except engine_errors.PyreqwestError as exc:
             raise _translated(exc) from exc
-        opened = _AsyncStream(entered, response)
-        self._engine.keep_cookies(request.url, opened.headers)
-        return opened
 
     async def aclose(self) -> None:
         """Close idle connections and refuse further requests."""
@@ -280,10 +301,30 @@ class AsyncReqwestTransport:
             await client.close()
 
 
-def _late(error: TimeoutError, timeout: float | None, what: str) -> TransportError:
-    if isinstance(error, TransportError):
+def _end(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _named(
+    error: TransportTimeoutError, ends_at: float | None, timeout: float | None
+) -> TransportTimeoutError:
+    """Tell the limit on the whole answer from the one on connecting: the engine does not."""
+    if ends_at is None or time.monotonic() < ends_at:
         return error
-    return TransportTimeoutError(f"no complete {what} within {timeout} s")
+    return TransportTimeoutError(f"no complete answer within {timeout} s")
+
+
+def _is_short(headers: Headers) -> bool:
+    """Whether the answer says that it is one that we would keep in memory."""
+    length = headers.get("content-length") or ""
+    return length.isdecimal() and len(length) < 20 and int(length) <= MAX_BODY_BYTES  # noqa: PLR2004 - any real length is shorter
+
+
+def _bounded(body: bytearray, chunk: Bytes) -> bytes:
+    if len(body) + len(chunk) > MAX_BODY_BYTES:
+        message = f"the answer is larger than {MAX_BODY_BYTES} bytes"
+        raise EventTooLargeError(message)
+    return chunk.to_bytes()
 
 
 class _Driver:
@@ -403,8 +444,13 @@ class _Stream:
                 self._release()
         return None if chunk is None else chunk.to_bytes()
 
-    def read_all(self, timeout: float | None) -> bytes:
-        return self._driver.run(self._response.bytes(), timeout).to_bytes()
+    def read_all(self) -> bytes:
+        if _is_short(self.headers):
+            return self._driver.run(self._response.bytes()).to_bytes()
+        body = bytearray()
+        while (chunk := self._driver.run(self._read())) is not None:
+            body += _bounded(body, chunk)
+        return bytes(body)
 
     def close(self) -> None:
         self._closed = True
@@ -444,25 +490,27 @@ class ReqwestTransport:
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        stream = self._open(request, timeout, timeout)
+        ends_at = _end(timeout)
         try:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            body = stream.read_all(left)
-        finally:
-            stream.close()
+            stream = self._open(self._engine.request(request, whole=True, timeout=timeout), None)
+            try:
+                body = stream.read_all()
+            finally:
+                stream.close()
+        except TransportTimeoutError as exc:
+            raise _named(exc, ends_at, timeout) from exc
+        self._engine.keep_cookies(request.url, stream.headers)
         return Response(stream.status, stream.headers, body)
 
     def stream(self, request: Request, timeout: float | None = None) -> _Stream:
         """Send a request and return when the head of the answer is there."""
-        return self._open(request, timeout, None)
+        stream = self._open(self._engine.request(request), timeout)
+        self._engine.keep_cookies(request.url, stream.headers)
+        return stream
 
-    def _open(self, request: Request, timeout: float | None, limit: float | None) -> _Stream:
-        entered = self._engine.request(request, limit)
+    def _open(self, entered: StreamRequest, timeout: float | None) -> _Stream:
         driver = _Driver()
-        opened = _Stream(driver, entered, driver.run(entered.__aenter__(), timeout))
-        self._engine.keep_cookies(request.url, opened.headers)
-        return opened
+        return _Stream(driver, entered, driver.run(entered.__aenter__(), timeout))
 
     def close(self) -> None:
         """Close idle connections and refuse further requests."""
