@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from codex_api.auth import AuthProvider
     from codex_api.clock import Clock
     from codex_api.provider import Provider
+    from codex_api.session import AsyncResponsesSession, SessionSettings
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.protocols import AsyncTransport
+    from codex_api.types.request import ResponsesOptions
 
 
 class AsyncClient:
@@ -132,6 +134,27 @@ class AsyncClient:
         from codex_api._async.search import AsyncSearch  # noqa: PLC0415 - loaded on first use
 
         return AsyncSearch(self._runner)
+
+    def session(
+        self,
+        settings: SessionSettings | None = None,
+        options: ResponsesOptions | None = None,
+    ) -> AsyncResponsesSession:
+        """Begin a conversation: response after response, over WebSocket or HTTP.
+
+        Args:
+            settings: None takes the default of each.
+            options: For all its requests. Their ``turn_state`` is the session's own business.
+        """
+        from codex_api.session import AsyncResponsesSession, SessionSettings  # noqa: PLC0415 - loaded on first use
+        from codex_api.types.request import ResponsesOptions  # noqa: PLC0415 - loaded on first use
+
+        return AsyncResponsesSession(
+            self._runner,
+            self._network,
+            settings or SessionSettings(),
+            options or ResponsesOptions(),
+        )
 
     async def close(self) -> None:
         """Close idle connections and refuse further calls. May be called twice."""

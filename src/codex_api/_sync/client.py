@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from codex_api.auth import AuthProvider
     from codex_api.clock import Clock
     from codex_api.provider import Provider
+    from codex_api.session import ResponsesSession, SessionSettings
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.protocols import Transport
+    from codex_api.types.request import ResponsesOptions
 
 
 class Client:
@@ -131,6 +133,27 @@ class Client:
         from codex_api._sync.search import Search  # noqa: PLC0415 - loaded on first use
 
         return Search(self._runner)
+
+    def session(
+        self,
+        settings: SessionSettings | None = None,
+        options: ResponsesOptions | None = None,
+    ) -> ResponsesSession:
+        """Begin a conversation: response after response, over WebSocket or HTTP.
+
+        Args:
+            settings: None takes the default of each.
+            options: For all its requests. Their ``turn_state`` is the session's own business.
+        """
+        from codex_api.session import ResponsesSession, SessionSettings  # noqa: PLC0415 - loaded on first use
+        from codex_api.types.request import ResponsesOptions  # noqa: PLC0415 - loaded on first use
+
+        return ResponsesSession(
+            self._runner,
+            self._network,
+            settings or SessionSettings(),
+            options or ResponsesOptions(),
+        )
 
     def close(self) -> None:
         """Close idle connections and refuse further calls. May be called twice."""

@@ -72,7 +72,7 @@ class Resume:
 class Relay:
     """Hand the events of the response that was asked for to the caller. Result: None.
 
-    Every batch goes through ``progress.observe`` first. However it ends, ``progress`` learns the
+    Every event goes through ``progress.observe`` first. However it ends, ``progress`` learns the
     number of the last event that was read.
     """
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # What an answer's headers tell too; it does not show that the response itself has begun.
 _PRELUDE = (ModelsEtag, RateLimits, ServerModel, ServerReasoningIncluded)
+# Looked at one by one; all others, the many, are told by their class alone.
+_TELLING = frozenset[type]((*_PRELUDE, OutputItemDone, Created, Completed))
 
 
 class Progress:
@@ -73,16 +75,18 @@ class Progress:
             if call_id is not None:
                 self._supplied[call_id] = encoded
 
-    def observe(self, events: Sequence[ResponseEvent]) -> None:
-        """Note what ``events`` tell, before the caller gets them."""
-        for event in events:
-            if isinstance(event, OutputItemDone):
-                self._items.append(event)
-            elif isinstance(event, Created | Completed):
-                self.response_id = event.response_id or self.response_id
-                self.completed = isinstance(event, Completed)
-            if not self.heard and not isinstance(event, _PRELUDE):
-                self.heard = True
+    def observe(self, event: ResponseEvent) -> None:
+        """Note what ``event`` tells, before the caller gets it."""
+        kind = type(event)
+        if kind not in _TELLING:
+            self.heard = True
+        elif isinstance(event, OutputItemDone):
+            self._items.append(event)
+            self.heard = True
+        elif isinstance(event, Created | Completed):
+            self.response_id = event.response_id or self.response_id
+            self.completed = kind is Completed
+            self.heard = True
 
     def split(self) -> Kept:
         """Say what of the broken try would be kept."""
