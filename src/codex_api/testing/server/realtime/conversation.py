@@ -132,7 +132,9 @@ class Conversation:
         self._quiet = 0
         if len(sound) < _SHORTEST_BYTES or level_dbfs(sound) <= SILENCE_DBFS:
             return
-        pitch = round(frequency_hz(sound, sample_rate_hz=_RATE_HZ), -1)
+        # Its first and last window may be silent in part.
+        middle = sound[_WINDOW_BYTES:-_WINDOW_BYTES]
+        pitch = round(frequency_hz(middle, sample_rate_hz=_RATE_HZ), -1)
         heard = f"a tone of {pitch:.0f} hertz for {len(sound) / (2 * _RATE_HZ):.1f} seconds"
         for word in _words(heard):
             self._tell("heard_delta", Saying(word, item_id=self._item_id))
