@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 64 << 20
 MAX_HEAD_BYTES = 1 << 20
+_LAST_WORDS = 1.0
 
 
 class ConnectionProtocol(H11Protocol):
@@ -204,6 +205,9 @@ class EmbeddedServer:
         for connection in list(state.connections):
             connection.transport.abort()
         tasks = list(state.tasks)
+        if tasks:
+            # The loss of its connection ends a request; one that is cancelled counts as a crash.
+            await asyncio.wait(tasks, timeout=_LAST_WORDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
