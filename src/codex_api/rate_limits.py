@@ -186,7 +186,7 @@ def parse_rate_limit_event(data: bytes | str | msgspec.Raw) -> RateLimitSnapshot
     """Read a ``codex.rate_limits`` event; None when it cannot be read."""
     try:
         event = _event_decoder().decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     windows = event.rate_limits or _EventWindows()
     limit_id = _normal_id(event.metered_limit_name) or _normal_id(event.limit_name)

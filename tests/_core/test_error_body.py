@@ -48,5 +48,9 @@ def test_value_of_another_type_counts_as_absent() -> None:
     assert read_as(str, b"") is None
 
 
+def test_value_that_is_nested_without_end_counts_as_absent() -> None:
+    assert read_any(b"[" * 100_000 + b"]" * 100_000) is None
+
+
 def test_any_value_is_read_as_plain_values() -> None:
     assert read_any(b'[1,{"a":null}]') == [1, {"a": None}]

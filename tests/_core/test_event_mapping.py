@@ -444,6 +444,45 @@ def test_bytes_that_are_no_utf_8_are_a_failure() -> None:
     assert mapper.failure.retryable
 
 
+def test_half_a_character_costs_only_itself() -> None:
+    item = rb'{"type":"brand_new","text":"\ud83d"}'
+
+    found = mapped(
+        rb'{"type":"response.output_text.delta","delta":"a\ud83d"}',
+        rb'{"type":"response.output_text.delta","delta":"\ude00b"}',
+        b'{"type":"response.output_item.done","item":%b}' % item,
+        rb'{"type":"response.completed","response":{"id":"resp_1","text":"\ud83d"}}',
+    )
+
+    assert found[:2] == [
+        events.OutputTextDelta("a\N{REPLACEMENT CHARACTER}"),
+        events.OutputTextDelta("\N{REPLACEMENT CHARACTER}b"),
+    ]
+    assert isinstance(found[2], events.OutputItemDone)
+    assert found[3] == DONE
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"response.output_text.delta","delta":"x","deep":%b}' % DEEP,
+        b'{"type":"response.brand_new","deep":%b}' % DEEP,
+        b'{"type":"response.failed","response":{"error":%b}}' % DEEP,
+        DEEP,
+    ],
+)
+def test_json_that_is_nested_without_end_is_skipped(payload: bytes) -> None:
+    mapper = EventMapper(other_events=True)
+
+    found = mapper.feed_all((delta("a"), payload, COMPLETED))
+
+    assert found == [events.OutputTextDelta("a"), DONE]
+    assert mapper.skipped == 1
+
+
 def test_newest_sequence_number_is_remembered() -> None:
     mapper = EventMapper()
 

@@ -53,7 +53,7 @@ def read_as(kind: type[T], data: Json) -> T | None:
     """Decode ``data``; None when it is absent or of another type."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

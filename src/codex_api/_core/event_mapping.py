@@ -35,6 +35,7 @@ from codex_api._core.failed_response import (
 )
 from codex_api._core.item_codec import decode_item
 from codex_api._core.side_events import SideChannel
+from codex_api._core.surrogates import without_halves
 from codex_api.errors import DecodeError
 from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_all_rate_limits, parse_rate_limit_event
 from codex_api.types.turn_state import TurnState
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.errors import CodexApiError
+
+# The last is what msgspec raises for JSON that is nested without end.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -166,7 +170,7 @@ class EventMapper:
             return self._one(payloads[0])
         try:
             direct: list[Any] = self._decode_lines(b"\n".join(payloads))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             direct = []
         # A payload may hold a line feed, or two objects: then lines are no payloads.
         if len(direct) != len(payloads):
@@ -195,7 +199,7 @@ class EventMapper:
     def _one(self, data: bytes) -> list[ResponseEvent]:
         try:
             event = self._decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             found: list[ResponseEvent] = []
             self._read(data, found)
             return found
@@ -222,23 +226,22 @@ class EventMapper:
 
     def _read(self, payload: bytes, found: list[ResponseEvent]) -> None:
         """Map one payload field by field."""
+        payload = without_halves(payload)
         try:
             # The decoder checks only texts that it gives, and that is not all of them.
             str(payload, "utf-8")
             fields = _decode_fields(payload)
+            tag = read_as(str, fields.get("type", ABSENT))
+            if tag is None:
+                self.skipped += 1
+            elif tag == "error":
+                self.failure = event_error(fields, payload, self.context)
+            else:
+                self._map(tag, fields, payload, found)
         except UnicodeDecodeError:
             self.failure = self._undecodable("an event of the stream is not valid UTF-8")
-            return
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self.skipped += 1
-            return
-        tag = read_as(str, fields.get("type", ABSENT))
-        if tag is None:
-            self.skipped += 1
-        elif tag == "error":
-            self.failure = event_error(fields, payload, self.context)
-        else:
-            self._map(tag, fields, payload, found)
 
     def _map(self, tag: str, fields: Fields, payload: bytes, found: list[ResponseEvent]) -> None:
         number = read_as(int, fields.get("sequence_number", ABSENT))

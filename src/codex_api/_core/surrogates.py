@@ -1,0 +1,29 @@
+"""Halves of characters in JSON.
+
+JavaScript cuts texts between the two halves of a character, so a gateway may send a delta that
+ends in half an emoji. That is no valid text, and strict decoders refuse the whole event for it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# Every escape is matched, so that the `u` after an escaped backslash is not taken for one.
+_ESCAPES: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|.)",
+    re.DOTALL,
+)
+
+
+def without_halves(data: bytes) -> bytes:
+    """Replace each half of a character by U+FFFD; all else stays byte for byte."""
+    if b"\\ud" not in data and b"\\uD" not in data:
+        return data
+    return _ESCAPES.sub(_replaced, data)
+
+
+def _replaced(match: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if match["half"] else match[0]
