@@ -65,7 +65,7 @@ def closed(code: int | None, **facts: Any) -> Failure:
             id="503-when-only-websocket-will-do",
         ),
         pytest.param(
-            refused(401, errors.AuthenticationError), RefreshFirst(), id="401-refreshes-first"
+            refused(401, errors.AuthenticationError), CONNECT_FAILED, id="401-was-refreshed-below"
         ),
         pytest.param(
             refused(429, errors.UsageLimitReachedError), GiveUp(), id="429-usage-limit-is-final"
@@ -199,10 +199,10 @@ def test_a_used_up_websocket_is_final_when_nothing_else_may_be_used() -> None:
 
 def test_credentials_are_renewed_only_once() -> None:
     decide = decider()
-    case = refused(401, errors.AuthenticationError)
+    case = failure(Phase.WEBSOCKET, errors.AuthenticationError(status=401))
 
     assert decide.next_step(case) == RefreshFirst()
-    assert decide.next_step(case) == CONNECT_FAILED
+    assert decide.next_step(case) == GiveUp()
 
 
 def test_recoveries_run_out_too() -> None:

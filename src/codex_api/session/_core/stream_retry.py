@@ -153,9 +153,9 @@ class RetryDecider:
         return self._counted(failure)
 
     def _may_refresh(self, failure: Failure) -> bool:
-        # Over HTTP the call refreshes by itself, below this layer.
+        # A handshake and an HTTP call renew by themselves, below this layer.
         refused = isinstance(failure.error, AuthenticationError)
-        return refused and failure.phase is not Phase.HTTP and not self.spent.refreshed
+        return refused and failure.phase is Phase.WEBSOCKET and not self.spent.refreshed
 
     def _after_connect(self, failure: Failure) -> Step:
         if failure.cause.status == TOO_MANY_REQUESTS:
