@@ -16,6 +16,7 @@ from codex_api.testing.server.images import Images
 from codex_api.testing.server.memories import memory_routes
 from codex_api.testing.server.models import Models
 from codex_api.testing.server.problems import RequestProblem, answer_problem
+from codex_api.testing.server.realtime.routes import realtime_routes
 from codex_api.testing.server.recorder import BASE_PATHS, Recorder
 from codex_api.testing.server.responses import Responses
 from codex_api.testing.server.search import search_routes
@@ -48,6 +49,7 @@ def create_app(
     routes: list[BaseRoute] = [
         *extra_routes,
         *websocket_routes(state),
+        *realtime_routes(state),
         *Responses(state).routes(),
         *Models(state).routes(),
         *memory_routes(),

@@ -66,7 +66,9 @@ class Recorder:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self._record({**scope, "method": "GET"}, b"")
-        scenario = self._state.take_scenario("websocket")
+        name = endpoint_name(scope["path"], "GET")
+        # `responses` is taken: it stands for the requests, whatever they come by.
+        scenario = self._state.take_scenario("websocket" if name == "responses" else name)
         scope["state"] |= {"recorded": request, "scenario": scenario}
         if scenario.head_gate is not None:
             await scenario.head_gate.passed()

@@ -1,0 +1,322 @@
+r"""Recording what a real server answered, and playing it again chunk for chunk.
+
+A cassette is a file of JSON lines, to be read and edited by people. Lines of exchanges that ran at
+the same time may be mixed; ``n`` says which exchange a line belongs to::
+
+    {"n":0,"request":{"method":"POST","path":"/v1/responses","headers":[...],"body":"{...}"}}
+    {"n":0,"status":200,"headers":[["content-type","text/event-stream"]]}
+    {"n":0,"after":0.31,"text":"event: response.created\n..."}
+    {"n":0,"after":0.02,"end":"clean"}
+
+``after`` is the time in seconds since the line before. What may hold a secret is left out when it
+is recorded: the query of the URL, and headers with credentials or cookies.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from codex_api.testing.actions import Action, Close, Pause, Send
+from codex_api.testing.scripted import ScriptedServer
+from codex_api.testing.wire import chunk, http_head, last_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from codex_api.testing.wire import JsonObject
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.messages import Request, Response
+    from codex_api.transport.protocols import (
+        AsyncStreamResponse,
+        AsyncTransport,
+        StreamResponse,
+        Transport,
+    )
+
+Ending = Literal["clean", "broken"]
+
+_SECRET = re.compile(r"auth|cookie|key|token|secret|signature|account", re.IGNORECASE)
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a body, and the seconds that passed before it came."""
+
+    data: bytes
+    after: float = 0.0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request with its answer.
+
+    Attributes:
+        ending: ``clean`` when the body came to its end, ``broken`` when the connection did not
+            last so long, or the client left.
+    """
+
+    request: JsonObject
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    chunks: list[Chunk] = field(default_factory=list[Chunk])
+    ending: Ending = "broken"
+
+    @property
+    def body(self) -> bytes:
+        """The body in one piece."""
+        return b"".join(each.data for each in self.chunks)
+
+
+class Cassette:
+    """Writes exchanges to a file as they happen; safe to share between threads."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._guard = threading.Lock()
+        self._last_at: dict[int, float] = {}
+        path.write_bytes(b"")
+
+    def begin(self, request: Request) -> int:
+        """Note a request and give the number of its exchange."""
+        number = next(self._numbers)
+        data: object = getattr(request.body, "data", b"")
+        body = bytes(data) if isinstance(data, (bytes, bytearray)) else b""
+        noted = {
+            "method": request.method,
+            "path": urlsplit(request.url).path,
+            "headers": _harmless(request.headers),
+            **_content("body", body),
+        }
+        self._last_at[number] = self._clock()
+        self._write({"n": number, "request": noted})
+        return number
+
+    def head(self, number: int, status: int, headers: Headers) -> None:
+        """Note status and headers of the answer."""
+        line = {"n": number, **self._after(number)}
+        self._write({**line, "status": status, "headers": _harmless(headers)})
+
+    def chunk(self, number: int, data: bytes) -> None:
+        """Note a piece of the body."""
+        self._write({"n": number, **self._after(number), **_content("text", data)})
+
+    def end(self, number: int, ending: Ending) -> None:
+        """Note the end of the body; only the first call for an exchange counts."""
+        if number in self._last_at:
+            self._write({"n": number, **self._after(number), "end": ending})
+            del self._last_at[number]
+
+    def _after(self, number: int) -> dict[str, float]:
+        now = self._clock()
+        passed = now - self._last_at.get(number, now)
+        self._last_at[number] = now
+        return {"after": round(passed, 4)}
+
+    def _write(self, line: JsonObject) -> None:
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        with self._guard, self._path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(text + "\n")
+
+
+def load(path: Path) -> list[Exchange]:
+    """Read a cassette.
+
+    Raises:
+        ValueError: A line is not what a cassette holds.
+    """
+    exchanges: dict[int, Exchange] = {}
+    # Not splitlines: a text may hold other separators of lines as they are.
+    for number, text in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not text:
+            continue
+        try:
+            _apply_line(exchanges, json.loads(text))
+        except (KeyError, TypeError, ValueError) as exc:
+            message = f"line {number} of {path.name} is no line of a cassette: {exc!r}"
+            raise ValueError(message) from exc
+    return list(exchanges.values())
+
+
+def replay_server(
+    path: Path, *, is_timed: bool = False, repeat_last: bool = False
+) -> ScriptedServer:
+    """Make a server that answers with the exchanges of a cassette, in their order.
+
+    Args:
+        path: The cassette.
+        is_timed: Wait before each chunk as long as it took to come; otherwise do not wait.
+        repeat_last: Play the last exchange again and again.
+    """
+    answers = [_actions(each, is_timed=is_timed) for each in load(path)]
+    return ScriptedServer(answers, repeat_last=repeat_last)
+
+
+class RecordingTransport:
+    """Passes everything to another transport, and records it."""
+
+    def __init__(self, inner: Transport, cassette: Cassette) -> None:
+        self._inner = inner
+        self._cassette = cassette
+
+    def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request, and record the whole answer."""
+        number = self._cassette.begin(request)
+        response = self._inner.execute(request, timeout)
+        _note_whole(self._cassette, number, response)
+        return response
+
+    def stream(self, request: Request, timeout: float | None = None) -> StreamResponse:
+        """Send a request, and record what is read of the answer."""
+        number = self._cassette.begin(request)
+        response = self._inner.stream(request, timeout)
+        self._cassette.head(number, response.status, response.headers)
+        return _RecordedStream(response, self._cassette, number)
+
+    def close(self) -> None:
+        """Close the other transport."""
+        self._inner.close()
+
+
+class AsyncRecordingTransport:
+    """`RecordingTransport` for asyncio."""
+
+    def __init__(self, inner: AsyncTransport, cassette: Cassette) -> None:
+        self._inner = inner
+        self._cassette = cassette
+
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request, and record the whole answer."""
+        number = self._cassette.begin(request)
+        response = await self._inner.execute(request, timeout)
+        _note_whole(self._cassette, number, response)
+        return response
+
+    async def stream(self, request: Request, timeout: float | None = None) -> AsyncStreamResponse:
+        """Send a request, and record what is read of the answer."""
+        number = self._cassette.begin(request)
+        response = await self._inner.stream(request, timeout)
+        self._cassette.head(number, response.status, response.headers)
+        return _AsyncRecordedStream(response, self._cassette, number)
+
+    async def aclose(self) -> None:
+        """Close the other transport."""
+        await self._inner.aclose()
+
+
+class _RecordedStream:
+    def __init__(self, inner: StreamResponse, cassette: Cassette, number: int) -> None:
+        self._inner = inner
+        self._cassette = cassette
+        self._number = number
+
+    @property
+    def status(self) -> int:
+        return self._inner.status
+
+    @property
+    def headers(self) -> Headers:
+        return self._inner.headers
+
+    def read_chunk(self, timeout: float | None = None) -> bytes | None:
+        data = self._inner.read_chunk(timeout)
+        _note_chunk(self._cassette, self._number, data)
+        return data
+
+    def close(self) -> None:
+        self._cassette.end(self._number, "broken")
+        self._inner.close()
+
+
+class _AsyncRecordedStream:
+    def __init__(self, inner: AsyncStreamResponse, cassette: Cassette, number: int) -> None:
+        self._inner = inner
+        self._cassette = cassette
+        self._number = number
+
+    @property
+    def status(self) -> int:
+        return self._inner.status
+
+    @property
+    def headers(self) -> Headers:
+        return self._inner.headers
+
+    async def read_chunk(self) -> bytes | None:
+        data = await self._inner.read_chunk()
+        _note_chunk(self._cassette, self._number, data)
+        return data
+
+    async def aclose(self) -> None:
+        self._cassette.end(self._number, "broken")
+        await self._inner.aclose()
+
+
+def _note_whole(cassette: Cassette, number: int, response: Response) -> None:
+    cassette.head(number, response.status, response.headers)
+    if response.body:
+        cassette.chunk(number, response.body)
+    cassette.end(number, "clean")
+
+
+def _note_chunk(cassette: Cassette, number: int, data: bytes | None) -> None:
+    if data is None:
+        cassette.end(number, "clean")
+    else:
+        cassette.chunk(number, bytes(data))
+
+
+def _apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN401 - from a file
+    if "request" in line:
+        exchanges[line["n"]] = Exchange(line["request"])
+        return
+    exchange = exchanges[line["n"]]
+    if "status" in line:
+        exchange.status = line["status"]
+        exchange.headers = [(name, value) for name, value in line["headers"]]
+    elif "end" in line:
+        exchange.ending = line["end"]
+    elif "base64" in line:
+        exchange.chunks.append(Chunk(base64.b64decode(line["base64"]), line.get("after", 0.0)))
+    else:
+        exchange.chunks.append(Chunk(line["text"].encode(), line.get("after", 0.0)))
+
+
+def _actions(exchange: Exchange, *, is_timed: bool) -> list[Action]:
+    headers = [(name, value) for name, value in exchange.headers if name.lower() not in _FRAMING]
+    has_body = exchange.status not in {204, 304}
+    if has_body:
+        headers.append(("transfer-encoding", "chunked"))
+    actions: list[Action] = [Send(http_head(exchange.status, headers))]
+    for each in exchange.chunks:
+        if is_timed:
+            actions.append(Pause(each.after))
+        actions.append(Send(chunk(each.data)))
+    if exchange.ending == "broken":
+        actions.append(Close())
+    elif has_body:
+        actions.append(Send(last_chunk()))
+    return actions
+
+
+def _content(key: str, data: bytes) -> dict[str, str]:
+    """Give text as text and anything else as base64."""
+    try:
+        return {key: data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def _harmless(headers: Headers) -> list[list[str]]:
+    return [[name, value] for name, value in headers.items() if not _SECRET.search(name)]

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from codex_api.testing import EmbeddedServer, faults, scenarios
+from codex_api.testing.actions import Hang, Send
+from codex_api.testing.cassettes import (
+    AsyncRecordingTransport,
+    Cassette,
+    RecordingTransport,
+    load,
+    replay_server,
+)
+from codex_api.testing.scripted import ScriptedServer
+from codex_api.testing.wire import chunk, http_response, last_chunk, sse_head
+from codex_api.transport import AsyncReqwestTransport, Headers, Request, ReqwestTransport
+from codex_api.transport._core.messages import RawBody
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHUNKS = [b"event: a\n", "data: h\u00e9llo\u2028\n\n".encode(), b"data: \xff\n\n"]
+
+
+def request(url: str, body: bytes = b"{}") -> Request:
+    headers = Headers({"authorization": "Bearer secret", "accept": "text/event-stream"})
+    return Request(
+        method="POST", url=f"{url}/responses?sig=secret", headers=headers, body=RawBody(body)
+    )
+
+
+def streaming_script(*, is_whole: bool = True) -> list[Send | Hang]:
+    head = Send(sse_head({"x-request-id": "r1", "set-cookie": "a=secret"}))
+    sends: list[Send | Hang] = [head, *(Send(chunk(each)) for each in CHUNKS)]
+    return [*sends, Send(last_chunk())] if is_whole else [*sends, Hang()]
+
+
+def record(server: ScriptedServer, path: Path, chunks: int | None = None) -> list[bytes]:
+    """Read ``chunks`` chunks of a stream (all for None) and close it."""
+    transport = RecordingTransport(ReqwestTransport(), Cassette(path))
+    response = transport.stream(request(server.url))
+    got: list[bytes] = []
+    while chunks is None or len(got) < chunks:
+        data = response.read_chunk(5)
+        if data is None:
+            break
+        got.append(bytes(data))
+    response.close()
+    transport.close()
+    return got
+
+
+def test_a_stream_is_recorded_and_played_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with ScriptedServer([streaming_script()]) as server:
+        got = record(server, path)
+    assert b"".join(got) == b"".join(CHUNKS)
+
+    (exchange,) = load(path)
+    assert [each.data for each in exchange.chunks] == got
+    assert (exchange.status, exchange.ending) == (200, "clean")
+    with replay_server(path) as server:
+        reply = httpx2.post(f"{server.url}/responses")
+        assert reply.content == b"".join(CHUNKS)
+        assert reply.headers["x-request-id"] == "r1"
+
+
+def test_nothing_secret_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with ScriptedServer([streaming_script()]) as server:
+        record(server, path)
+
+    text = path.read_text(encoding="utf-8")
+    assert "secret" not in text
+    assert json.loads(text.splitlines()[0])["request"]["path"] == "/v1/responses"
+
+
+def test_a_stream_that_was_left_is_played_as_broken(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with ScriptedServer([streaming_script(is_whole=False)]) as server:
+        record(server, path, chunks=1)
+
+    assert load(path)[0].ending == "broken"
+    with replay_server(path) as server, pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.post(server.url)
+
+
+def test_whole_answers_are_recorded_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    answers = [[Send(http_response(503, "busy", {"retry-after": "1"}))], [Send(http_response(204))]]
+    transport = RecordingTransport(ReqwestTransport(), Cassette(path))
+    with ScriptedServer(answers) as server:
+        assert [transport.execute(request(server.url)).status for _ in answers] == [503, 204]
+    transport.close()
+
+    with replay_server(path) as server:
+        replies = [httpx2.post(server.url) for _ in range(2)]
+    assert [(reply.status_code, reply.text) for reply in replies] == [(503, "busy"), (204, "")]
+    assert replies[0].headers["retry-after"] == "1"
+
+
+@pytest.mark.anyio
+async def test_the_async_transport_records_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    transport = AsyncRecordingTransport(AsyncReqwestTransport(), Cassette(path))
+    async with ScriptedServer([streaming_script(), [Send(http_response(200, "x"))]]) as server:
+        response = await transport.stream(request(server.url))
+        while await response.read_chunk() is not None:
+            pass
+        await response.aclose()
+        await transport.execute(request(server.url))
+        await transport.aclose()
+
+    first, second = load(path)
+    assert first.body == b"".join(CHUNKS)
+    assert (second.body, second.ending) == (b"x", "clean")
+
+
+def test_times_are_kept_and_can_be_played(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    now = iter([0.0, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0])
+    cassette = Cassette(path, clock=lambda: next(now))
+    number = cassette.begin(request("http://x/v1"))
+    cassette.head(number, 200, Headers())
+    cassette.chunk(number, b"a")
+    cassette.chunk(number, b"b")
+    cassette.end(number, "clean")
+    cassette.end(number, "broken")
+
+    (exchange,) = load(path)
+    assert [each.after for each in exchange.chunks] == [0.25, 0.25]
+    assert exchange.ending == "clean"
+    with replay_server(path, is_timed=True) as server:
+        reply = httpx2.post(server.url)
+        assert reply.text == "ab"
+        assert reply.elapsed.total_seconds() >= 0.25
+
+
+def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"n":0,"request":{}}\n{"n":1,"text":"x"}\n')
+
+    with pytest.raises(ValueError, match=r"line 2 of a\.jsonl"):
+        load(path)
+
+
+def test_the_embedded_server_can_be_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    body = json.dumps({"model": "m", "input": "hi", "stream": True}).encode()
+    json_request = Request(
+        method="POST",
+        url="",
+        headers=Headers({"content-type": "application/json"}),
+        body=RawBody(body),
+    )
+    transport = RecordingTransport(ReqwestTransport(), Cassette(path))
+    with EmbeddedServer() as server:
+        server.play(scenarios.faulty(faults.commented()))
+        url = f"{server.url}/responses"
+        transport.execute(
+            Request(method="POST", url=url, headers=json_request.headers, body=json_request.body)
+        )
+    transport.close()
+
+    assert b": keep-alive\n\nevent: response.completed" in load(path)[0].body
