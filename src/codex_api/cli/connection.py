@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
@@ -29,6 +29,14 @@ _HELP = """no credentials found. Choose a provider with --provider:
   azure      set AZURE_OPENAI_API_KEY and give --base-url
   ollama, lmstudio   a server on this machine, no key
   embedded   a built-in server that answers without any model, no key"""
+
+
+class Endpoint(NamedTuple):
+    """What a client is made of."""
+
+    provider: Provider
+    auth: AuthProvider
+    timeouts: Timeouts
 
 
 @Parameter(name="*")
@@ -56,20 +64,32 @@ class Connection:
             AuthBuildError: There are no credentials for the provider.
             RequestBuildError: An option does not make sense.
         """
+        with (
+            self.endpoint() as end,
+            Client(end.provider, end.auth, timeouts=end.timeouts) as client,
+        ):
+            yield client
+
+    @contextmanager
+    def endpoint(self) -> Generator[Endpoint]:
+        """Find what a client of either front is made of, and open the embedded server.
+
+        Raises:
+            AuthBuildError: There are no credentials for the provider.
+            RequestBuildError: An option does not make sense.
+        """
         name = self.provider or self._found()
         timeouts = Timeouts(total=self.timeout)
         if name == "embedded":
             with _embedded() as base_url:
                 provider = Provider("Embedded", base_url, headers=self._headers())
-                with Client(provider, timeouts=timeouts) as client:
-                    yield client
+                yield Endpoint(provider, NoAuth(), timeouts)
             return
         provider, auth = self._chosen(name)
         if self.base_url is not None:
             provider = replace(provider, base_url=self.base_url)
         provider = replace(provider, headers={**provider.headers, **self._headers()})
-        with Client(provider, auth, timeouts=timeouts) as client:
-            yield client
+        yield Endpoint(provider, auth, timeouts)
 
     def _found(self) -> ProviderName:
         if any(os.environ.get(name, "").strip() for name in _KEY_VARIABLES) or self.base_url:
