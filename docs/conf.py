@@ -24,6 +24,8 @@ autoclass_content = "class"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+# A short name in an annotation may have several homes.
+suppress_warnings = ["ref.python"]
 # Annotations name types by where they are defined, which is private or foreign for many of them;
 # cross-references that a person wrote are still checked.
 nitpick_ignore_regex = [(r"py:(class|exc|obj|data|attr|meth|func|mod)", r".*")]

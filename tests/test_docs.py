@@ -39,7 +39,7 @@ def test_the_programs_of_a_page_run(
     names: dict[str, object] = {"__name__": "__main__"}
 
     with EmbeddedServer() as server:
-        monkeypatch.setattr(provider, "OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setattr(provider, "OPENAI_BASE_URL", server.url)
         for block in blocks(page):
             exec(compile(block, page, "exec"), names)  # noqa: S102 - that is the test
 

@@ -32,13 +32,13 @@ def run_python(code: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("package", ["", ".transport"])
-def test_type_checkers_see_the_modules_that_the_interpreter_imports(package: str) -> None:
+@pytest.mark.parametrize("package", ["", ".session", ".testing", ".transport"])
+def test_type_checkers_see_what_the_interpreter_imports(package: str) -> None:
     module = import_module(f"codex_api{package}")
     assert module.__file__ is not None
     tree = ast.parse(Path(module.__file__).read_text())
     seen = {
-        alias.asname or alias.name: statement.module.removeprefix(f"{module.__name__}.")
+        alias.asname or alias.name: import_module(statement.module)
         for block in tree.body
         if isinstance(block, ast.If)
         for statement in block.body
@@ -46,8 +46,9 @@ def test_type_checkers_see_the_modules_that_the_interpreter_imports(package: str
         for alias in statement.names
     }
 
-    assert seen == module._MODULES
     assert set(seen) == {name for name in module.__all__ if name != "__version__"}
+    for name, source in seen.items():
+        assert getattr(module, name) is getattr(source, name)
 
 
 def test_submodules_are_attributes() -> None:
