@@ -37,10 +37,20 @@ class Operation(Struct, Generic[T_co], frozen=True, kw_only=True):
 
 
 class CallContext(Struct, frozen=True, kw_only=True):
-    """What the calls of one client share."""
+    """What the calls of one client share.
+
+    Raises:
+        RequestBuildError: A header of the provider is illegal.
+    """
 
     provider: Provider
     timeouts: Timeouts = field(default_factory=Timeouts)
+    # The provider's headers, checked once.
+    base_headers: Headers = field(default_factory=Headers)
+
+    def __post_init__(self) -> None:
+        if not self.base_headers and self.provider.headers:
+            self.base_headers.merge(self.provider.headers)
 
     def request(
         self,
@@ -68,7 +78,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         Raises:
             RequestBuildError: A header is illegal or the URL cannot be built.
         """
-        headers = Headers(self.provider.headers)
+        headers = self.base_headers.copy()
         for layer in (extra_headers, id_headers, forced_headers):
             headers.merge(layer)
         return Request(

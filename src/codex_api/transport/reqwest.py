@@ -111,7 +111,7 @@ class _Engine:
             raise RequestBuildError(message) from exc
 
     def keep_cookies(self, url: str, headers: Headers) -> None:
-        if self._network.cloudflare_cookies:
+        if self._network.cloudflare_cookies and "set-cookie" in headers:
             cookie_jar.store(url, headers)
 
     def _built(self) -> Client:
@@ -155,7 +155,8 @@ class _Engine:
 
 def _wire_headers(request: Request, network: Network) -> list[tuple[str, str]]:
     pairs = list(request.headers.items())
-    if network.cloudflare_cookies and "cookie" not in request.headers:
+    secure = request.url.startswith("https:")
+    if secure and network.cloudflare_cookies and "cookie" not in request.headers:
         cookie = cookie_jar.header_for(request.url)
         if cookie is not None:
             pairs.append(("cookie", cookie))
@@ -201,7 +202,7 @@ def _reason(error: engine_errors.PyreqwestError) -> str:
 
 
 def _headers_of(response: EngineResponse) -> Headers:
-    return Headers.lenient(list(response.headers.items()))
+    return Headers.received(response.headers.items())
 
 
 class _AsyncStream:
@@ -267,8 +268,9 @@ class AsyncReqwestTransport:
             stream = await self._open(self._engine.request(request, whole=True, timeout=timeout))
             try:
                 body = await stream.read_all()
-            finally:
+            except BaseException:
                 await stream.aclose()
+                raise
         except TransportTimeoutError as exc:
             raise _named(exc, ends_at, timeout) from exc
         self._engine.keep_cookies(request.url, stream.headers)
@@ -495,8 +497,9 @@ class ReqwestTransport:
             stream = self._open(self._engine.request(request, whole=True, timeout=timeout), None)
             try:
                 body = stream.read_all()
-            finally:
+            except BaseException:
                 stream.close()
+                raise
         except TransportTimeoutError as exc:
             raise _named(exc, ends_at, timeout) from exc
         self._engine.keep_cookies(request.url, stream.headers)

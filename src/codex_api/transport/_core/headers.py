@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from codex_api.transport.errors import RequestBuildError
 
@@ -48,6 +49,18 @@ class Headers:
         for name, value in pairs:
             if _NAME.match(name) and not _BAD_VALUE.search(value):
                 headers._fields.setdefault(name.lower(), []).append(value)
+        return headers
+
+    @classmethod
+    def received(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
+        """Take over fields that an HTTP engine has parsed: legal, names in lower case."""
+        headers = cls()
+        fields = headers._fields
+        for name, value in pairs:
+            if name in fields:
+                fields[name].append(value)
+            else:
+                fields[name] = [value]
         return headers
 
     def __getitem__(self, name: str) -> str:
@@ -134,10 +147,17 @@ class Headers:
 
 
 def _checked(name: str, value: str) -> str:
+    lower = _lower(name)
+    if _BAD_VALUE.search(value):
+        message = f"illegal value for header {lower!r}: control characters are not allowed"
+        raise RequestBuildError(message)
+    return lower
+
+
+# The names in use are few and come again with every request.
+@lru_cache(maxsize=512)
+def _lower(name: str) -> str:
     if not _NAME.match(name):
         message = f"illegal header name: {name[:64]!r}"
-        raise RequestBuildError(message)
-    if _BAD_VALUE.search(value):
-        message = f"illegal value for header {name.lower()!r}: control characters are not allowed"
         raise RequestBuildError(message)
     return name.lower()
