@@ -30,11 +30,12 @@ class Headers:
     __slots__ = ("_fields",)
 
     def __init__(self, source: HeaderSource | Headers | None = None) -> None:
-        self._fields: dict[str, list[str]] = {}
+        # Tuples, so that a copy is one dictionary's copy: requests are copied at every attempt.
+        self._fields: dict[str, tuple[str, ...]] = {}
         if source is None:
             return
         if isinstance(source, Headers):
-            self._fields = {name: values.copy() for name, values in source._fields.items()}
+            self._fields = source._fields.copy()
         elif isinstance(source, Mapping):
             for name, value in source.items():
                 self.add(name, value)
@@ -48,7 +49,7 @@ class Headers:
         headers = cls()
         for name, value in pairs:
             if _NAME.match(name) and not _BAD_VALUE.search(value):
-                headers._fields.setdefault(name.lower(), []).append(value)
+                headers._append(name.lower(), value)
         return headers
 
     @classmethod
@@ -57,10 +58,7 @@ class Headers:
         headers = cls()
         fields = headers._fields
         for name, value in pairs:
-            if name in fields:
-                fields[name].append(value)
-            else:
-                fields[name] = [value]
+            fields[name] = (*fields[name], value) if name in fields else (value,)
         return headers
 
     def __getitem__(self, name: str) -> str:
@@ -110,7 +108,7 @@ class Headers:
         Raises:
             RequestBuildError: The name or value is not legal.
         """
-        self._fields[_checked(name, value)] = [value]
+        self._fields[_checked(name, value)] = (value,)
 
     def add(self, name: str, value: str) -> None:
         """Add one more value of ``name``.
@@ -118,7 +116,7 @@ class Headers:
         Raises:
             RequestBuildError: The name or value is not legal.
         """
-        self._fields.setdefault(_checked(name, value), []).append(value)
+        self._append(_checked(name, value), value)
 
     def remove(self, name: str) -> None:
         """Remove ``name`` if it is there."""
@@ -128,9 +126,7 @@ class Headers:
         """Lay ``other`` on top: each of its names replaces the whole list here."""
         if other is None:
             return
-        layer = other if isinstance(other, Headers) else Headers(other)
-        for name, values in layer._fields.items():
-            self._fields[name] = values.copy()
+        self._fields.update((other if isinstance(other, Headers) else Headers(other))._fields)
 
     def fill(self, other: HeaderSource | Headers | None) -> None:
         """Lay ``other`` below: only names that are absent here are taken."""
@@ -138,12 +134,16 @@ class Headers:
             return
         layer = other if isinstance(other, Headers) else Headers(other)
         for name, values in layer._fields.items():
-            if name not in self._fields:
-                self._fields[name] = values.copy()
+            self._fields.setdefault(name, values)
 
     def copy(self) -> Headers:
         """Give an independent copy."""
-        return Headers(self)
+        copied = Headers()
+        copied._fields = self._fields.copy()
+        return copied
+
+    def _append(self, name: str, value: str) -> None:
+        self._fields[name] = (*self._fields.get(name, ()), value)
 
 
 def _checked(name: str, value: str) -> str:
