@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 
 from codex_api._version import __version__
 from codex_api.cli import exit_codes
+from codex_api.cli.console import complain, notes
 from codex_api.transport.errors import CodexApiError
 
 if TYPE_CHECKING:
@@ -19,26 +20,38 @@ app = App(
     name="codex-api",
     help="Talk to the OpenAI Responses API and the Codex backend.",
     version=__version__,
+    suppress_keyboard_interrupt=False,
 )
-app.command("codex_api.cli.respond:respond", name="respond")
+app.command("codex_api.cli.respond:respond", name="respond", help="Stream one response.")
+app.command(
+    "codex_api.cli.realtime:realtime_app",
+    name="realtime",
+    help="Speak with a model, by WAV files or a browser.",
+)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; failures become one line on standard error and an exit code."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
-    console = Console(stderr=True, soft_wrap=True)
     try:
-        result = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:
+        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as exc:
+        complain(f"{exc} Try 'codex-api --help'.")
         return exit_codes.USAGE
     except KeyboardInterrupt:
-        console.print("interrupted", style="yellow")
+        notes().print("interrupted", style="yellow")
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us, such as `head`, has seen enough. Nothing may be flushed to it any more.
-        sys.stdout = None
+        _forget_output()
         return exit_codes.OK
     except CodexApiError as exc:
-        console.print(f"codex-api: {exc}", style="red", markup=False, highlight=False)
+        complain(str(exc))
         return exit_codes.exit_code(exc)
     return result if isinstance(result, int) else exit_codes.OK
+
+
+def _forget_output() -> None:
+    """Let what is still buffered go nowhere: whoever read us, such as `head`, has seen enough."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -52,7 +52,8 @@ class Connection:
     )
     api_version: Annotated[str | None, Parameter(help="Azure's api-version.")] = None
     header: Annotated[
-        tuple[str, ...], Parameter(help="One more 'name: value'; may be repeated.", negative="")
+        tuple[str, ...],
+        Parameter(help="One more 'name: value'; may be repeated.", negative="", show_default=False),
     ] = ()
     timeout: Annotated[float | None, Parameter(help="Seconds for the whole call.")] = None
 
@@ -79,6 +80,9 @@ class Connection:
             RequestBuildError: An option does not make sense.
         """
         name = self.provider or self._found()
+        if self.timeout is not None and not self.timeout > 0:
+            message = "--timeout must be more than 0 seconds"
+            raise RequestBuildError(message)
         timeouts = Timeouts(total=self.timeout)
         if name == "embedded":
             with _embedded() as base_url:
@@ -108,7 +112,7 @@ class Connection:
                 message = "--provider azure needs --base-url, such as https://NAME.openai.azure.com/openai"
                 raise RequestBuildError(message)
             azure = Provider.azure(self.base_url, api_version=self.api_version)
-            return azure, ApiKeyAuth.from_env(_AZURE_KEY)
+            return azure, ApiKeyAuth.from_env(_AZURE_KEY, header="api-key")
         return (Provider.ollama() if name == "ollama" else Provider.lm_studio()), NoAuth()
 
     def _key_auth(self) -> AuthProvider:
@@ -168,7 +172,7 @@ def auth_from_file(path: Path) -> AuthProvider:
 @contextmanager
 def _embedded() -> Generator[str]:
     try:
-        from codex_api.testing.server import EmbeddedServer  # noqa: PLC0415 - another extra
+        from codex_api.testing.server import EmbeddedServer  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as exc:
         if exc.name not in {"starlette", "uvicorn"}:
             raise

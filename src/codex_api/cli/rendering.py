@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 import msgspec
-from rich.console import Console
-from rich.live import Live
-from rich.markdown import Markdown
 
-from codex_api import events
+from codex_api import events, items
+from codex_api.cli.console import printable
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from codex_api.cli.answer_view import AnswerView
     from codex_api.events import ResponseEvent
-    from codex_api.rate_limits import RateLimitSnapshot, RateLimitWindow
+    from codex_api.items import ResponseItem
+    from codex_api.transport.errors import CodexApiError
+
+_REASONING_STYLE = "dim italic"
+_NOTE_STYLE = "cyan"
 
 
 class Printer(Protocol):
@@ -25,8 +28,8 @@ class Printer(Protocol):
         """Show one event at once."""
         ...
 
-    def summary(self, console: Console, limits: RateLimitSnapshot | None) -> None:
-        """Show what the response cost and what is left."""
+    def failed(self, error: CodexApiError) -> None:
+        """Show what the response ended with, where the form of the output has a place for it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -42,16 +45,26 @@ class Printer(Protocol):
 def printer_for(out: TextIO, *, json_lines: bool) -> Printer:
     """Choose by where the output goes: rendered on a terminal, plain text elsewhere."""
     if json_lines:
-        return _JsonLines(out)
-    return _Rendered(out) if out.isatty() else _Plain(out)
+        return JsonLines(out)
+    is_terminal = out.isatty()
+    if is_terminal:
+        from rich.console import Console  # noqa: PLC0415 - a pipe needs none of it
+
+        console = Console(file=out, highlight=False)
+        if not console.is_dumb_terminal and not console.legacy_windows:
+            from codex_api.cli.answer_view import AnswerView  # noqa: PLC0415 - the same
+
+            return MarkdownAnswer(AnswerView(out, console))
+    return PlainText(out, is_terminal=is_terminal)
 
 
-class _Plain:
-    """Text as it comes."""
+class PlainText:
+    """The answer's text, exactly as it comes, and a line for each tool call."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, is_terminal: bool = False) -> None:
         self._out = out
-        self._usage: events.Completed | None = None
+        self._is_terminal = is_terminal
+        self._at_start = True
 
     def __enter__(self) -> Self:
         return self
@@ -62,77 +75,76 @@ class _Plain:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._finish()
+        if not isinstance(exc, BrokenPipeError):
+            self._end_line()
 
     def show(self, event: ResponseEvent) -> None:
+        """Write what there is of text in it."""
         match event:
             case events.OutputTextDelta(delta) | events.RefusalDelta(delta):
-                self._text(delta)
-            case events.Completed():
-                self._usage = event
+                self._write(delta)
             case events.OutputItemDone(item):
-                self._item(item)
+                note = call_note(item)
+                if note is not None:
+                    self._end_line()
+                    self._write(note + "\n")
             case _:
                 pass
 
-    def _item(self, item: object) -> None:
-        name = getattr(item, "name", None)
-        arguments = getattr(item, "arguments", None) or getattr(item, "input", None)
-        if name is not None and arguments is not None:
-            self._text(f"\n[{name}] {arguments}\n")
+    def failed(self, error: CodexApiError) -> None:
+        """Say nothing: it goes to standard error."""
 
-    def _text(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+    def _write(self, text: str) -> None:
+        if text:
+            self._out.write(printable(text) if self._is_terminal else text)
+            self._out.flush()
+            self._at_start = text.endswith("\n")
 
-    def _finish(self) -> None:
-        self._text("\n")
-
-    def summary(self, console: Console, limits: RateLimitSnapshot | None) -> None:
-        usage = self._usage.token_usage if self._usage else None
-        parts: list[str] = []
-        if usage is not None:
-            parts.append(
-                f"tokens: {usage.input_tokens} in ({usage.cached_input_tokens} cached), "
-                f"{usage.output_tokens} out ({usage.reasoning_output_tokens} reasoning)"
-            )
-        if limits is not None:
-            parts += [
-                _window(name, window)
-                for name, window in (("primary", limits.primary), ("secondary", limits.secondary))
-                if window is not None
-            ]
-        if parts:
-            console.print("; ".join(parts), style="dim")
+    def _end_line(self) -> None:
+        if not self._at_start:
+            self._write("\n")
 
 
-def _window(name: str, window: RateLimitWindow) -> str:
-    span = f" of {window.window_minutes} min" if window.window_minutes else ""
-    return f"{name} limit{span}: {window.used_percent:g} % used"
+class MarkdownAnswer:
+    """The answer rendered, the summary of its reasoning before it, dimmed."""
 
-
-class _Rendered(_Plain):
-    """Markdown, redrawn while it grows."""
-
-    def __init__(self, out: TextIO) -> None:
-        super().__init__(out)
-        self._shown = ""
-        self._live = Live(console=Console(file=out), auto_refresh=True, vertical_overflow="visible")
+    def __init__(self, view: AnswerView) -> None:
+        self._view = view
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._view.start()
         return self
 
-    def _text(self, text: str) -> None:
-        self._shown += text
-        self._live.update(Markdown(self._shown))
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._view.close()
 
-    def _finish(self) -> None:
-        self._live.stop()
+    def show(self, event: ResponseEvent) -> None:
+        """Add it to the view, if it has something to show."""
+        match event:
+            case events.OutputTextDelta(delta) | events.RefusalDelta(delta):
+                self._view.write(delta)
+            case events.ReasoningSummaryDelta(delta):
+                self._view.write(delta, _REASONING_STYLE)
+            case events.ReasoningSummaryPartAdded():
+                self._view.write("\n\n", _REASONING_STYLE)
+            case events.OutputItemDone(item):
+                note = call_note(item)
+                if note is not None:
+                    self._view.write_line(note, _NOTE_STYLE)
+            case _:
+                pass
+
+    def failed(self, error: CodexApiError) -> None:
+        """Say nothing: it goes to standard error."""
 
 
-class _JsonLines:
-    """One JSON object a line."""
+class JsonLines:
+    """One JSON object a line, items and unknown events as the server sent them."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -146,11 +158,51 @@ class _JsonLines:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._out.flush()
+        """Leave the file open."""
 
     def show(self, event: ResponseEvent) -> None:
-        self._out.write(msgspec.json.encode(event, enc_hook=str).decode() + "\n")
+        """Write it as one line."""
+        self._line(event_json(event))
+
+    def failed(self, error: CodexApiError) -> None:
+        """Write a last line that says why there is no more."""
+        facts = {
+            "name": type(error).__name__,
+            "message": str(error),
+            "status": error.status,
+            "request_id": error.request_id,
+            "retryable": error.retryable,
+            "retry_after": error.retry_after,
+        }
+        self._line(msgspec.json.encode({"type": "error", "error": facts}))
+
+    def _line(self, data: bytes) -> None:
+        self._out.write(data.decode() + "\n")
         self._out.flush()
 
-    def summary(self, console: Console, limits: RateLimitSnapshot | None) -> None:
-        """Say nothing: the lines have it."""
+
+def event_json(event: ResponseEvent) -> bytes:
+    """Give an event as JSON in one line; what came as an item is given as it came."""
+    value: Any = event
+    match event:
+        case events.OtherEvent(_, raw):
+            value = raw
+        case events.OutputItemAdded(item, raw) | events.OutputItemDone(item, raw):
+            # A raw form that is missing was made here, by a program that plays events.
+            value = {"type": type(event).__struct_config__.tag, "item": raw if bytes(raw) else item}
+        case _:
+            pass
+    encoded = msgspec.json.encode(value, enc_hook=str)
+    # Exact bytes may hold line breaks between their tokens; within a string JSON has none.
+    return encoded.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def call_note(item: ResponseItem) -> str | None:
+    """Give one line about an item that calls a tool, or None for another one."""
+    match item:
+        case items.FunctionCall():
+            return f"[{item.name}] {item.arguments}"
+        case items.CustomToolCall():
+            return f"[{item.name}] {item.input}"
+        case _:
+            return None
