@@ -27,11 +27,11 @@ class Clock(Protocol):
         """Give a number uniform in [0, 1)."""
         ...
 
-    def sleep(self, delay: float) -> None:
+    def sleep(self, delay: float, /) -> None:
         """Wait ``delay`` seconds in blocking code."""
         ...
 
-    async def sleep_async(self, delay: float) -> None:
+    async def sleep_async(self, delay: float, /) -> None:
         """Wait ``delay`` seconds under asyncio."""
         ...
 

@@ -75,7 +75,7 @@ def policy(**changes: object) -> CallPolicy:
         wall_clock=lambda: 1_700_000_000.0,
         draw=lambda: 0.5,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]  # names are checked by replace
+    return replace(base, **changes)
 
 
 def sent(flow: Flow[object], effect: Effect) -> Send:
