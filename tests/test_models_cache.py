@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from codex_api._core.calls import CallSettings
 from codex_api._core.operation import CallContext
@@ -53,7 +54,7 @@ class Listing:
         settings = CallSettings(context=CONTEXT, clock=SystemClock(), telemetry=None)
         policy = settings.unary_policy(None, frozenset())
         provider = CONTEXT.provider
-        plain = replace(policy, retry=replace(provider.retry, max_attempts=0))
+        plain = replace(policy, retry=dataclasses.replace(provider.retry, max_attempts=0))
         self.flow = list_cached(CONTEXT, cache, plain, client_version=client_version)
         self.sent: list[Headers] = []
 

@@ -11,9 +11,9 @@ from codex_api._core.calls import CallSettings
 from codex_api._core.compaction import (
     compact,
     compacted,
-    compaction_call,
     compaction_options,
     compaction_request,
+    compaction_settings,
     falls_back,
     pause_before_retry,
     resolved_timeout,
@@ -226,10 +226,11 @@ def test_a_trigger_that_is_there_is_not_doubled() -> None:
 
 
 def test_a_compaction_by_stream_has_the_same_limit() -> None:
-    call = compaction_call(CONTEXT, INPUT, ResponsesOptions(), None, None)
+    settings = CallSettings(context=CONTEXT, clock=SystemClock(), telemetry=None)
 
-    assert call.total_timeout == 1200.0
-    assert call.request.url == "https://h/v1/responses"
+    assert compaction_settings(settings, None).context.timeouts.total == 1200.0
+    assert compaction_settings(settings, 3.0).context.timeouts.total == 3.0
+    assert settings.context.timeouts.total is None
 
 
 def test_by_stream_the_users_messages_are_kept_before_the_compaction() -> None:

@@ -321,6 +321,16 @@ def test_a_handshake_can_be_refused(server: EmbeddedServer, status: int) -> None
     assert json.loads(response.body or b"")["error"]["message"] == "No."
 
 
+def test_pings_are_sent_while_nothing_else_is(server: EmbeddedServer) -> None:
+    server.play(scenarios.faulty(faults.comments_only(0.005, after=2)))
+    with open_socket(server) as socket:
+        pinged = threading.Event()
+        socket.protocol.logger = PingWatch(pinged)
+        send(socket, user("a"))
+
+        assert pinged.wait(5)
+
+
 def test_a_handshake_needs_the_key() -> None:
     with EmbeddedServer(api_key="right") as server:
         with pytest.raises(websockets.exceptions.InvalidStatus) as caught:

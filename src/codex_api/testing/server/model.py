@@ -4,6 +4,7 @@ Equal conversations give equal answers. The answer says in words what the reques
 person sees at once whether a history, an image or a tool arrived. What it obeys:
 
 - a compaction trigger at the end: the conversation is compacted;
+- its own answer at the end: there is nothing to add;
 - tool outputs at the end: they are told back;
 - "refuse" in the prompt: a refusal;
 - the name of a tool, or "use the tool": a call, as far as ``tool_choice`` lets it;
@@ -39,7 +40,15 @@ def answer(request: ResponseRequest) -> list[Output]:
     """Decide what to put out for ``request``, whose input is the whole conversation."""
     if request.input and item_type(request.input[-1]) == "compaction_trigger":
         return [Compacted(seal(request.input))]
+    if _ends_with_an_answer(request.input):
+        return []
     return [*_reasoning(request), *_outcome(request)]
+
+
+def _ends_with_an_answer(items: list[JsonObject]) -> bool:
+    """Tell a client that kept the answer and lost only the end of the stream."""
+    last = items[-1] if items else {}
+    return item_type(last) == "message" and last.get("role") == "assistant"
 
 
 def _outcome(request: ResponseRequest) -> list[Output]:
