@@ -21,11 +21,10 @@ def test_the_marker_chooses_settings(codex_server):
 """
 
 
-def test_the_plugin_lends_a_server_and_declares_its_marker(tmp_path: Path) -> None:
+def test_the_installed_plugin_lends_a_server_and_declares_its_marker(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
-    plugin = ["-p", "codex_api.testing.pytest_plugin"]
     flags = ["-p", "no:cacheprovider", "--strict-markers", "-W", "error", "-q"]
-    command = [sys.executable, "-m", "pytest", *plugin, *flags, str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *flags, str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
 
     assert (done.returncode, done.stdout.strip().splitlines()[-1][:8]) == (0, "2 passed")

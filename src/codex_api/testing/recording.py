@@ -91,6 +91,9 @@ class Journal:
             self._requests.append(request)
             self._changed.notify_all()
 
+    def __len__(self) -> int:
+        return len(self._requests)
+
     def snapshot(self) -> list[RecordedRequest]:
         """Give a copy of the list."""
         with self._changed:

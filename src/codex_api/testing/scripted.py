@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Script: TypeAlias = Sequence[Action]
 
 EXHAUSTED_STATUS = 418
+# Tests open a thousand streams at once.
+BACKLOG = 2048
 
 
 class ScriptedServer:
@@ -179,6 +181,7 @@ class ScriptedServer:
             self._host,
             0,
             ssl=self._ssl_context,
+            backlog=BACKLOG,
             family=socket.AF_INET6 if ":" in self._host else socket.AF_INET,
         )
         self._port = self._listener.sockets[0].getsockname()[1]

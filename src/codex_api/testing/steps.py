@@ -39,7 +39,7 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """Send a comment over SSE; a WebSocket has nothing of the kind that an application can send."""
+    """Send a sign of life that is no event: a comment over SSE, a ping over a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)

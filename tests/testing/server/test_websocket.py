@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -27,9 +29,27 @@ def server() -> Iterator[EmbeddedServer]:
         yield server
 
 
-def open_socket(server: EmbeddedServer, **headers: str) -> ClientConnection:
+class PingWatch(logging.Handler):
+    """Sees a ping in the log of the client, which answers it without telling anybody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pinged = threading.Event()
+        self.logger = logging.Logger("pings", logging.DEBUG)  # noqa: LOG001 - shared with nobody
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("< PING"):
+            self.pinged.set()
+
+
+def open_socket(
+    server: EmbeddedServer, watch: PingWatch | None = None, **headers: str
+) -> ClientConnection:
     url = server.url.replace("http", "ws", 1) + "/responses"
-    return connect(url, additional_headers=headers, close_timeout=1)
+    return connect(
+        url, additional_headers=headers, close_timeout=1, logger=watch.logger if watch else None
+    )
 
 
 def user(text: str) -> dict[str, Any]:
@@ -323,12 +343,14 @@ def test_a_handshake_can_be_refused(server: EmbeddedServer, status: int) -> None
 
 def test_pings_are_sent_while_nothing_else_is(server: EmbeddedServer) -> None:
     server.play(scenarios.faulty(faults.comments_only(0.005, after=2)))
-    with open_socket(server) as socket:
-        pinged = threading.Event()
-        socket.protocol.logger = PingWatch(pinged)
+    watch = PingWatch()
+    with open_socket(server, watch) as socket:
         send(socket, user("a"))
+        # The client reads on, and sees pings, only when its messages are taken from it.
+        while json.loads(socket.recv(timeout=5))["type"] != "response.in_progress":
+            pass
 
-        assert pinged.wait(5)
+        assert watch.pinged.wait(5)
 
 
 def test_a_handshake_needs_the_key() -> None:

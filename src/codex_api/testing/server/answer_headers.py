@@ -47,7 +47,7 @@ def turn_state_header(state: ServerState, request: RecordedRequest) -> dict[str,
 
 def used_percent(state: ServerState) -> float:
     """Give the used part of the primary window: half a percent for each request."""
-    return min(0.5 * len(state.journal.snapshot()), 100.0)
+    return min(0.5 * len(state.journal), 100.0)
 
 
 def codex_limit_headers(state: ServerState) -> dict[str, str]:
@@ -69,7 +69,7 @@ def codex_limit_headers(state: ServerState) -> dict[str, str]:
 
 def api_limit_headers(state: ServerState) -> dict[str, str]:
     """Give the ``x-ratelimit-*`` limits of the public API."""
-    used = len(state.journal.snapshot())
+    used = len(state.journal)
     return {
         "x-ratelimit-limit-requests": str(REQUESTS_PER_MINUTE),
         "x-ratelimit-remaining-requests": str(max(REQUESTS_PER_MINUTE - used, 0)),

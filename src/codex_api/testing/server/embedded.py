@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from codex_api.testing.loop_thread import LoopThread
 from codex_api.testing.server.app import create_app
@@ -30,13 +32,33 @@ MAX_HEAD_BYTES = 1 << 20
 _LAST_WORDS = 1.0
 
 
+# The application reaches below ASGI: it breaks connections on purpose and sends pings. What it
+# needs for that comes in the state of each request's scope.
+_connection_numbers = itertools.count()
+
+
 class ConnectionProtocol(H11Protocol):
-    """Hands the transport to the application, which breaks connections on purpose."""
+    """Lends the application the transport."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Put the transport where the scope of each request takes its state from."""
-        self.app_state = {**self.app_state, "transport": transport}
+        """Put the transport and the number of the connection into the state."""
+        number = next(_connection_numbers)
+        self.app_state = {**self.app_state, "transport": transport, "connection": number}
         super().connection_made(transport)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Lends the application a way to send pings."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Put the way into the state."""
+        self.app_state = {**self.app_state, "ping": self._ping}
+        super().connection_made(transport)
+
+    def _ping(self) -> None:
+        if not self.transport.is_closing():
+            self.conn.send_ping(b"")
+            self.transport.write(b"".join(self.conn.data_to_send()))
 
 
 class EmbeddedServer:
@@ -74,7 +96,7 @@ class EmbeddedServer:
         config = uvicorn.Config(
             create_app(state=self.state, extra_routes=extra_routes),
             http=ConnectionProtocol,
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             loop="asyncio",
             lifespan="off",
             log_config=None,

@@ -42,6 +42,27 @@ _REQUIRED: dict[str, dict[str, type]] = {
     "context_compaction": {},
     "additional_tools": {"role": str, "tools": list},
     "item_reference": {"id": str},
+    # Known to the public API, and taken as they are.
+    **{
+        kind: {}
+        for kind in (
+            "apply_patch_call",
+            "apply_patch_call_output",
+            "code_interpreter_call",
+            "computer_call",
+            "computer_call_output",
+            "configuration_update",
+            "file_search_call",
+            "mcp_approval_request",
+            "mcp_approval_response",
+            "mcp_call",
+            "mcp_list_tools",
+            "program",
+            "program_output",
+            "shell_call",
+            "shell_call_output",
+        )
+    },
 }
 
 _PARTS: dict[str, dict[str, type]] = {

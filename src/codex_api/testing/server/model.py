@@ -76,7 +76,7 @@ def _reasoning(request: ResponseRequest) -> list[Output]:
         if wanted["summary"] == "concise":
             summaries = summaries[:1]
     sealed = "reasoning.encrypted_content" in (request.body.get("include") or ())
-    return [Reasoning(summaries, seal(request.input) if sealed else None)]
+    return [Reasoning(summaries, seal(request.input[-1:]) if sealed else None)]
 
 
 def _trailing_results(items: list[JsonObject]) -> list[JsonObject]:

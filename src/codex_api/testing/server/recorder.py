@@ -5,7 +5,7 @@ Blobs are the exception: their bodies are left to the endpoint, which streams th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
@@ -33,7 +33,6 @@ class Recorder:
     def __init__(self, app: ASGIApp, state: ServerState) -> None:
         self._app = app
         self._state = state
-        self._connections: dict[Any, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -77,8 +76,6 @@ class Recorder:
 
     def _record(self, scope: Scope, body: bytes) -> RecordedRequest:
         query = scope["query_string"].decode("latin-1")
-        transport = scope.setdefault("state", {}).get("transport")
-        number = self._connections.setdefault(transport, len(self._connections))
         request = RecordedRequest(
             method=scope["method"],
             target=scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
@@ -87,7 +84,7 @@ class Recorder:
                 for name, value in scope["headers"]
             ],
             body=body,
-            connection=number,
+            connection=scope.setdefault("state", {}).get("connection", 0),
         )
         self._state.journal.add(request)
         return request

@@ -40,13 +40,19 @@ COMPACT_KEYS = frozenset(
     }
 )
 RESPONSE_KEYS = COMPACT_KEYS | {
+    "access_programs",
     "background",
+    "background_options",
     "client_metadata",
+    "context_management",
     "conversation",
+    "image",
     "include",
     "max_output_tokens",
     "max_tool_calls",
     "metadata",
+    "moderation",
+    "prompt",
     "prompt_cache_retention",
     "safety_identifier",
     "store",

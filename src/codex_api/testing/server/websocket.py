@@ -25,7 +25,17 @@ from codex_api.testing.server.items import item_type
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.state import Disconnect, previous_not_found
 from codex_api.testing.server.validation import FRAME_KEYS, parse_response_request
-from codex_api.testing.steps import Binary, CloseFrame, End, Event, Hang, Hold, Pause, Raw
+from codex_api.testing.steps import (
+    Binary,
+    CloseFrame,
+    End,
+    Event,
+    Hang,
+    Hold,
+    KeepAlive,
+    Pause,
+    Raw,
+)
 from codex_api.testing.wire import compact_json
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from codex_api.testing.scenarios import Scenario
     from codex_api.testing.server.state import ServerState
     from codex_api.testing.server.validation import ResponseRequest
+    from codex_api.testing.steps import Step
     from codex_api.testing.wire import JsonObject
 
 TURN_STATE = "x-codex-turn-state"
@@ -204,26 +215,33 @@ class ResponsesSocket:
 
     async def _play(self, generation: Generation, scenario: Scenario) -> None:
         for step in generation.steps(scenario):
-            match step:
-                case Event(payload):
-                    if payload.get("type") in TERMINAL_TYPES:
-                        self._finish(generation, scenario, payload)
-                    await self._send_text(compact_json(payload))
-                    self._sent.append(str(payload.get("type")))
-                case Raw(data):
-                    await self._send_text(data)
-                case Binary(data):
-                    await self._socket.send_bytes(data)
-                case Pause() | Hold() | Hang():
-                    await wait_out(step)
-                case CloseFrame(code, reason):
-                    await self._socket.close(code, reason)
-                case End("clean"):
-                    await self._socket.close(1000)
-                case End(how):
-                    await break_connection(self._socket.scope, is_reset=how == "reset")
-                case _:
-                    pass
+            if isinstance(step, Event) and step.payload.get("type") in TERMINAL_TYPES:
+                self._finish(generation, scenario, step.payload)
+            await self._step(step)
+
+    async def _step(self, step: Step) -> None:
+        match step:
+            case Event(payload):
+                await self._send_text(compact_json(payload))
+                self._sent.append(str(payload.get("type")))
+            case Raw(data):
+                await self._send_text(data)
+            case Binary(data):
+                await self._socket.send_bytes(data)
+            case KeepAlive():
+                self._socket.state.ping()
+            case Pause() | Hold() | Hang():
+                await wait_out(step)
+            case CloseFrame(code, reason):
+                await self._socket.close(code, reason)
+            case End(how):
+                await self._end(how)
+
+    async def _end(self, how: str) -> None:
+        if how == "clean":
+            await self._socket.close(1000)
+        else:
+            await break_connection(self._socket.scope, is_reset=how == "reset")
 
     async def _send_text(self, data: bytes) -> None:
         await self._socket.send_text(data.decode())
