@@ -8,7 +8,11 @@ from codex_api import items
 
 
 def test_the_exports_are_sorted_and_complete() -> None:
-    public = {name for name in vars(items) if not name.startswith("_") and name != "annotations"}
+    public = {
+        name
+        for name in vars(items)
+        if name.isidentifier() and not name.startswith("_") and name != "annotations"
+    }
 
     assert items.__all__ == sorted(items.__all__)
     assert set(items.__all__) == public

@@ -1,8 +1,9 @@
 """HTTP over ``pyreqwest``, for asyncio and for blocking code. The only file that imports it.
 
-Both fronts use the engine's async client. The blocking one drives the engine's coroutines itself
-(``_Driver``), since the engine's own blocking client cannot be interrupted: neither a signal nor a
-deadline nor a close from another thread ends its wait for a silent server (docs/adr/0002).
+Both fronts use the engine's async client. The blocking one drives the engine's coroutines itself,
+through ``BlockingDriver``, since the engine's own blocking client cannot be interrupted: neither a
+signal nor a deadline nor a close from another thread ends its wait for a silent server
+(docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -10,14 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-
-# What asyncio offers to whoever implements an event loop.
-from asyncio.events import (
-    _get_running_loop,  # pyright: ignore[reportPrivateUsage]  # see above
-    _set_running_loop,  # pyright: ignore[reportPrivateUsage]  # see above
-)
 from datetime import timedelta
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyreqwest import exceptions as engine_errors
@@ -27,6 +21,7 @@ from pyreqwest.proxy import ProxyBuilder
 from codex_api.transport import cookie_jar
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Response, StreamedBody
+from codex_api.transport.blocking import BlockingDriver
 from codex_api.transport.errors import (
     ClientStateError,
     ConnectTimeoutError,
@@ -329,75 +324,15 @@ def _bounded(body: bytearray, chunk: Bytes) -> bytes:
     return chunk.to_bytes()
 
 
-class _Driver:
-    """Runs the engine's coroutines in a blocking thread.
-
-    The engine wakes whoever waits through two methods of the running event loop, both of which it
-    finds here: ``create_future``, whose result only has to yield once, and
-    ``call_soon_threadsafe``, which here puts into a queue. Waiting on that queue ends with a
-    deadline or a signal. A wake-up too many costs one more look, nothing else.
-    """
-
-    __slots__ = ("_future", "_wait", "call_soon_threadsafe", "stopped")
-
-    def __init__(self) -> None:
-        self.stopped = False
-        wakeups: SimpleQueue[object] = SimpleQueue()
-        self._wait = wakeups.get
-        self.call_soon_threadsafe = wakeups.put
-        self._future: list[object] = [self]
-
-    def create_future(self) -> list[object]:
-        return self._future
-
-    def stop(self) -> None:
-        """End the wait that another thread is in: it raises ``ClientStateError``."""
-        self.stopped = True
-        self.call_soon_threadsafe(None)
-
-    def advance(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
-        """Run ``coroutine`` to its end, or raise ``Empty`` after ``timeout`` seconds.
-
-        After ``Empty`` or a signal the coroutine is left as it is: advance it again, or close it.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        send = coroutine.send
-        while True:
-            outer = _get_running_loop()
-            _set_running_loop(self)  # type: ignore[arg-type]  # two methods are all it needs
-            try:
-                yielded = send(None)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            finally:
-                _set_running_loop(outer)
-            if self.stopped:
-                raise ClientStateError(_STREAM_CLOSED)
-            if yielded is None:  # woken while it looked
-                continue
-            if deadline is None:
-                self._wait()
-            else:
-                left = deadline - time.monotonic()
-                self._wait(timeout=left) if left > 0 else self._wait(block=False)
-
-    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Run ``coroutine`` to its end; whatever cuts it short cancels it.
-
-        Raises:
-            TransportTimeoutError: ``timeout`` seconds have passed.
-            TransportError: What the engine raised.
-        """
-        try:
-            return self.advance(coroutine, timeout)
-        except Empty:
-            message = f"no complete answer within {timeout} s"
-            raise TransportTimeoutError(message) from None
-        except engine_errors.PyreqwestError as exc:
-            raise _translated(exc) from exc
-        finally:
-            coroutine.close()
+def _run(
+    coroutine: Coroutine[Any, Any, T],
+    timeout: float | None = None,
+    driver: BlockingDriver | None = None,
+) -> T:
+    try:
+        return (driver or BlockingDriver()).run(coroutine, timeout)
+    except engine_errors.PyreqwestError as exc:
+        raise _translated(exc) from exc
 
 
 class _Stream:
@@ -415,7 +350,9 @@ class _Stream:
         "status",
     )
 
-    def __init__(self, driver: _Driver, entered: StreamRequest, response: EngineResponse) -> None:
+    def __init__(
+        self, driver: BlockingDriver, entered: StreamRequest, response: EngineResponse
+    ) -> None:
         self._driver = driver
         self._entered: StreamRequest | None = entered
         self._response = response
@@ -434,9 +371,6 @@ class _Stream:
         try:
             chunk = self._driver.advance(coroutine, timeout)
             self._pending = None
-        except Empty:
-            message = f"no data within {timeout} s"
-            raise TransportTimeoutError(message) from None
         except engine_errors.PyreqwestError as exc:
             self._pending = None
             raise _translated(exc) from exc
@@ -448,9 +382,9 @@ class _Stream:
 
     def read_all(self) -> bytes:
         if _is_short(self.headers):
-            return self._driver.run(self._response.bytes()).to_bytes()
+            return _run(self._response.bytes(), driver=self._driver).to_bytes()
         body = bytearray()
-        while (chunk := self._driver.run(self._read())) is not None:
+        while (chunk := _run(self._read(), driver=self._driver)) is not None:
             body += _bounded(body, chunk)
         return bytes(body)
 
@@ -467,7 +401,7 @@ class _Stream:
             self._pending = None
         entered, self._entered = self._entered, None
         if entered is not None:
-            _Driver().run(entered.__aexit__(None, None, None))
+            _run(entered.__aexit__(None, None, None))
 
 
 class ReqwestTransport:
@@ -512,11 +446,11 @@ class ReqwestTransport:
         return stream
 
     def _open(self, entered: StreamRequest, timeout: float | None) -> _Stream:
-        driver = _Driver()
-        return _Stream(driver, entered, driver.run(entered.__aenter__(), timeout))
+        driver = BlockingDriver()
+        return _Stream(driver, entered, _run(entered.__aenter__(), timeout, driver))
 
     def close(self) -> None:
         """Close idle connections and refuse further requests."""
         client = self._engine.take()
         if client is not None:
-            _Driver().run(client.close())
+            _run(client.close())
