@@ -96,9 +96,10 @@ class PlainText:
 
     def _write(self, text: str) -> None:
         if text:
+            # First of all: Ctrl-C may come as soon as the text is out.
+            self._at_start = text.endswith("\n")
             self._out.write(printable(text) if self._is_terminal else text)
             self._out.flush()
-            self._at_start = text.endswith("\n")
 
     def _end_line(self) -> None:
         if not self._at_start:

@@ -1,0 +1,107 @@
+"""What surrounds the commands: help, exit codes, signals, pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codex_api import __version__
+from codex_api.cli import main
+from codex_api.testing.actions import Hang, Send
+from codex_api.testing.scripted import ScriptedServer
+from codex_api.testing.wire import chunk, sse_event, sse_head
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULE = [sys.executable, "-m", "codex_api"]
+PROGRAM = [os.path.join(os.path.dirname(sys.executable), "codex-api")]  # noqa: PTH118, PTH120
+DELTA = {"type": "response.output_text.delta", "delta": "Hi"}
+STALLED = [Send(sse_head()), Send(chunk(sse_event(DELTA))), Hang()]
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)  # noqa: S603 - our own
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "respond" in capsys.readouterr().out
+
+
+def test_no_arguments_are_a_wish_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "respond" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nonsense"]) == 2
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_a_person_without_a_key_is_told_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["respond", "hi"]) == 3
+    err = capsys.readouterr().err
+    assert "OPENAI_API_KEY" in err
+    assert "embedded" in err
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "codex_api.cli.app", raising=False)
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+
+    assert main(["respond", "hi"]) == 2
+    assert "codex-api[cli]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", [MODULE, PROGRAM], ids=["module", "script"])
+def test_both_ways_to_start_it_are_the_same(program: list[str]) -> None:
+    with started([*program, "--version"]) as run:
+        out, err = run.communicate(timeout=10)
+
+    assert (run.returncode, out, err) == (0, f"{__version__}\n", "")
+
+
+def test_an_interrupt_closes_the_connection_and_says_so_once() -> None:
+    with ScriptedServer([STALLED]) as server:
+        command = [*MODULE, "respond", "hi", "--base-url", server.url]
+        with started(command) as program:
+            assert program.stdout is not None
+            assert program.stderr is not None
+            assert program.stdout.read(2) == "Hi"
+            program.send_signal(signal.SIGINT)
+            server.wait_for_disconnect()
+            rest, err = program.communicate(timeout=10)
+
+    assert (program.returncode, rest, err) == (130, "\n", "interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    command = [*MODULE, "respond", "count to 20000", "--provider", "embedded"]
+    with started(command) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stdout.read(3) == "1 2"
+        program.stdout.close()
+        err = program.stderr.read()
+        program.wait(timeout=10)
+
+    assert (program.returncode, err) == (0, "")
