@@ -30,6 +30,7 @@ def make(schema: dict[str, Any], prompt: str = "") -> Any:
         ({"type": "string", "minLength": 9}, "value...."),
         ({"type": "string", "maxLength": 3}, "val"),
         ({"type": "string", "pattern": "^[0-9]{3}$"}, "123"),
+        ({"type": "string", "pattern": "(?<unfinished"}, "value"),
         ({"type": "string", "format": "date"}, "2026-01-02"),
         ({"type": ["string", "null"]}, "value"),
         ({"type": "array", "items": {"const": 1}}, [1]),

@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_api.testing.wire import JsonObject
 
 MAX_DEPTH = 6
@@ -100,12 +102,9 @@ class SchemaInstances:
     def _string(self, schema: JsonObject, name: str) -> str:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
-        pattern = schema.get("pattern")
+        fits = _matcher(schema.get("pattern"))
         candidates = [self._named(name), self._quoted(), gist(self._prompt), name, *_TRIES]
-        text = next(
-            (each for each in candidates if each and (not pattern or re.search(pattern, each))),
-            name,
-        )
+        text = next((each for each in candidates if each and fits(each)), name)
         text = text.ljust(schema.get("minLength", 0), ".")
         return text[: schema.get("maxLength")]
 
@@ -169,6 +168,14 @@ class SchemaInstances:
     def _first_number(self) -> str:
         found = re.search(r"-?\d+(?:\.\d+)?", self._prompt)
         return found[0] if found else ""
+
+
+def _matcher(pattern: str | None) -> Callable[[str], object]:
+    try:
+        return re.compile(pattern or "").search
+    except re.error:
+        # Schemas have a dialect of their own; what Python cannot read is not looked at.
+        return bool
 
 
 def _shifted(bound: float | None, by: float) -> float | None:

@@ -54,6 +54,7 @@ _LEAGUES = frozenset({"nba", "wnba", "nfl", "nhl", "mlb", "epl", "ncaamb", "ncaa
 _REFERENCE = re.compile(r"turn0search(\d+)\Z")
 _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)\Z")
 _LENGTHS = {"short": 1, "medium": 3, "long": len(PAGES)}
+MAX_DAYS = 14
 # Commands are answered from fixed data, the time of day included: equal requests, equal answers.
 _NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -227,6 +228,9 @@ def _weather(command: JsonObject, where: str) -> str:
     place = non_empty(command, "location", where)
     start = optional(command, "start", str, where) or _NOW.date().isoformat()
     days: int = optional(command, "duration", int, where) or 1
+    if not 1 <= days <= MAX_DAYS:
+        param, message = f"{where}duration", f"it must be from 1 to {MAX_DAYS}."
+        raise invalid_value(param, message)
     try:
         first = datetime.fromisoformat(start).date()
     except ValueError as exc:

@@ -18,6 +18,7 @@ from codex_api.testing.server.checks import (
 )
 from codex_api.testing.server.items import parse_input
 from codex_api.testing.server.problems import invalid_type, invalid_value
+from codex_api.testing.server.schema_checks import check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -115,9 +116,10 @@ def parse_response_request(
     known_keys(body, keys)
     model = non_empty(body, "model")
     items = parse_input(body, extra_item_types)
-    tools = [
-        _tool(tool, at) for at, tool in enumerate(as_objects(body.get("tools") or [], "tools"))
-    ]
+    tools = [] if body.get("tools") is None else check_tools(body["tools"], "tools")
+    for at, item in enumerate(items):
+        if item.get("type") == "additional_tools":
+            check_tools(item["tools"], f"input[{at}].tools")
     _check_choice(body.get("tool_choice"))
     _check_controls(body)
     for key in ("instructions", "prompt_cache_key", "service_tier", "previous_response_id"):
@@ -139,18 +141,29 @@ def parse_response_request(
     )
 
 
-def _tool(tool: JsonObject, at: int) -> JsonObject:
-    where = f"tools[{at}]."
+def check_tools(value: object, param: str) -> list[JsonObject]:
+    """Check an array of tools, namespaces included.
+
+    Raises:
+        RequestProblem: A tool is not what the API knows.
+    """
+    tools = as_objects(value, param)
+    for at, tool in enumerate(tools):
+        _check_tool(tool, f"{param}[{at}].")
+    return tools
+
+
+def _check_tool(tool: JsonObject, where: str) -> None:
     kind = required(tool, "type", str, where)
     if kind in {"function", "custom", "namespace"}:
         non_empty(tool, "name", where)
     if kind == "function":
-        optional(tool, "parameters", dict, where)
-        optional(tool, "strict", bool, where)
+        is_strict = bool(optional(tool, "strict", bool, where))
+        schema: JsonObject | None = optional(tool, "parameters", dict, where)
+        if schema is not None:
+            check_schema(schema, f"{where}parameters", is_strict=is_strict)
     if kind == "namespace":
-        for inner_at, inner in enumerate(as_objects(tool.get("tools") or [], where + "tools")):
-            non_empty(inner, "name", f"{where}tools[{inner_at}].")
-    return tool
+        check_tools(tool.get("tools", []), f"{where}tools")
 
 
 def _check_choice(choice: object) -> None:
@@ -188,18 +201,5 @@ def _check_format(form: JsonObject) -> None:
     if kind == "json_schema":
         non_empty(form, "name", where)
         schema = required(form, "schema", dict, where)
-        if form.get("strict"):
-            _check_strict(schema, where + "schema")
-
-
-def _check_strict(schema: JsonObject, where: str) -> None:
-    if schema.get("type") == "object":
-        properties: JsonObject = schema.get("properties") or {}
-        if schema.get("additionalProperties") is not False:
-            raise invalid_value(where, "a strict object needs 'additionalProperties': false.")
-        if set(schema.get("required") or ()) != set(properties):
-            raise invalid_value(where, "a strict object must require all of its properties.")
-        for name, inner in properties.items():
-            _check_strict(inner, f"{where}.properties.{name}")
-    if isinstance(schema.get("items"), dict):
-        _check_strict(schema["items"], f"{where}.items")
+        is_strict = bool(optional(form, "strict", bool, where))
+        check_schema(schema, f"{where}schema", is_strict=is_strict)
