@@ -163,9 +163,7 @@ class ResponseStreamMachine:
             return []
         mapper = self._mapper
         found = mapper.feed_all(payloads)
-        self._head = None
-        self._progress_at = self._alive_at = now
-        self.deadline = now + self._step if self._step != _NEVER else None
+        self._progress(now)
         if mapper.done or mapper.failure is not None:
             self._end()
         return found
@@ -213,6 +211,12 @@ class ResponseStreamMachine:
         for event in self.initial:
             if isinstance(event, events.RateLimits) and not event.snapshot.is_empty:
                 self._mapper.limits[event.snapshot.limit_id or ""] = event.snapshot
+
+    def _progress(self, now: float) -> None:
+        """Start both clocks anew; the first event has come."""
+        self._head = None
+        self._progress_at = self._alive_at = now
+        self.deadline = now + self._step if self._step != _NEVER else None
 
     def _set_deadline(self) -> None:
         deadline = min(

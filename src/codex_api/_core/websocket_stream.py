@@ -75,11 +75,11 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             return self._stop(StreamError(message, **self._mapper.context))
         mapper = self._mapper
         found = mapper.feed_all((chunk.encode(),))
-        self._alive_at = now
         if found or _KEEPALIVE not in chunk[:_TYPE_AT]:
-            self._head = None
-            self._progress_at = now
-        self._set_deadline()
+            self._progress(now)
+        else:
+            self._alive_at = now
+            self._set_deadline()
         if mapper.done or mapper.failure is not None:
             self._end()
         return found
