@@ -22,7 +22,7 @@ async def _floor_async(url: str) -> int:
     async with connect_async(url, compression=None, max_size=None) as socket:
         await socket.send(floor.BODY, text=True)
         while True:
-            event = floor.decode_event(await socket.recv(decode=False))
+            event = floor.decode_event(await socket.recv())
             count += type(event) is floor.Delta
             if type(event) is floor.Completed:
                 return count
@@ -33,7 +33,7 @@ def _floor_sync(url: str) -> int:
     with connect_sync(url, compression=None, max_size=None) as socket:
         socket.send(floor.BODY, text=True)
         while True:
-            event = floor.decode_event(socket.recv(decode=False))
+            event = floor.decode_event(socket.recv())
             count += type(event) is floor.Delta
             if type(event) is floor.Completed:
                 return count
