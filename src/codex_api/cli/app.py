@@ -20,6 +20,7 @@ app = App(
     name="codex-api",
     help="Talk to the OpenAI Responses API and the Codex backend.",
     version=__version__,
+    help_format="plaintext",  # Markdown costs a third of the start
     suppress_keyboard_interrupt=False,
 )
 app.command("codex_api.cli.respond:respond", name="respond", help="Stream one response.")
