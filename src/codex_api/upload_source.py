@@ -63,24 +63,34 @@ class UploadStream:
         self.failure: Exception | None = None
         self._start = start
         self._on_progress = on_progress
-        self._sent = 0
+        self._read = 0
+        self._handed_over = 0
 
     def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
         """Give the bytes from the first one on."""
-        self._sent = 0
+        self._read = self._handed_over = 0
         chunks = self._start()
         if isinstance(chunks, AsyncIterable):
             return self._counted_async(chunks)
         return self._counted(chunks)
 
+    # An engine stops asking when it has the announced number of bytes. What is to be noticed after
+    # the last chunk has to be noticed before it: each chunk waits until the next one is there.
+
     def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         try:
-            self._report()
+            self._report(b"")
+            held = b""
             for chunk in chunks:
                 self._count(chunk)
-                yield chunk
-                self._report()
+                if held:
+                    self._report(held)
+                    yield held
+                held = chunk
             self._check_end()
+            if held:
+                self._report(held)
+                yield held
         except OSError as exc:
             raise self._fail(self._unreadable(exc)) from exc
         except Exception as exc:
@@ -89,35 +99,42 @@ class UploadStream:
 
     async def _counted_async(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         try:
-            self._report()
+            self._report(b"")
+            held = b""
             async for chunk in chunks:
                 self._count(chunk)
-                yield chunk
-                self._report()
+                if held:
+                    self._report(held)
+                    yield held
+                held = chunk
             self._check_end()
+            if held:
+                self._report(held)
+                yield held
         except OSError as exc:
             raise self._fail(self._unreadable(exc)) from exc
         except Exception as exc:
             self._fail(exc)
             raise
 
-    def _report(self) -> None:
+    def _report(self, chunk: bytes) -> None:
+        self._handed_over += len(chunk)
         if self._on_progress is not None:
-            self._on_progress(self._sent, self.size)
+            self._on_progress(self._handed_over, self.size)
 
     def _count(self, chunk: bytes) -> None:
         if not isinstance(chunk, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]  # the caller's code gives it
             kind = type(chunk).__name__
             what = f"its source gives {kind} where bytes are expected"
             raise self._wrong(what)
-        self._sent += len(chunk)
-        if self._sent > self.size:
+        self._read += len(chunk)
+        if self._read > self.size:
             what = f"its source gives more than the announced {self.size} bytes"
             raise self._wrong(what)
 
     def _check_end(self) -> None:
-        if self._sent != self.size:
-            what = f"its source ended after {self._sent} of {self.size} bytes"
+        if self._read != self.size:
+            what = f"its source ended after {self._read} of {self.size} bytes"
             raise self._wrong(what)
 
     def _wrong(self, what: str) -> FileUploadError:

@@ -237,6 +237,7 @@ async def test_the_public_api_takes_one_multipart_request(front: Front) -> None:
     assert b"\r\n\r\nabc\r\n--" in first.body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "async", "iterable"])
 async def test_four_hundred_mebibytes_take_constant_memory(mode: str) -> None:
     """Measured in a process of its own, beside the server's."""

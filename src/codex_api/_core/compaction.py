@@ -6,6 +6,7 @@ makes one ``compaction`` item, which stands for all but the user's own messages;
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -15,7 +16,7 @@ import msgspec
 from codex_api._core.answers import decode_answer
 from codex_api._core.item_codec import decode_item, decode_items, wire_items
 from codex_api._core.request_fields import illegal
-from codex_api._core.responses import TURN_STATE, stream_call
+from codex_api._core.responses import TURN_STATE
 from codex_api._core.unary import post, with_headers
 from codex_api.errors import DecodeError, InvalidRequestError
 from codex_api.transport._core.flow import Sleep
@@ -40,10 +41,9 @@ from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
 from codex_api.types.text import TextControls
 
 if TYPE_CHECKING:
+    from codex_api._core.calls import CallSettings
     from codex_api._core.operation import CallContext, Operation
-    from codex_api._core.stream_call import StreamCall
     from codex_api.provider import Provider
-    from codex_api.telemetry import Telemetry
     from codex_api.transport._core.flow import CallPolicy, Flow
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
@@ -142,20 +142,14 @@ def compaction_request(compaction: CompactionInput) -> ResponsesApiRequest:
     )
 
 
-def compaction_call(
-    ctx: CallContext,
-    compaction: CompactionInput,
-    options: ResponsesOptions,
-    timeout: float | None,
-    telemetry: Telemetry | None,
-) -> StreamCall:
-    """Prepare a compaction by stream; ``timeout`` is as for ``compact``.
-
-    Raises:
-        RequestBuildError: The history is empty, or something in it has no JSON form.
-    """
-    call = stream_call(ctx, compaction_request(compaction), options, telemetry)
-    return msgspec.structs.replace(call, total_timeout=resolved_timeout(ctx.provider, timeout))
+def compaction_settings(settings: CallSettings, timeout: float | None) -> CallSettings:
+    """Give the settings of a compaction by stream; ``timeout`` is as for ``compact``."""
+    context = settings.context
+    total = resolved_timeout(context.provider, timeout)
+    limited = dataclasses.replace(context.timeouts, total=total)
+    return msgspec.structs.replace(
+        settings, context=msgspec.structs.replace(context, timeouts=limited)
+    )
 
 
 def compaction_options(

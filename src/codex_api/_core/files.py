@@ -7,9 +7,9 @@ a retry of the blob starts from the first byte, or is not made when the source c
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass
-from dataclasses import replace as moved
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -125,7 +125,9 @@ def files_context(ctx: CallContext, base_url: str | None = None) -> CallContext:
     trimmed = base.rstrip("/")
     if base_url is None and trimmed.endswith(_CODEX_PATH):
         trimmed = trimmed.removesuffix("/codex")
-    return msgspec.structs.replace(ctx, provider=moved(ctx.provider, base_url=trimmed))
+    return msgspec.structs.replace(
+        ctx, provider=dataclasses.replace(ctx.provider, base_url=trimmed)
+    )
 
 
 def check_size(file_name: str, size: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._core import compaction as core
+from codex_api._core.responses import stream_call
 from codex_api._sync.response_stream import ResponseStream
+from codex_api._sync.runner import Runner
 from codex_api.transport.errors import CodexApiError
 
 if TYPE_CHECKING:
-    from codex_api._sync.runner import Runner
     from codex_api.types.compaction import CompactionInput, CompactionRoute
     from codex_api.types.item import ResponseItem
     from codex_api.types.request import ResponsesOptions
@@ -50,16 +51,16 @@ class Compactor:
         )
 
     def _stream(self) -> list[ResponseItem]:
-        settings = self._runner.settings
-        call = core.compaction_call(
-            settings.context, self._compaction, self._options, self._timeout, settings.telemetry
-        )
-        policy = settings.unary_policy(call.total_timeout, frozenset())
+        settings = core.compaction_settings(self._runner.settings, self._timeout)
+        runner = Runner(self._runner.transport, self._runner.auth, settings)
+        request = core.compaction_request(self._compaction)
+        call = stream_call(settings.context, request, self._options, settings.telemetry)
+        policy = settings.unary_policy(None, frozenset())
         attempt = 0
         while True:
             try:
-                output = ResponseStream(self._runner, call).collect().items
+                output = ResponseStream(runner, call).collect().items
                 return core.compacted(self._compaction, output)
             except CodexApiError as exc:
-                self._runner.drive(core.pause_before_retry(exc, attempt, policy))
+                runner.drive(core.pause_before_retry(exc, attempt, policy))
                 attempt += 1
