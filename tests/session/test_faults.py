@@ -45,7 +45,6 @@ def stream_fault(rng: random.Random) -> Scenario:
         lambda: faulty(inject({"type": "brand.new", "x": 1}, after=after)),
         lambda: http_error(500),
         lambda: http_error(503),
-        lambda: http_error(400, code="websocket_connection_limit_reached"),
         lambda: rate_limited("1"),
     ]
     return rng.choice(makers)()
@@ -58,21 +57,22 @@ def handshake_fault(rng: random.Random) -> Scenario:
 async def converse(
     front: Front, peer: EmbeddedServer, turns: int, rng: random.Random | None
 ) -> tuple[list[Any], FastClock]:
-    """Talk for ``turns`` turns, every other one with a tool call, with faults if ``rng`` is given."""
+    """Talk for ``turns`` turns, every other one with a tool call; ``rng`` brings faults."""
     clock = FastClock()
     provider = Provider(
         "mock", peer.url, retry=RetryConfig(max_attempts=4), stream_idle_timeout=0.05
     )
     api: Any = front.pick(Client, AsyncClient)(provider, network=Network(proxy=None), clock=clock)
     settings = SessionSettings(cool_down=5.0, stream_max_retries=8)
+    transcript: list[Any] = []
     history: list[Any] = []
     async with front.entering(api), front.entering(api.session(settings)) as session:
         for number in range(turns):
             calls_tool = number % 2
             prompt = f"Use look_up on {number}." if calls_tool else f"Say {number}."
-            history = [*history[-6:], Message.user(prompt)] if number % 7 == 6 else [
-                *history, Message.user(prompt)
-            ]  # fmt: skip
+            if number % 25 == 24:  # as after a compaction: the chain has to begin anew
+                transcript, history = [*transcript, *history], []
+            history = [*history, Message.user(prompt)]
             for _ in range(2 if calls_tool else 1):
                 if rng is not None and rng.random() < 0.3:
                     peer.play(*[stream_fault(rng) for _ in range(rng.randrange(1, 4))])
@@ -92,7 +92,7 @@ async def converse(
                     if isinstance(item, FunctionCall)
                 ]
                 clock.offset += 1.0
-    return history, clock
+    return [*transcript, *history], clock
 
 
 def essence(items: list[Any]) -> list[Any]:
@@ -100,13 +100,14 @@ def essence(items: list[Any]) -> list[Any]:
     return [{key: item[key] for key in item if key not in VOLATILE} for item in plain]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_faults_leave_no_trace_in_the_history(front: Front, seed: int) -> None:
-    turns = TURNS if front.is_async else TURNS // 4
+    turns = TURNS if front.is_async and seed == 1 else TURNS // 5
     with EmbeddedServer(ServerSettings(websocket_responses=17)) as peer:
         expected, _ = await converse(front, peer, turns, None)
     with EmbeddedServer(ServerSettings(websocket_responses=17)) as peer:
-        found, clock = await converse(front, peer, turns, random.Random(seed))
+        found, clock = await converse(front, peer, turns, random.Random(seed))  # noqa: S311 - faults to be repeated
 
     assert essence(found) == essence(expected)
     assert len(clock.slept) > turns // 20

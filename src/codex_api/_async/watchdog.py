@@ -52,6 +52,10 @@ class Watchdog:
             raise reason from None
         finally:
             self._task = None
+            if self._reason is not None and task is not None:
+                # What was awaited ended in the same instant and swallowed the cancellation.
+                self._reason = None
+                task.uncancel()
 
     def interrupt(self) -> None:
         """End the wait that is going on, if any."""
