@@ -31,8 +31,8 @@ def test_a_program_may_end_right_after_its_last_call() -> None:
 
         def run(_: int) -> int:
             command = [sys.executable, "-c", PROGRAM, server.url]
-            return subprocess.run(command, check=False, timeout=50).returncode
+            return subprocess.run(command, check=False, timeout=50).returncode  # noqa: S603 - our own program
 
-        codes = list(pool.map(run, range(30)))
+        codes = list(pool.map(run, range(12)))
 
-    assert codes == [0] * 30
+    assert codes == [0] * 12
