@@ -325,10 +325,23 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
     ) -> str | bytes:
         monotonic = self._runner.settings.clock.monotonic
         began = monotonic()
+        slack = began - fed_at
         outcome: PollOutcome = "error"
         self._waiting = True
         try:
-            message = await self._receive_in_time(socket, machine, began, began - fed_at)
+            while True:
+                try:
+                    message = await self._watchdog.guard(
+                        socket.recv(), self._deadline(machine, slack)
+                    )
+                    break
+                except TimeoutError:
+                    now = monotonic()
+                    # A ping may have moved the limit while we waited for it.
+                    machine.heard(now - socket.silence)
+                    moved = self._deadline(machine, slack)
+                    if moved is not None and moved <= now:
+                        raise
             outcome = "data"
         except TimeoutError as exc:
             outcome = "timeout"
@@ -343,21 +356,6 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
             self._waiting = False
             if self._call.telemetry is not None:
                 self._call.telemetry.on_ws_event(outcome, monotonic() - began)
-
-    async def _receive_in_time(
-        self, socket: AsyncWebSocket, machine: WebSocketStreamMachine, now: float, slack: float
-    ) -> str | bytes:
-        while True:
-            deadline = self._deadline(machine, slack)
-            try:
-                return await self._watchdog.guard(socket.recv(), deadline)
-            except TimeoutError:
-                now = self._runner.settings.clock.monotonic()
-                # A ping may have moved the limit while we waited for it.
-                machine.heard(now - socket.silence)
-                moved = self._deadline(machine, slack)
-                if moved is not None and moved <= now:
-                    raise
 
     def _failed(self, error: CodexApiError) -> CodexApiError:
         self._let_go(error)

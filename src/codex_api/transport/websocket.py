@@ -12,6 +12,9 @@ import os
 import socket
 import ssl
 import time
+from asyncio.events import (
+    _get_running_loop,  # pyright: ignore[reportPrivateUsage]  # None where there is none
+)
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -275,6 +278,7 @@ class AsyncWebSocket(_Socket):
     def __init__(self, connection: _AsyncConnection, upgrade: Upgrade) -> None:
         super().__init__(upgrade, connection.activity)
         self._connection = connection
+        self._loop = connection.loop
 
     @property
     def is_ours(self) -> bool:
@@ -308,7 +312,8 @@ class AsyncWebSocket(_Socket):
             ClientStateError: Another task is reading, or the connection belongs to another event
                 loop or process.
         """
-        self._check_owner()
+        if _get_running_loop() is not self._loop:  # also when this is a forked child
+            self._check_owner()
         try:
             return await self._connection.recv()
         except ws_errors.ConcurrencyError as exc:
