@@ -144,7 +144,11 @@ class WavWriter:
     def __init__(
         self, file: _File, *, sample_rate_hz: int = REALTIME_SAMPLE_RATE_HZ, channels: int = 1
     ) -> None:
-        self._wave = wave.open(_opened(file), "wb")  # noqa: SIM115 - closed by close()
+        self._own: IO[bytes] | None = None
+        if isinstance(file, str | Path):
+            # Opened here: a writer that cannot open its file leaves a half-made object behind.
+            file = self._own = Path(file).open("wb")  # noqa: SIM115 - closed by close()
+        self._wave = wave.open(file, "wb")  # noqa: SIM115 - closed by close()
         self._wave.setnchannels(channels)
         self._wave.setsampwidth(PCM16_BYTES_PER_SAMPLE)
         self._wave.setframerate(sample_rate_hz)
@@ -171,6 +175,8 @@ class WavWriter:
     def close(self) -> None:
         """Finish the file. May be called again."""
         self._wave.close()
+        if self._own is not None:
+            self._own.close()
 
     def __enter__(self) -> Self:
         return self

@@ -227,6 +227,8 @@ class EmbeddedServer:
         state = self._server.server_state
         for connection in list(state.connections):
             connection.transport.abort()
+        for close in self.state.closers:
+            await close()
         tasks = list(state.tasks)
         if tasks:
             # The loss of its connection ends a request; one that is cancelled counts as a crash.

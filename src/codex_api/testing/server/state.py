@@ -18,6 +18,8 @@ from codex_api.testing.server.problems import RequestProblem, not_found
 from codex_api.testing.server.tokens import PromptCache
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from codex_api.testing.server.files import Upload
     from codex_api.testing.server.settings import ServerSettings
     from codex_api.testing.wire import JsonObject
@@ -59,6 +61,7 @@ class ServerState:
         stored: Responses that can be asked for again, by id.
         uploads: Announced files, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
+        closers: Awaited when the server stops, while its tasks still run.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -69,6 +72,7 @@ class ServerState:
         self.stored: dict[str, StoredResponse] = {}
         self.uploads: dict[str, Upload] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
+        self.closers: list[Callable[[], Awaitable[None]]] = []
         self.clock = settings.clock or time.time
         self._numbers = itertools.count(1)
         self._own_files: tempfile.TemporaryDirectory[str] | None = None

@@ -55,8 +55,12 @@ class Call:
         """Return when the call has ended."""
         await self._over.wait()
 
+    def end(self) -> None:
+        """Let ``over`` return, so that the call is hung up."""
+        self._over.set()
+
     async def hang_up(self) -> None:
-        """End the call. May be called again."""
+        """Close the peer connection. May be called again."""
         self._over.set()
         await self._pc.close()
         if self._ear is not None:

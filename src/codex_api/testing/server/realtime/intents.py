@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["update", "audio", "text", "agent", "respond", "ignored", "bye", "bad"]
 
 
+# Marks an agent's last word in the versions that have no message of its own for it.
+_FINAL_PREFIX: Final = '"Agent Final Message":\n\n'
+
+
 class Intent(NamedTuple):
     """One message of the client.
 
@@ -62,8 +66,12 @@ def _audio(body: JsonObject) -> Intent:
 def _item(body: JsonObject) -> Intent:
     item = _object(body.get("item"))
     if item.get("type") == "function_call_output":
-        return Intent("agent", str(item.get("output", "")), body=item)
+        return _agent(str(item.get("output", "")), item)
     return Intent("text", _text(item.get("content")), body=item)
+
+
+def _agent(text: str, item: JsonObject | None = None) -> Intent:
+    return Intent("agent", text.removeprefix(_FINAL_PREFIX), body=item or {})
 
 
 def _context(body: JsonObject) -> Intent:
@@ -89,8 +97,8 @@ _READERS: Final[dict[str, Callable[[JsonObject], Intent]]] = {
     "input_audio_buffer.append": _audio,
     "input_audio.append": _audio,
     "conversation.item.create": _item,
-    "conversation.handoff.append": lambda body: Intent("agent", str(body.get("output_text", ""))),
-    "delegation.context.append": lambda body: Intent("agent", _text(body.get("content"))),
+    "conversation.handoff.append": lambda body: _agent(str(body.get("output_text", ""))),
+    "delegation.context.append": lambda body: _agent(_text(body.get("content"))),
     "response.create": lambda _: Intent("respond"),
     "conversation.item.truncate": _ignored,
     "conversation.item.delete": _ignored,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from codex_api.testing.wire import JsonObject
 
 _QUEUE_MESSAGES = 4096
+_CLOSE_TIMEOUT = 5.0
 _AVAS = {"intent": "quicksilver", "architecture": "avas"}
 
 
@@ -50,6 +51,7 @@ class _Service:
         self._state = state
         self._calls: dict[str, Call] = {}
         self._watchers: set[asyncio.Task[None]] = set()
+        state.closers.append(self._close)
 
     async def create(self, request: Request) -> Response:
         """Answer the offer of a call."""
@@ -75,18 +77,23 @@ class _Service:
         return Response(answer, 201, headers, "application/sdp")
 
     async def _watch(self, call_id: str, call: Call) -> None:
-        try:
-            await call.over()
-        finally:
-            del self._calls[call_id]
-            await call.hang_up()
+        await call.over()
+        del self._calls[call_id]
+        await call.hang_up()
+
+    async def _close(self) -> None:
+        # Before the tasks are cancelled: a peer connection cannot be closed without its own.
+        for call in self._calls.values():
+            call.end()
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=_CLOSE_TIMEOUT)
 
     async def hang_up(self, request: Request) -> Response:
         """End a call."""
         call = self._calls.get(request.path_params["call_id"])
         if call is None:
             raise not_found("Call", request.path_params["call_id"])
-        await call.hang_up()
+        call.end()
         return Response(status_code=200)
 
     async def join_or_open(self, socket: WebSocket) -> None:

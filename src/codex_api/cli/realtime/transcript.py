@@ -1,0 +1,116 @@
+"""Events of a session on their way to the terminal: a transcript that grows, or JSON lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+import msgspec
+
+from codex_api.types import realtime_events as events
+
+if TYPE_CHECKING:
+    from codex_api.types.realtime_events import RealtimeEvent
+
+
+class EventPrinter(Protocol):
+    """Shows the events of a session."""
+
+    def show(self, event: RealtimeEvent) -> None:
+        """Show one event at once."""
+        ...
+
+    def close(self) -> None:
+        """End what is still open."""
+        ...
+
+
+class Transcript:
+    """Who says what, a line for each turn."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._speaker: str | None = None
+        self._heard = False
+
+    def show(self, event: RealtimeEvent) -> None:
+        """Write what was said, or what happened."""
+        match event:
+            case events.InputTranscriptDelta(text):
+                self._say("you", text)
+            case events.OutputTranscriptDelta(text):
+                self._say("model", text)
+            case events.InputTranscriptDone(text):
+                self._finish("you", text)
+            case events.OutputTranscriptDone(text):
+                self._finish("model", text)
+            case events.HandoffRequested(handoff_id, _, request):
+                self._note(f"handoff {handoff_id}: {request}")
+            case events.RealtimeErrorEvent(message):
+                self._note(f"error: {message}")
+            case events.Reconnected(_, reason):
+                self._note(f"reconnected, since {reason}")
+            case _:
+                pass
+
+    def close(self) -> None:
+        """End an open line."""
+        self._end_line()
+
+    def _say(self, speaker: str, text: str) -> None:
+        if self._speaker != speaker:
+            self._end_line()
+            self._out.write(f"{speaker}: ")
+            self._speaker = speaker
+        self._out.write(text)
+        self._out.flush()
+
+    def _finish(self, speaker: str, text: str) -> None:
+        # Servers that send no deltas send the whole text only.
+        if self._speaker != speaker:
+            self._say(speaker, text)
+        self._end_line()
+
+    def _note(self, text: str) -> None:
+        self._end_line()
+        self._out.write(f"[{text}]\n")
+        self._out.flush()
+
+    def _end_line(self) -> None:
+        if self._speaker is not None:
+            self._out.write("\n")
+            self._out.flush()
+        self._speaker = None
+
+
+class EventLines:
+    """One JSON object a line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, event: RealtimeEvent) -> None:
+        """Write it as one line."""
+        self._out.write(event_json(event).decode() + "\n")
+        self._out.flush()
+
+    def close(self) -> None:
+        """Leave the file open."""
+
+
+def event_json(event: RealtimeEvent) -> bytes:
+    """Give an event as a JSON object whose ``event`` names its class."""
+    name = type(event).__name__
+    if isinstance(event, events.RealtimeOtherEvent) and not event.type:
+        # What has no type may be no JSON either.
+        return msgspec.json.encode(
+            {"event": name, "raw": bytes(event.raw).decode(errors="replace")}
+        )
+    if isinstance(event, events.RealtimeOtherEvent):
+        return msgspec.json.encode({"event": name, "raw": event.raw})
+    fields = {field: getattr(event, field) for field in event.__struct_fields__}
+    return msgspec.json.encode({"event": name, **fields})
+
+
+def printer_for(out: TextIO, *, json_lines: bool) -> EventPrinter:
+    """Choose the form of the output."""
+    return EventLines(out) if json_lines else Transcript(out)

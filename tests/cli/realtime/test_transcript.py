@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import io
+import json
+
+import msgspec
+
+from codex_api.cli.realtime.transcript import event_json, printer_for
+from codex_api.types.realtime import RealtimeAudioFrame, TranscriptEntry
+from codex_api.types.realtime_events import (
+    AudioOut,
+    HandoffRequested,
+    InputTranscriptDelta,
+    InputTranscriptDone,
+    OutputTranscriptDelta,
+    OutputTranscriptDone,
+    RealtimeErrorEvent,
+    RealtimeEvent,
+    RealtimeOtherEvent,
+    Reconnected,
+)
+
+
+def shown(*events: RealtimeEvent) -> str:
+    out = io.StringIO()
+    printer = printer_for(out, json_lines=False)
+    for event in events:
+        printer.show(event)
+    printer.close()
+    return out.getvalue()
+
+
+def test_each_turn_is_a_line() -> None:
+    assert (
+        shown(
+            InputTranscriptDelta("he"),
+            InputTranscriptDelta("llo"),
+            InputTranscriptDone("hello"),
+            OutputTranscriptDelta("hi"),
+        )
+        == "you: hello\nmodel: hi\n"
+    )
+
+
+def test_text_without_deltas_is_shown_once() -> None:
+    assert shown(InputTranscriptDone("hello"), OutputTranscriptDone("hi")) == (
+        "you: hello\nmodel: hi\n"
+    )
+
+
+def test_what_happens_in_between_has_a_line_of_its_own() -> None:
+    assert shown(
+        OutputTranscriptDelta("let me"),
+        HandoffRequested("h", "i", "build it"),
+        RealtimeErrorEvent("busy"),
+        Reconnected(1, "it broke"),
+        AudioOut(RealtimeAudioFrame("")),
+    ) == ("model: let me\n[handoff h: build it]\n[error: busy]\n[reconnected, since it broke]\n")
+
+
+def test_event_is_one_json_object_with_its_name() -> None:
+    event = HandoffRequested("h", "i", "go", (TranscriptEntry("user", "go"),))
+
+    assert json.loads(event_json(event)) == {
+        "event": "HandoffRequested",
+        "handoff_id": "h",
+        "item_id": "i",
+        "input_transcript": "go",
+        "active_transcript": [{"role": "user", "text": "go"}],
+        "dropped_entries": 0,
+    }
+
+
+def test_unknown_event_is_shown_as_it_came() -> None:
+    known = RealtimeOtherEvent("new", msgspec.Raw(b'{"type":"new","x":1.0}'))
+    garbage = RealtimeOtherEvent("", msgspec.Raw(b"no json \xff"))
+
+    assert event_json(known) == b'{"event":"RealtimeOtherEvent","raw":{"type":"new","x":1.0}}'
+    assert json.loads(event_json(garbage))["raw"] == "no json \ufffd"
