@@ -24,6 +24,12 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command("codex_api.cli.respond:respond", name="respond", help="Stream one response.")
+app.command("codex_api.cli.chat:chat", name="chat", help="Talk with a model, line by line.")
+app.command(
+    "codex_api.cli.doctor:doctor",
+    name="doctor",
+    help="Look at credentials, TLS, proxy, HTTP and WebSocket.",
+)
 app.command(
     "codex_api.cli.realtime:realtime_app",
     name="realtime",

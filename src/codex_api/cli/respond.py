@@ -15,6 +15,7 @@ from codex_api.cli.facts import limits_line, usage_line
 from codex_api.cli.rendering import printer_for
 from codex_api.cli.request_files import image_url, read_history, read_schema
 from codex_api.rate_limits import RateLimitSnapshot
+from codex_api.session import SessionSettings
 from codex_api.transport.errors import CodexApiError, RequestBuildError
 from codex_api.types.reasoning import Reasoning
 from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
     from codex_api._sync.response_stream import ResponseStream
     from codex_api.rate_limits import ApiRateLimits
+    from codex_api.session import SessionStream
     from codex_api.types.item import ResponseItem
     from codex_api.types.usage import TokenUsage
 
 DEFAULT_MODEL = "gpt-5.1-codex"
 Verbosity = Literal["low", "medium", "high"]
+Transport = Literal["auto", "http", "websocket"]
 
 
 def respond(
@@ -64,6 +67,9 @@ def respond(
     session_id: Annotated[
         str | None, Parameter(help="Requests of one session share a cache.")
     ] = None,
+    transport: Annotated[
+        Transport, Parameter(help="auto prefers the WebSocket and falls back to HTTP.")
+    ] = "http",
     json_lines: Annotated[
         bool,
         Parameter(name="--json", negative="", show_default=False, help="Print one event a line."),
@@ -87,10 +93,14 @@ def respond(
     )
     options = ResponsesOptions(conversation_id=session_id, other_events=json_lines)
     with connection.client() as client:
-        _run(client.responses.stream(request, options), json_lines=json_lines)
+        if transport == "http":
+            _run(client.responses.stream(request, options), json_lines=json_lines)
+            return
+        with client.session(SessionSettings(transport=transport), options) as session:
+            _run(session.stream(request), json_lines=json_lines)
 
 
-def _run(stream: ResponseStream, *, json_lines: bool) -> None:
+def _run(stream: ResponseStream | SessionStream, *, json_lines: bool) -> None:
     printer = printer_for(sys.stdout, json_lines=json_lines)
     usage: TokenUsage | None = None
     try:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from codex_api._sync.websocket import ResponsesWebSocket, WebSocketResponseStream
     from codex_api.events import ResponseEvent
     from codex_api.items import ResponseItem
-    from codex_api.rate_limits import RateLimitSnapshot
+    from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
     from codex_api.session._core.effects import Effect, Steps
     from codex_api.session._core.session_plan import RequestPlan
     from codex_api.session._core.transport_choice import TransportName
@@ -266,6 +266,12 @@ class SessionStream:
         """The newest snapshot of the default limit, or None when none was told."""
         stream = self._link.current
         return None if stream is None else stream.rate_limits
+
+    @property
+    def api_rate_limits(self) -> ApiRateLimits | None:
+        """The ``x-ratelimit-*`` limits of the answer, or None, as over a WebSocket."""
+        stream = self._link.current
+        return None if stream is None else stream.api_rate_limits
 
     @property
     def server_model(self) -> str | None:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codex_api.cli import main
+from codex_api.testing import EmbeddedServer, scenarios
+from codex_api.testing.actions import answer
+from codex_api.testing.scripted import ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET = "sk-s3cret"  # noqa: S105 - that is the point
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as server:
+        yield server
+
+
+def examine(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, str]]:
+    code = main(["doctor", "--json", *options])
+    findings = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return code, {one["subject"]: f"{one['verdict']}: {one['text']}" for one in findings}
+
+
+def test_a_healthy_server_is_ok_all_over(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    code, found = examine(capsys, "--base-url", server.url)
+
+    assert code == 0
+    assert found == {
+        "base URL": f"ok: {server.url} (OpenAI, port {server.port})",
+        "credentials": "ok: ApiKeyAuth, in the header authorization",
+        "TLS": "ok: the system's roots",
+        "proxy": "ok: none",
+        "HTTP": "ok: the server lists 3 models",
+        "WebSocket": "ok: status 101; tells models etag",
+    }
+
+
+def test_a_line_a_finding_with_its_time_and_no_secret(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    base_url = server.url.replace("//", f"//user:{SECRET}@")
+    main(["doctor", "--base-url", base_url, "--header", f"x-key: {SECRET}"])
+    out, err = capsys.readouterr()
+
+    assert re.search(r"^HTTP         ok      .*\(\d+ ms\)$", out, re.MULTILINE)
+    assert SECRET not in out + err
+
+
+def test_a_server_without_websocket_is_no_failure(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.play(scenarios.upgrade_required(), endpoint="websocket")
+    code, found = examine(capsys, "--base-url", server.url)
+
+    assert code == 0
+    assert found["WebSocket"].startswith("note: not available: unexpected status 426")
+
+
+def test_refused_credentials_are_told_by_the_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    refusal = answer(401, {"error": {"message": "no"}})
+    with ScriptedServer(answers=[refusal], repeat_last=True) as peer:
+        code, found = examine(capsys, "--base-url", peer.url)
+
+    assert code == 3
+    assert found["HTTP"].startswith("failed: the credentials were refused")
+
+
+def test_a_bad_bundle_stops_the_examination(
+    server: EmbeddedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("no certificate")
+    monkeypatch.setenv("CODEX_CA_CERTIFICATE", str(bundle))
+    code, found = examine(capsys, "--base-url", server.url)
+
+    assert code == 2
+    assert found["TLS"].startswith("failed: the CA bundle")
+    assert "HTTP" not in found
+    assert server.requests == []
+
+
+def test_a_proxy_is_told_without_its_password(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://me:{SECRET}@127.0.0.1:1")
+    code, found = examine(capsys, "--base-url", server.url)
+
+    assert code == 5
+    assert found["proxy"] == "ok: http://127.0.0.1:1"
