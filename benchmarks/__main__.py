@@ -14,6 +14,7 @@ _NAMES = (
     "sse",
     "paced",
     "websocket",
+    "sessions",
     "decoder",
     "encoding",
     "imports",
