@@ -78,6 +78,16 @@ def test_acknowledgement_is_not_awaited_unless_asked_for() -> None:
     assert waiting.acknowledged
 
 
+def test_acknowledgement_may_lack_the_id_of_the_session() -> None:
+    waiting = machine(options=RealtimeOptions(acknowledge=True))
+    waiting.opened(0)
+
+    [event] = waiting.feed('{"type":"session.updated","session":{}}', 1)
+
+    assert isinstance(event, RealtimeOtherEvent)
+    assert waiting.acknowledged
+
+
 def test_refused_session_is_an_error_while_connecting_and_an_event_later() -> None:
     waiting = machine(options=RealtimeOptions(acknowledge=True))
     waiting.opened(0)

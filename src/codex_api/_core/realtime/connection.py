@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 # Away, abnormal, server error, restart, overload, bad gateway: another try may fare better.
 _PASSING: Final = frozenset({None, 1001, 1006, 1011, 1012, 1013, 1014})
+_ACKNOWLEDGEMENTS: Final = frozenset({"session.updated", "session.started"})
 # Done, going away, no code.
 _GOODBYES: Final = frozenset({1000, 1001, 1005})
 _REFUSED: Final = frozenset({401, 403})
@@ -158,6 +159,8 @@ class SessionMachine:
         match event:
             case SessionUpdated():
                 self._acknowledged = True
+            case RealtimeOtherEvent(kind) if kind in _ACKNOWLEDGEMENTS:
+                self._acknowledged = True  # some servers leave the session's id out
             case RealtimeErrorEvent(message):
                 self.closed = True
                 text = f"the server refused the realtime session: {message}"
