@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_api._async.connecting import Connecting
 from codex_api._async.realtime_connection import AsyncRealtimeConnection
 from codex_api._core.realtime import calls
 from codex_api._core.realtime.connection import SessionMachine
@@ -13,9 +14,6 @@ from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
-    from types import TracebackType
-
     from codex_api._async.runner import Runner
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport.network import Network
@@ -57,7 +55,7 @@ class AsyncRealtime:
         extra_headers: HeaderSource | Headers | None = None,
         *,
         options: RealtimeOptions = _OPTIONS,
-    ) -> AsyncRealtimeConnecting:
+    ) -> Connecting[AsyncRealtimeConnection]:
         """Open a session of its own.
 
         Returns:
@@ -66,7 +64,7 @@ class AsyncRealtime:
         Raises:
             CodexApiError: The connection could not be made, or the server refused the session.
         """
-        return AsyncRealtimeConnecting(lambda: self._open(config, None, extra_headers, options))
+        return Connecting(lambda: self._open(config, None, extra_headers, options))
 
     def join_call(
         self,
@@ -75,7 +73,7 @@ class AsyncRealtime:
         extra_headers: HeaderSource | Headers | None = None,
         *,
         options: RealtimeOptions = _OPTIONS,
-    ) -> AsyncRealtimeConnecting:
+    ) -> Connecting[AsyncRealtimeConnection]:
         """Join a WebRTC call beside its sound, as often as the provider's retry settings allow.
 
         Returns:
@@ -84,7 +82,7 @@ class AsyncRealtime:
         Raises:
             CodexApiError: The last attempt failed, or the credentials were refused.
         """
-        return AsyncRealtimeConnecting(lambda: self._open(config, call_id, extra_headers, options))
+        return Connecting(lambda: self._open(config, call_id, extra_headers, options))
 
     async def _open(
         self,
@@ -105,29 +103,3 @@ class AsyncRealtime:
                 raise
             raise error from exc
         return connection
-
-
-class AsyncRealtimeConnecting:
-    """A connection to come: await it, or enter it."""
-
-    def __init__(
-        self, make: Callable[[], Coroutine[object, object, AsyncRealtimeConnection]]
-    ) -> None:
-        self._make = make
-        self._connection: AsyncRealtimeConnection | None = None
-
-    def __await__(self) -> Generator[object, object, AsyncRealtimeConnection]:
-        return self._make().__await__()
-
-    async def __aenter__(self) -> AsyncRealtimeConnection:
-        self._connection = await self._make()
-        return self._connection
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._connection is not None:
-            await self._connection.close()
