@@ -35,6 +35,14 @@ app.command(
     name="realtime",
     help="Speak with a model, by WAV files or a browser.",
 )
+app.command("codex_api.cli.compact:compact", name="compact", help="Make a history short.")
+app.command(
+    "codex_api.cli.memories:memories_app", name="memories", help="Summarize recorded sessions."
+)
+app.command("codex_api.cli.models:models", name="models", help="List the models.")
+app.command("codex_api.cli.images:images_app", name="images", help="Draw and change images.")
+app.command("codex_api.cli.search:search", name="search", help="Search the web, and more.")
+app.command("codex_api.cli.upload:upload", name="upload", help="Upload a file.")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,46 @@
+"""Results on standard output: tables for people, tab-separated lines for pipes, JSON on request."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from codex_api.cli.console import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def print_json(value: object) -> None:
+    """Print ``value`` as one line of JSON."""
+    print_raw(msgspec.json.encode(value))
+
+
+def print_raw(line: bytes) -> None:
+    """Print a line that is JSON already."""
+    sys.stdout.write(line.decode("utf-8", "replace") + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print text of a server, without what could steer a terminal."""
+    sys.stdout.write(printable(text).rstrip("\n") + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows: aligned on a terminal, one tab-separated line each elsewhere."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
+        return
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(printable(cell) for cell in row))
+    Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(printable(cell).split())
