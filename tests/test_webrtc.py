@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ import aioice.ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from openai import AsyncOpenAI
 
+from codex_api import provider
 from codex_api._async.client import AsyncClient
 from codex_api.errors import (
     ClientStateError,
@@ -41,10 +44,10 @@ from codex_api.webrtc_audio import Pcm16Track
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
+GUIDE = Path(__file__).parent.parent / "docs" / "how-to" / "realtime.md"
 CONFIG = RealtimeSessionConfig("be brief", "gpt-realtime", "conv_1")
 
 
@@ -248,3 +251,17 @@ async def test_recording_may_go_to_a_file_object(client: AsyncClient) -> None:
 
     file.seek(0)
     assert read_wav(file).duration_seconds >= 0.2
+
+
+def test_the_program_of_the_guide_runs(
+    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [program] = re.findall(r"^```py\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setattr(provider, "OPENAI_BASE_URL", server.url)
+    write_wav("question.wav", Pcm16Audio(tone(440, 0.3)))
+
+    exec(compile(program, GUIDE, "exec"), {"__name__": "__main__"})  # noqa: S102 - that is the test
+
+    assert read_wav("answer.wav").duration_seconds > 0.3

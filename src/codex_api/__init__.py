@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codex_api._async.client import AsyncClient
     from codex_api._sync.client import Client
     from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
+    from codex_api.models_cache import ModelsCache
     from codex_api.provider import Provider, Timeouts
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.replay import stream_from_file
@@ -55,6 +56,7 @@ __all__ = [
     "MemorySummarizeInput",
     "MemorySummarizeOutput",
     "ModelInfo",
+    "ModelsCache",
     "ModelsPage",
     "Network",
     "NoAuth",
@@ -95,6 +97,7 @@ _MODULES = {
     "MemorySummarizeInput": "types.memories",
     "MemorySummarizeOutput": "types.memories",
     "ModelInfo": "types.models",
+    "ModelsCache": "models_cache",
     "ModelsPage": "types.models",
     "Network": "transport.network",
     "NoAuth": "auth",
@@ -119,7 +122,9 @@ _MODULES = {
     "stream_from_file": "replay",
 }
 # Reached as attributes too: ``import codex_api; codex_api.items.Message``.
-_SUBMODULES = frozenset({"errors", "events", "items", "session", "testing", "transport", "types"})
+_SUBMODULES = frozenset(
+    {"errors", "events", "items", "realtime", "session", "testing", "transport", "types"}
+)
 
 
 __getattr__ = lazy_attributes(__name__, _MODULES, _SUBMODULES)
