@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from codex_api._core.calls import CallSettings
 from codex_api._core.files import (
     MAX_UPLOAD_BYTES,
-    UploadLimits,
     create_file,
     files_context,
     upload_file,
@@ -30,7 +29,7 @@ from codex_api.transport._core.flow import Authorize, CallPolicy, Send, Sleep
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request, Response, StreamedBody
 from codex_api.transport._core.retry import RetryConfig
-from codex_api.types.files import FileObject, UploadedFile
+from codex_api.types.files import FileObject, UploadedFile, UploadLimits
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

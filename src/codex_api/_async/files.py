@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from codex_api._core import files as core
+from codex_api.types.files import UploadLimits
 from codex_api.upload_source import open_upload
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from codex_api.types.files import FileObject, UploadedFile
     from codex_api.upload_source import AsyncUploadable, Progress, UploadStream
 
-_LIMITS = core.UploadLimits()
+_LIMITS = UploadLimits()
 
 
 class AsyncFiles:
@@ -33,7 +34,7 @@ class AsyncFiles:
         *,
         base_url: str | None = None,
         extra_headers: HeaderSource | Headers | None = None,
-        limits: core.UploadLimits = _LIMITS,
+        limits: UploadLimits = _LIMITS,
     ) -> UploadedFile:
         """Upload a file to the Codex backend, in constant memory, and wait until it is usable.
 
@@ -76,7 +77,7 @@ class AsyncFiles:
         size: int | None = None,
         on_progress: Progress | None = None,
         extra_headers: HeaderSource | Headers | None = None,
-        limits: core.UploadLimits = _LIMITS,
+        limits: UploadLimits = _LIMITS,
     ) -> FileObject:
         """Upload a file to the store of the public API, in one request and constant memory.
 

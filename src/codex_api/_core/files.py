@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterable, Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +26,7 @@ from codex_api.transport.errors import (
     RequestBuildError,
     TransportTimeoutError,
 )
-from codex_api.types.files import FileObject, UploadedFile
+from codex_api.types.files import FileObject, UploadedFile, UploadLimits
 
 if TYPE_CHECKING:
     from codex_api._core.operation import CallContext
@@ -36,11 +35,7 @@ if TYPE_CHECKING:
 
 #: The most that the server takes for one file, in bytes.
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
-REQUEST_TIMEOUT = 60.0
 FINALIZE_DELAY = 0.25
-FINALIZE_TIMEOUT = 30.0
-# A blob gets time for a slow line on top: 512 MiB within the 60 s alone would need 72 Mbit/s.
-SLOWEST_BYTES_PER_SECOND = 128 * 1024
 
 CREATE_ENDPOINT = "files"
 FINALIZE_ENDPOINT = "files/{file_id}/uploaded"
@@ -75,27 +70,6 @@ class UploadSource(Protocol):
     def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
         """Give the bytes from the first one on."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadLimits:
-    """Seconds that the parts of an upload may take.
-
-    Attributes:
-        request: Each request; the blob gets more when it is large, unless ``blob`` says else.
-        blob: The transfer of the bytes, or None for ``request`` and the time of a slow line.
-        finalize: From the end of the transfer until the server has checked the file.
-    """
-
-    request: float = REQUEST_TIMEOUT
-    blob: float | None = None
-    finalize: float = FINALIZE_TIMEOUT
-
-    def blob_timeout(self, size: int) -> float:
-        """Give the limit for a transfer of ``size`` bytes."""
-        if self.blob is not None:
-            return self.blob
-        return self.request + size / SLOWEST_BYTES_PER_SECOND
 
 
 class _Created(msgspec.Struct):

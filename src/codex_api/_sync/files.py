@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from codex_api._core import files as core
+from codex_api.types.files import UploadLimits
 from codex_api.upload_source import open_upload
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from codex_api.types.files import FileObject, UploadedFile
     from codex_api.upload_source import Progress, Uploadable
 
-_LIMITS = core.UploadLimits()
+_LIMITS = UploadLimits()
 
 
 class Files:
@@ -32,7 +33,7 @@ class Files:
         *,
         base_url: str | None = None,
         extra_headers: HeaderSource | Headers | None = None,
-        limits: core.UploadLimits = _LIMITS,
+        limits: UploadLimits = _LIMITS,
     ) -> UploadedFile:
         """Upload a file to the Codex backend, in constant memory, and wait until it is usable.
 
@@ -74,7 +75,7 @@ class Files:
         size: int | None = None,
         on_progress: Progress | None = None,
         extra_headers: HeaderSource | Headers | None = None,
-        limits: core.UploadLimits = _LIMITS,
+        limits: UploadLimits = _LIMITS,
     ) -> FileObject:
         """Upload a file to the store of the public API, in one request and constant memory.
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+# A blob gets time for a slow line on top: 512 MiB within the 60 s alone would need 72 Mbit/s.
+SLOWEST_BYTES_PER_SECOND = 128 * 1024
+
 
 class UploadedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the server has taken and finished checking.
@@ -45,3 +48,23 @@ class FileObject(msgspec.Struct, frozen=True, kw_only=True):
     object: str = "file"
     created_at: int | None = None
     status: str | None = None
+
+
+class UploadLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds that the parts of an upload may take.
+
+    Attributes:
+        request: Each request; the blob gets more when it is large, unless ``blob`` says else.
+        blob: The transfer of the bytes, or None for ``request`` and the time of a slow line.
+        finalize: From the end of the transfer until the server has checked the file.
+    """
+
+    request: float = 60.0
+    blob: float | None = None
+    finalize: float = 30.0
+
+    def blob_timeout(self, size: int) -> float:
+        """Give the limit for a transfer of ``size`` bytes."""
+        if self.blob is not None:
+            return self.blob
+        return self.request + size / SLOWEST_BYTES_PER_SECOND
