@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
@@ -60,9 +61,10 @@ from codex_api.types.realtime_events import (
 from codex_api.types.realtime_options import RealtimeOptions, RealtimeReconnect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from codex_api.testing.connection import Connection
+    from codex_api.transport._core.headers import Headers
     from tests.front import Front
 
 pytestmark = pytest.mark.anyio
@@ -724,3 +726,149 @@ async def test_async_session_is_awaited_or_entered() -> None:
             async with client.realtime.connect(V1) as entered:
                 assert [event async for event in entered] == []
             assert entered.is_closed
+
+
+class RenewedAuth:
+    """Has a stale key until it is asked to renew it."""
+
+    def __init__(self) -> None:
+        self.key = "stale"
+
+    def add_auth_headers(self, headers: Headers) -> None:
+        headers.set("authorization", f"Bearer {self.key}")
+
+    def refresh(self) -> bool:
+        renewable, self.key = self.key == "stale", "fresh"
+        return renewable
+
+
+async def test_refused_credentials_are_renewed_once(front: Front) -> None:
+    scripts = [[ReadRequest(), *answer(401)], session(SendClose())]
+    with ScriptedServer(connections=scripts) as server:
+        client = front.pick(Client, AsyncClient)(Provider("test", server.url), RenewedAuth())
+        async with front.entering(client):
+            connection = await front(client.realtime.connect, V1)
+            await front(connection.close)
+
+        keys = [request.header("authorization") for request in server.requests]
+
+    assert keys == ["Bearer stale", "Bearer fresh"]
+
+
+async def test_credentials_that_stay_refused_are_an_error(front: Front) -> None:
+    with ScriptedServer([answer(401), answer(401)]) as server:
+        client = front.pick(Client, AsyncClient)(Provider("test", server.url), RenewedAuth())
+        async with front.entering(client):
+            with pytest.raises(AuthenticationError):
+                await front(client.realtime.connect, V1)
+
+        assert len(server.requests) == 2
+
+
+async def test_closing_ends_attempts_to_take_a_session_up_again(front: Front) -> None:
+    closing: list[Any] = []
+
+    class ClosingClock(FastClock):
+        """Lets the caller close the connection while it waits for its next attempt."""
+
+        def sleep(self, delay: float) -> None:
+            super().sleep(delay)
+            closing[0].close()
+
+        async def sleep_async(self, delay: float) -> None:
+            self.slept.append(delay)
+            await closing[0].close()
+
+    with ScriptedServer(connections=[session(Close())]) as server:
+        client = open_client(front, server.url, clock=ClosingClock())
+        options = RealtimeOptions(reconnect=RealtimeReconnect())
+        async with front.entering(client):
+            connection = await front(client.realtime.connect, V1, options=options)
+            closing.append(connection)
+
+            assert await front(connection.next_event) is None
+        assert len(server.connections) == 1
+
+
+async def test_closing_ends_a_new_connection_that_is_not_acknowledged(front: Front) -> None:
+    scripts = [session(SendMessage(GREETING), Close()), session(Hang())]
+    with ScriptedServer(connections=scripts) as server:
+        client = open_client(front, server.url, clock=FastClock())
+        options = RealtimeOptions(
+            reconnect=RealtimeReconnect(), acknowledge=True, acknowledge_timeout=0.3
+        )
+        async with front.entering(client):
+            connection = await front(client.realtime.connect, V1, options=options)
+            assert await front(connection.next_event) == SessionUpdated("sess_1")
+            seen: list[Any] = ["nothing yet"]
+
+            async def read() -> None:
+                seen[0] = await front(connection.next_event)
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                await until(lambda: len(server.connections) == 2)
+                await front(connection.close)
+        await to_thread.run_sync(server.wait_for_disconnect, 1)
+
+    assert seen == [None]
+
+
+async def test_sending_into_a_broken_session_is_an_error(front: Front) -> None:
+    with ScriptedServer(connections=[session(Close())]) as server:
+        client = open_client(front, server.url)
+        async with (
+            front.entering(client),
+            front.entering(await front(client.realtime.connect, V1)) as connection,
+        ):
+            await until(lambda: connection._live().is_closed)
+            with pytest.raises(StreamClosedError, match="is closed"):
+                await front(connection.send_conversation_handoff_append, "h", "t")
+
+
+async def test_peer_that_takes_nothing_does_not_hold_the_close(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("_sync", "_async"):
+        monkeypatch.setattr(f"codex_api.{module}.realtime_connection._GOODBYE_TIMEOUT", 0.1)
+    started = {"type": "session.started", "session": {"id": "s"}}
+    script = session(SendMessage(started), StopReading(), Hang())
+    with ScriptedServer(connections=[script]) as server:
+        client = open_client(front, server.url)
+        async with front.entering(client):
+            connection = await front(client.realtime.connect, V3)
+
+            async def fill() -> None:
+                for _ in range(64):
+                    await front(connection.send_payload, "x" * 1_000_000)
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(swallowing, fill)
+                await until(connection._writing.locked)
+                await anyio.sleep(0.2)
+                with anyio.fail_after(5):
+                    await front(connection.close)
+
+
+async def swallowing(call: Callable[[], Awaitable[None]]) -> None:
+    with contextlib.suppress(CodexApiError):
+        await call()
+
+
+async def test_connection_tells_what_it_knows(front: Front) -> None:
+    script = session(SendMessage(SAY_HI), Hang())
+    with ScriptedServer(connections=[script]) as server:
+        client = open_client(front, server.url)
+        async with (
+            front.entering(client),
+            front.entering(await front(client.realtime.connect, V1)) as connection,
+        ):
+            await front(connection.send_standalone_handoff, "codex", "news")
+            await front(connection.next_event)
+            tail = [connection.take_transcript_tail() for _ in range(2)]
+
+            assert connection.config == V1
+            assert not connection.response_active
+            assert connection.headers["upgrade"].lower() == "websocket"
+
+    assert tail == [(TranscriptEntry("assistant", "hi"),), ()]

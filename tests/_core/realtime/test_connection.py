@@ -4,8 +4,19 @@ import json
 
 import pytest
 
-from codex_api._core.realtime.connection import SessionMachine, sideband_delay
-from codex_api.errors import IdleTimeoutError, LivenessTimeoutError, StreamError
+from codex_api._core.realtime.connection import (
+    SessionMachine,
+    closed_error,
+    final_error,
+    sideband_delay,
+)
+from codex_api.errors import (
+    AuthenticationError,
+    IdleTimeoutError,
+    LivenessTimeoutError,
+    StreamClosedError,
+    StreamError,
+)
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
     ClientStateError,
@@ -327,6 +338,25 @@ def test_goodbye_of_the_server_is_no_failure() -> None:
     assert not session.ends_quietly(WebSocketClosedError("refused", code=3000))
     assert not session.ends_quietly(LOST)
     assert not session.ends_quietly(NetworkError("reset"))
+
+
+def test_only_a_peer_that_is_there_is_said_goodbye() -> None:
+    session = machine("v3")
+
+    assert kinds(session.goodbye()) == ["session.close"]
+    session.lost(LOST, mean)
+    assert session.goodbye() == []
+
+
+def test_what_ended_the_session_becomes_an_error_of_the_api() -> None:
+    broken = final_error(WebSocketClosedError("code 1011: oops", code=1011), now=0)
+    refused = final_error(HttpStatusError("no", status=401), now=0)
+
+    assert isinstance(broken, StreamClosedError)
+    assert "1011: oops" in str(broken)
+    assert isinstance(refused, AuthenticationError)
+    assert isinstance(closed_error(), StreamClosedError)
+    assert not closed_error().retryable
 
 
 @pytest.mark.parametrize(
