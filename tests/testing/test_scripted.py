@@ -30,7 +30,7 @@ from codex_api.testing.actions import (
 )
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import EXHAUSTED_STATUS, ScriptedServer
-from codex_api.testing.websocket_peer import Deflate
+from codex_api.testing.websocket_peer import Deflate, NoHandshakeError
 from codex_api.testing.wire import (
     chunk,
     http_response,
@@ -279,3 +279,98 @@ def test_a_deaf_server_answers_no_ping() -> None:
         server.wait_until(lambda: server.connections[0].websocket.pings == [b"x"])
 
         assert not pong.wait(0.1)
+
+
+def test_a_client_that_waits_is_told_to_go_on() -> None:
+    head = b"POST /v1 HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+    with (
+        ScriptedServer([answer(200, "ok")]) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock,
+    ):
+        sock.sendall(head)
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"{}")
+        assert sock.recv(100).endswith(b"ok")
+
+
+def test_a_client_that_wants_no_second_request_gets_the_end() -> None:
+    with ScriptedServer([answer(200, "ok")]) as server:
+        data = exchange(server, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+
+    assert data.endswith(b"ok")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"POST /v1 HTTP/1.1\r\ncontent-le",
+        b"POST /v1 HTTP/1.1\r\ncontent-length: 9\r\n\r\nabc",
+        b"POST /v1 HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab",
+        b"POST /v1 HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+    ],
+)
+def test_half_a_request_is_no_request(part: bytes) -> None:
+    with ScriptedServer([answer()]) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
+            sock.sendall(part)
+        server.wait_for_disconnect()
+
+        assert server.requests == []
+        assert bytes(server.connections[0].received) == part
+
+
+def test_a_server_that_sends_too_much_waits_for_the_reader() -> None:
+    big = Send(bytes(1 << 26))
+    with ScriptedServer(connections=[[ReadRequest(), big, big]]) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            sock.recv(1)
+
+        assert server.wait_for_disconnect().actions_played == 1
+
+
+def test_a_failing_script_is_noted_beside_the_error_of_the_test() -> None:
+    with pytest.raises(httpx2.TransportError) as caught, ScriptedServer([[SendPing()]]) as server:
+        httpx2.get(server.url)
+
+    assert "no WebSocket was accepted" in caught.value.__notes__[0]
+
+
+def test_a_client_that_closes_ends_the_wait_for_its_message() -> None:
+    script = [AcceptWebSocket(), ReadMessage(), SendMessage("never")]
+    with ScriptedServer(connections=[script]) as server:
+        with websockets.sync.client.connect(ws_url(server)):
+            pass
+
+        record = server.wait_for_disconnect()
+        assert (record.ending, record.actions_played) == ("eof", 1)
+        assert record.websocket.close_code == 1000
+
+
+def test_a_fragmented_message_is_put_together() -> None:
+    with ScriptedServer(connections=[[AcceptWebSocket(), ReadMessage(), Hang()]]) as server:
+        with websockets.sync.client.connect(ws_url(server)) as socket_:
+            socket_.send(["a", "b", "c"])
+
+        server.wait_for_disconnect()
+        assert server.connections[0].websocket.messages == ["abc"]
+
+
+def test_a_wait_ends_when_the_client_leaves() -> None:
+    with ScriptedServer(connections=[[ReadRequest(), WaitFor(Gate()), Send(b"never")]]) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            server.wait_for_requests(1)
+
+        assert server.wait_for_disconnect().actions_played == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"POST /x HTTP/1.1\r\n\r\n", b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n", b"GET x y\r\n\r\n"]
+)
+def test_what_is_no_handshake_fails_the_script(data: bytes) -> None:
+    server = ScriptedServer(connections=[[AcceptWebSocket()]]).start()
+    exchange(server, data)
+
+    with pytest.raises(NoHandshakeError):
+        server.stop()

@@ -138,7 +138,10 @@ class Connection(asyncio.Protocol):
         transport = self._open_transport()
         if data:
             transport.write(data)
-        await self._writable.wait()
+        if not self._writable.is_set():
+            await self._writable.wait()
+            # What wakes a writer may be the end of the connection, with bytes not sent.
+            self._open_transport()
         # One turn of the loop: the transport notices a dead socket only there.
         await asyncio.sleep(0)
 
@@ -163,7 +166,7 @@ class Connection(asyncio.Protocol):
     async def accept_websocket(
         self, headers: HeaderPairs, deflate: Deflate | None, *, answers_pings: bool
     ) -> None:
-        """Read the handshake and answer it with 101, or as the handshake deserves."""
+        """Read the handshake and answer it with 101."""
         request = await self.read_request()
         if request is None:
             raise PeerGoneError

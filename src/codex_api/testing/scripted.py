@@ -221,12 +221,14 @@ class ScriptedServer:
         connection.close()
 
     async def _answer_requests(self, connection: Connection) -> None:
-        while await connection.read_request() is not None:
+        while (request := await connection.read_request()) is not None:
             script = self._next_script()
             if script is None:
                 error = {"message": "No answer is left in the script.", "type": "script_exhausted"}
                 script = answer(EXHAUSTED_STATUS, {"error": error})
             await self._play(connection, script)
+            if (request.header("connection") or "").lower() == "close":
+                return
 
     async def _play(self, connection: Connection, script: Script) -> None:
         for action in script:

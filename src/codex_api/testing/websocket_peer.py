@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from websockets.exceptions import InvalidState
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 class PeerGoneError(Exception):
     """The client closed or reset the connection before the script was through."""
+
+
+class NoHandshakeError(Exception):
+    """The client sent something else where the script waits for a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +76,23 @@ class WebSocketPeer:
         self._is_text = False
 
     def accept(self, request: RecordedRequest, headers: HeaderPairs) -> bytes:
-        """Answer the handshake ``request`` with 101, or with what it deserves."""
+        """Answer the handshake ``request`` with 101.
+
+        Raises:
+            NoHandshakeError: It is no handshake, or a bad one.
+        """
         lines = [f"{request.method} {request.target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in request.headers]
         self._protocol.receive_data("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        (handshake,) = self._protocol.events_received()
-        if not isinstance(handshake, Request):
-            message = "the request is no WebSocket handshake"
-            raise TypeError(message)
-        response = self._protocol.accept(handshake)
+        handshakes = [
+            each for each in self._protocol.events_received() if isinstance(each, Request)
+        ]
+        if not handshakes:
+            message = f"{request.method} {request.path} is no WebSocket handshake"
+            raise NoHandshakeError(message)
+        response = self._protocol.accept(handshakes[0])
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            raise NoHandshakeError(response.body.decode())
         for name, value in header_pairs(headers):
             response.headers[name] = value
         self._protocol.send_response(response)
@@ -109,33 +121,30 @@ class WebSocketPeer:
 
     def text(self, data: bytes) -> bytes:
         """Send a text message."""
-        self._check()
+        self._check_open()
         self._protocol.send_text(data)
         return self._output()
 
     def binary(self, data: bytes) -> bytes:
         """Send a binary message."""
-        self._check()
+        self._check_open()
         self._protocol.send_binary(data)
         return self._output()
 
     def ping(self, payload: bytes) -> bytes:
         """Send a ping."""
-        self._check()
+        self._check_open()
         self._protocol.send_ping(payload)
         return self._output()
 
     def close(self, code: int | None, reason: str) -> bytes:
         """Send a close frame."""
-        self._check()
-        try:
-            self._protocol.send_close(code, reason)
-        except InvalidState as exc:
-            raise PeerGoneError from exc
+        self._check_open()
+        self._protocol.send_close(code, reason)
         return self._output()
 
-    def _check(self) -> None:
-        if self._protocol.state not in {State.OPEN, State.CLOSING}:
+    def _check_open(self) -> None:
+        if self._protocol.state is not State.OPEN:
             raise PeerGoneError
 
     def _take(self, frame: Frame) -> None:
