@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import closing
+from asyncio import FIRST_COMPLETED
+from contextlib import closing, contextmanager
 from pathlib import Path  # noqa: TC003 - read by cyclopts
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +21,8 @@ from codex_api.transport.errors import RequestBuildError
 from codex_api.types.realtime_events import HandoffRequested
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from codex_api.cli.realtime.transcript import EventPrinter
     from codex_api.realtime_audio import WavWriter
     from codex_api.types.realtime import RealtimeAudioFrame, RealtimeSessionConfig
@@ -29,7 +32,10 @@ _LOUD = 500
 
 
 def call(
-    wav: Annotated[Path, Parameter(help="What to say: 16-bit PCM, any rate.")],
+    wav: Annotated[
+        Path | None,
+        Parameter(help="What to say: 16-bit PCM, any rate. Without it the microphone is used."),
+    ] = None,
     /,
     *,
     output: Annotated[Path | None, Parameter(help="WAV file for what is heard.")] = None,
@@ -47,9 +53,10 @@ def call(
 ) -> None:
     """Call the model, say what is in a WAV file, and keep what it answers.
 
-    The call ends when for some seconds nothing was said by either side.
+    The call ends when for some seconds nothing was said by either side. A call by microphone and
+    loudspeaker ends with Ctrl-C, or when the model's side ends it.
     """
-    frames = frames_of(wav)
+    frames = None if wav is None else frames_of(wav)
     config = session.config(version)
     printer = printer_for(sys.stdout, json_lines=json_lines)
     with connection.endpoint() as endpoint, closing(printer), writer_for(output) as writer:
@@ -60,7 +67,7 @@ def call(
 class _Conversation:
     def __init__(
         self,
-        frames: list[RealtimeAudioFrame],
+        frames: list[RealtimeAudioFrame] | None,
         config: RealtimeSessionConfig,
         printer: EventPrinter,
         writer: WavWriter | None,
@@ -70,6 +77,7 @@ class _Conversation:
         self._frames, self._config, self._agent, self._quiet = frames, config, agent, quiet
         self._printer, self._writer = printer, writer
         self._quiet_at = 0.0
+        self._play: Callable[[bytes], None] | None = None
 
     async def hold(self, endpoint: Endpoint, stun: tuple[str, ...]) -> None:
         """Call, speak, listen and hang up."""
@@ -78,25 +86,49 @@ class _Conversation:
         except ModuleNotFoundError as exc:
             message = "calls need: pip install 'codex-api[webrtc]'"
             raise RequestBuildError(message) from exc
+        with self._speaker():
+            async with (
+                AsyncClient(endpoint.provider, endpoint.auth, timeouts=endpoint.timeouts) as client,
+                RealtimePeer(client, self._config, on_audio=self._hear, ice_servers=stun) as peer,
+            ):
+                following = asyncio.ensure_future(self._follow(peer))
+                speaking = asyncio.ensure_future(self._speak(peer))
+                try:
+                    await asyncio.wait({following, speaking}, return_when=FIRST_COMPLETED)
+                finally:
+                    following.cancel()
+                    speaking.cancel()
+                    results = await asyncio.gather(following, speaking, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    @contextmanager
+    def _speaker(self) -> Generator[None]:
+        if self._frames is not None:
+            yield
+            return
+        from codex_api.microphone import loudspeaker  # noqa: PLC0415 - rarely wanted
+
+        with loudspeaker() as speaker:
+            self._play = speaker.play
+            yield
+
+    async def _speak(self, peer: RealtimePeer) -> None:
+        if self._frames is None:
+            from codex_api.microphone import microphone  # noqa: PLC0415 - rarely wanted
+
+            await peer.play(microphone())
+            return
         now = asyncio.get_running_loop().time
-        async with (
-            AsyncClient(endpoint.provider, endpoint.auth, timeouts=endpoint.timeouts) as client,
-            RealtimePeer(client, self._config, on_audio=self._hear, ice_servers=stun) as peer,
-        ):
-            following = asyncio.ensure_future(self._follow(peer))
-            try:
-                await peer.play(self._frames)
-                self._active()
-                while not following.done() and (left := self._quiet_at - now()) > 0:
-                    await asyncio.wait({following}, timeout=left)
-            finally:
-                following.cancel()
-                results = await asyncio.gather(following, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    raise result
+        await peer.play(self._frames)
+        self._active()
+        while (left := self._quiet_at - now()) > 0:  # noqa: ASYNC110 - each sound moves the end
+            await asyncio.sleep(left)
 
     def _hear(self, pcm16: bytes) -> None:
+        if self._play is not None:
+            self._play(pcm16)
         if self._writer is not None:
             self._writer.write_pcm16(pcm16)
         if max(memoryview(pcm16).cast("h"), default=0) > _LOUD:
