@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
 PACKAGE = SRC / "codex_api"
-EXTRAS = {"all", "cli", "dev", "httpx2", "otel", "server", "webrtc", "zstd"}
+EXTRAS = {"all", "cli", "dev", "httpx2", "microphone", "otel", "server", "webrtc", "zstd"}
 
 
 def run_python(code: str, *arguments: str) -> str:
