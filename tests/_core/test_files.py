@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from codex_api._core.calls import CallSettings
 from codex_api._core.files import (
     MAX_UPLOAD_BYTES,
-    create_file,
     files_context,
     upload_file,
 )
@@ -25,11 +24,11 @@ from codex_api.errors import (
     TransportTimeoutError,
 )
 from codex_api.provider import Provider
-from codex_api.transport._core.flow import Authorize, CallPolicy, Send, Sleep
+from codex_api.transport._core.flow import Authorize, Send, Sleep
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request, Response, StreamedBody
 from codex_api.transport._core.retry import RetryConfig
-from codex_api.types.files import FileObject, UploadedFile, UploadLimits
+from codex_api.types.files import UploadedFile, UploadLimits
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -469,69 +468,3 @@ def test_a_refused_announcement_is_the_plain_status_error() -> None:
         upload.next(Response(403, Headers(), b"no"))
 
     assert caught.value.status == 403
-
-
-CONTEXT = CallContext(provider=Provider("mock", "https://h/v1"))
-
-
-def policy() -> CallPolicy:
-    settings = CallSettings(context=CONTEXT, clock=Clock(), telemetry=None)
-    return settings.unary_policy(None, frozenset())
-
-
-def created(source: Source, purpose: str = "vision") -> Any:
-    return create_file(
-        CONTEXT,
-        source,
-        policy(),
-        purpose=purpose,
-        boundary="b0",
-        limits=UploadLimits(),
-        extra_headers=None,
-    )
-
-
-def test_the_public_api_gets_one_multipart_request() -> None:
-    source = Source()
-    source.file_name = 'a "b".txt'
-    flow = created(source)
-
-    effect = next(flow)
-    effect = flow.send(effect.request)
-
-    request = effect.request
-    assert (request.method, request.url) == ("POST", "https://h/v1/files")
-    assert request.headers["content-type"] == "multipart/form-data; boundary=b0"
-    data = b"".join(request.body.open())
-    assert data == (
-        b'--b0\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nvision\r\n'
-        b'--b0\r\ncontent-disposition: form-data; name="file"; filename="a \\"b\\".txt"\r\n'
-        b"content-type: application/octet-stream\r\n\r\nabc\r\n--b0--\r\n"
-    )
-    assert request.body.length == len(data)
-    answer = b'{"id":"file-1","filename":"a","bytes":3,"purpose":"vision","created_at":5}'
-    with pytest.raises(StopIteration) as stop:
-        flow.send(Response(200, Headers(), answer))
-    assert stop.value.value == FileObject(
-        id="file-1", filename="a", bytes=3, purpose="vision", created_at=5
-    )
-
-
-def test_a_failing_source_is_the_error_of_the_public_upload_too() -> None:
-    source = Source(rewindable=False)
-    flow = created(source)
-    flow.send(next(flow).request)
-    source.failure = FileUploadError("short")
-
-    with pytest.raises(FileUploadError, match="short"):
-        flow.throw(NetworkError("aborted"))
-
-
-def test_a_public_upload_without_purpose_or_too_large_is_refused() -> None:
-    large = Source()
-    large.size = MAX_UPLOAD_BYTES + 1
-
-    with pytest.raises(RequestBuildError, match="`purpose`"):
-        next(created(Source(), " "))
-    with pytest.raises(RequestBuildError, match="536870912"):
-        next(created(large))

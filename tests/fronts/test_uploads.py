@@ -194,7 +194,7 @@ async def test_a_cancelled_upload_leaves_nothing_behind() -> None:
                 await asyncio.sleep(60)
 
             task = asyncio.create_task(client.files.upload(endless(), "n", 10**8))
-            await begun.wait()
+            await asyncio.wait_for(begun.wait(), 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

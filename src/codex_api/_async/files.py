@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from codex_api._core import files as core
+from codex_api._core.file_store import create_file
 from codex_api.types.files import UploadLimits
 from codex_api.upload_source import open_upload
 
@@ -94,7 +95,7 @@ class AsyncFiles:
         upload = await _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return await self._runner.drive(
-            core.create_file(
+            create_file(
                 settings.context,
                 upload,
                 settings.unary_policy(None, frozenset()),

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from codex_api._core import files as core
+from codex_api._core.file_store import create_file
 from codex_api.types.files import UploadLimits
 from codex_api.upload_source import open_upload
 
@@ -92,7 +93,7 @@ class Files:
         upload = open_upload(source, name=name, size=size, on_progress=on_progress)
         settings = self._runner.settings
         return self._runner.drive(
-            core.create_file(
+            create_file(
                 settings.context,
                 upload,
                 settings.unary_policy(None, frozenset()),
