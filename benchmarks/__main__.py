@@ -21,7 +21,6 @@ _NAMES = (
     "first_event",
     "unary",
     "open_streams",
-    "sessions",
 )
 _PACKAGES = ("codex-api", "pyreqwest", "msgspec", "websockets", "openai", "httpx2")
 
