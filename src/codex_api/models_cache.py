@@ -19,9 +19,9 @@ import msgspec
 from codex_api._core.models import decode_models, list_models, resolved_client_version
 from codex_api.atomic_file import write_atomically
 from codex_api.errors import DecodeError
-from codex_api.transport._core.flow import call, public_url
+from codex_api.transport._core.flow import call
 from codex_api.transport._core.headers import Headers
-from codex_api.transport._core.messages import Response
+from codex_api.transport._core.messages import Response, public_url
 from codex_api.types.models import ModelsPage
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from codex_api._version import __version__
+from codex_api.transport._core.messages import public_url
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import RequestBuildError
 
@@ -35,7 +35,9 @@ _AZURE_MARKERS = (
 # What RFC 3986 allows unescaped in a query, less the separators & + = and ;.
 _QUERY_SAFE = "-._~!$'()*,:@/"
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
-_EMPTY: Mapping[str, str] = MappingProxyType({})
+_EMPTY: Mapping[str, str] = {}
+# 31 years. Somewhere beyond it clocks of the platform and the engine overflow.
+_MAX_TIMEOUT = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,7 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_event", "liveness", "total"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                message = f"Timeouts.{name} must be seconds > 0 or None, got {value!r}"
-                raise RequestBuildError(message)
+            _check_timeout(f"Timeouts.{name}", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,19 +73,30 @@ class Provider:
         headers: Sent on every request, below all other layers.
         retry: How requests are retried.
         stream_idle_timeout: Seconds that a stream may pass without an event; None sets no limit.
+
+    Raises:
+        RequestBuildError: The limit is no number of seconds. A bad URL is found when it is used.
     """
 
     name: str
     base_url: str
-    query_params: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    headers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    query_params: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     retry: RetryConfig = field(default_factory=RetryConfig)
     stream_idle_timeout: float | None = DEFAULT_STREAM_IDLE_TIMEOUT
 
+    def __post_init__(self) -> None:
+        # Copies, so that what the caller does to its own mappings later changes nothing here.
+        object.__setattr__(self, "query_params", dict(self.query_params.items()))
+        object.__setattr__(self, "headers", dict(self.headers.items()))
+        _check_timeout("Provider.stream_idle_timeout", self.stream_idle_timeout)
+
     def __repr__(self) -> str:
         # Keys travel in headers and queries too: name what is set, not what it is set to.
-        parts = urlsplit(self.base_url)
-        shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        try:
+            shown = public_url(self.base_url)
+        except ValueError:
+            shown = "[not a URL]"
         return (
             f"Provider(name={self.name!r}, base_url={shown!r}, "
             f"query_params={sorted(self.query_params)!r}, headers={sorted(self.headers)!r}, "
@@ -169,12 +179,18 @@ def _joined(base_url: str, path: str, query: tuple[tuple[str, str], ...]) -> str
     parts = _split(base_url)
     base, tail = parts.path.rstrip("/"), path.lstrip("/")
     joined = f"{base}/{tail}" if tail else base
-    pairs = [
-        f"{quote(name, safe=_QUERY_SAFE)}={quote(value, safe=_QUERY_SAFE)}" for name, value in query
-    ]
+    pairs = [f"{_escaped(name)}={_escaped(value)}" for name, value in query]
     if parts.query:
         pairs.insert(0, parts.query)
     return urlunsplit((parts.scheme, parts.netloc, joined, "&".join(pairs), ""))
+
+
+def _escaped(text: str) -> str:
+    try:
+        return quote(text, safe=_QUERY_SAFE)
+    except (TypeError, UnicodeEncodeError) as exc:
+        message = "query parameters must be texts that have a UTF-8 form"
+        raise RequestBuildError(message) from exc
 
 
 def _split(base_url: str) -> SplitResult:
@@ -200,6 +216,12 @@ def is_azure_responses_provider(name: str, base_url: str | None = None) -> bool:
         return True
     lowered = (base_url or "").lower()
     return any(marker in lowered for marker in _AZURE_MARKERS)
+
+
+def _check_timeout(name: str, seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds <= _MAX_TIMEOUT:
+        message = f"{name} must be seconds > 0, at most {_MAX_TIMEOUT:g}, or None; got {seconds!r}"
+        raise RequestBuildError(message)
 
 
 def _local_base_url(default_port: int) -> str:

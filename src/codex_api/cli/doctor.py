@@ -18,7 +18,7 @@ from codex_api.auth import auth_header_telemetry
 from codex_api.cli import exit_codes
 from codex_api.cli.connection import Connection
 from codex_api.cli.console import printable
-from codex_api.transport._core.flow import public_url
+from codex_api.transport._core.messages import public_url
 from codex_api.transport.errors import CodexApiError
 from codex_api.transport.network import Network, certificates_der, proxy_for
 

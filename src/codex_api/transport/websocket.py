@@ -27,8 +27,9 @@ from websockets.datastructures import Headers as WireHeaders
 from websockets.protocol import State
 from websockets.sync import client as sync_client
 
-from codex_api.transport._core.flow import public_url, status_error
+from codex_api.transport._core.flow import status_error
 from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import public_url
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
     ClientStateError,

@@ -17,11 +17,11 @@ from codex_api.transport._core.flow import (
     Sleep,
     call,
     open_stream,
-    public_url,
 )
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import (
     Compression,
+    EncodedJson,
     JsonBody,
     RawBody,
     Request,
@@ -302,16 +302,58 @@ def test_hooks_hear_of_each_attempt_and_each_wait() -> None:
     assert observer.retries == [(0, 0.2, "HttpStatusError")]
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://u:p@h:8/a?k=v#f", "https://h:8/a"),
-        ("http://h", "http://h"),
-        ("https://a@b@h/x", "https://h/x"),
-    ],
-)
-def test_shown_urls_hold_no_secret(url: str, shown: str) -> None:
-    assert public_url(url) == shown
+def test_a_signer_sees_the_final_bytes_headers_and_url() -> None:
+    flow = call(replace(REQUEST, compression="zstd"), policy())
+    seen = next(flow)
+
+    assert isinstance(seen, Authorize)
+    assert seen.request.url == REQUEST.url
+    assert isinstance(seen.request.body, RawBody)
+    assert zstd.decompress(seen.request.body.data) == b'{"a":1}'
+    assert dict(seen.request.headers.items()) == {
+        "content-encoding": "zstd",
+        "content-type": "application/json",
+    }
+
+
+def test_what_a_signer_does_to_its_request_is_not_seen_by_the_next_attempt() -> None:
+    flow = call(REQUEST, policy())
+    first = next(flow)
+    assert isinstance(first, Authorize)
+    first.request.headers.set("x-signature", "1")
+    flow.send(first.request)
+    flow.throw(NetworkError("reset"))
+    second = flow.send(None)
+
+    assert isinstance(second, Authorize)
+    assert "x-signature" not in second.request.headers
+
+
+@pytest.mark.parametrize("start", [call, open_stream])
+def test_a_request_put_in_place_of_ours_is_what_is_sent(
+    start: Callable[[Request, CallPolicy], Flow[object]],
+) -> None:
+    defaults = Headers({"user-agent": "ua"})
+    flow = start(REQUEST, policy(defaults=defaults, trace_headers=lambda: {"traceparent": "t"}))
+    next(flow)
+    other = Request(method="PUT", url="https://elsewhere/", body=RawBody(b"signed"))
+    following = flow.send(other)
+
+    assert isinstance(following, Send)
+    assert (following.request.method, following.request.url) == ("PUT", "https://elsewhere/")
+    assert following.request.body == RawBody(b"signed")
+    assert list(following.request.headers.items()) == [("user-agent", "ua"), ("traceparent", "t")]
+
+
+@pytest.mark.parametrize("body", [JsonBody({"b": 2}), EncodedJson(b'{"b":2}')])
+def test_a_body_put_in_place_of_ours_is_encoded(body: JsonBody | EncodedJson) -> None:
+    flow = call(REQUEST, policy())
+    next(flow)
+    following = flow.send(Request(method="POST", url="https://h/", body=body))
+
+    assert isinstance(following, Send)
+    assert following.request.body == RawBody(b'{"b":2}')
+    assert following.request.headers["content-type"] == "application/json"
 
 
 def test_draws_are_injected() -> None:

@@ -11,6 +11,7 @@ from codex_api.transport._core.messages import (
     Request,
     Response,
     prepare,
+    public_url,
 )
 from codex_api.transport.errors import CompressionError, RequestBuildError
 
@@ -99,3 +100,27 @@ def test_what_has_no_json_form_is_refused_before_any_io() -> None:
 
 def test_text_of_a_response_replaces_invalid_utf8() -> None:
     assert Response(200, Headers(), b"a\xff").text == "a�"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h:8/a?k=v#f", "https://h:8/a"),
+        ("http://h", "http://h"),
+        ("https://a@b@h/x", "https://h/x"),
+    ],
+)
+def test_shown_urls_hold_no_secret(url: str, shown: str) -> None:
+    assert public_url(url) == shown
+
+
+def test_the_repr_of_a_request_holds_no_secret_and_no_body() -> None:
+    request = Request(
+        method="POST",
+        url="https://u:s3cret@h/v1?key=s3cret",
+        headers=Headers({"authorization": "s3cret", "accept": "x"}),
+        body=RawBody(b"s3cret"),
+    )
+
+    assert "s3cret" not in f"{request!r} {request}"
+    assert "POST https://h/v1" in repr(request)

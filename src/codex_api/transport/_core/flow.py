@@ -13,13 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol, TypeAlias, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from codex_api.transport._core.headers import Headers
-from codex_api.transport._core.messages import Request, Response, StreamedBody, prepare
+from codex_api.transport._core.messages import (
+    EncodedJson,
+    JsonBody,
+    Request,
+    Response,
+    StreamedBody,
+    prepare,
+    public_url,
+)
 from codex_api.transport._core.retry import RetryConfig, retry_after
 from codex_api.transport.errors import (
     CodexApiError,
@@ -202,12 +209,14 @@ def _authorized(request: Request) -> Flow[Request]:
     # The attempt gets headers of its own, which auth and the lower layers then fill in.
     signed = yield Authorize(replace(request, headers=request.headers.copy()))
     assert isinstance(signed, Request)  # noqa: S101 - what Authorize gives
+    if isinstance(signed.body, JsonBody | EncodedJson):
+        return prepare(signed)  # a signer that put another body in the place of ours
     return signed
 
 
 def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) -> None:
     headers = request.headers
-    if content_type_last:
+    if content_type_last and "content-type" in headers:
         content_type = headers["content-type"]
         headers.remove("content-type")
         headers.set("content-type", content_type)
@@ -264,12 +273,6 @@ def status_error(
     )
     error.retryable = retry.retries(error)
     return error
-
-
-def public_url(url: str) -> str:
-    """Give ``url`` without what may be secret: user info, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _report(

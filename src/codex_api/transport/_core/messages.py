@@ -8,6 +8,7 @@ final bytes and compression cannot be applied twice.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -74,6 +75,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     compression: Compression = "none"
     timeout: float | None = None
 
+    def __repr__(self) -> str:
+        # Keys travel in URLs, and bodies are whole conversations.
+        return f"Request({self.method} {public_url(self.url)}, {self.headers!r})"
+
 
 class Response(msgspec.Struct, frozen=True):
     """A whole answer, whatever its status."""
@@ -137,3 +142,13 @@ def encode_json(value: object) -> bytes:
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
         message = f"the request body cannot be encoded as JSON: {exc}"
         raise RequestBuildError(message) from exc
+
+
+def public_url(url: str) -> str:
+    """Give ``url`` without what may be secret: user info, query and fragment.
+
+    Raises:
+        ValueError: It is no URL at all.
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
