@@ -8,7 +8,7 @@ calls that wait for it, and one more try. Nothing here prints a secret.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from codex_api.transport._core.headers import Headers
@@ -156,17 +156,28 @@ class ChatGptAuth:
         if self._renew is None:
             return False
         token = self._renew()
-        return self._take(token) if isinstance(token, str) else self._take_later(token)
+        return self._take(token) if isinstance(token, str) else _Renewal(token, self._take)
 
     def _take(self, token: str) -> bool:
         self._token = token.strip() or self._token
         return bool(token.strip())
 
-    async def _take_later(self, token: Awaitable[str]) -> bool:
-        return self._take(await token)
-
     def __repr__(self) -> str:
         return f"ChatGptAuth([redacted], fedramp={self._fedramp!r})"
+
+
+class _Renewal:
+    """A token on its way. Its ``close`` reaches the coroutine inside, which none of ours would."""
+
+    def __init__(self, token: Awaitable[str], take: Callable[[str], bool]) -> None:
+        self._token = token
+        self._take = take
+
+    def __await__(self) -> Generator[object, None, bool]:
+        return self._take((yield from self._token.__await__()))
+
+    def close(self) -> None:
+        _close(self._token)
 
 
 class AuthHeaderTelemetry(NamedTuple):
@@ -180,10 +191,26 @@ def auth_header_telemetry(auth: AuthProvider) -> AuthHeaderTelemetry:
     """Say which credential header ``auth`` sets, never its value (SPEC 3)."""
     headers = Headers()
     auth.add_auth_headers(headers)
-    for name in ("authorization", "x-api-key", "api-key"):
+    for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"):
         if name in headers:
             return AuthHeaderTelemetry(attached=True, name=name)
     return AuthHeaderTelemetry(attached=False, name=None)
+
+
+def refused(result: object, wanted: type) -> AuthBuildError:
+    """Make the error for what an auth provider gave instead of a ``wanted``, and let go of it."""
+    if hasattr(result, "__await__"):
+        _close(result)
+        return AuthBuildError("this auth provider is asynchronous; use AsyncClient")
+    return AuthBuildError(
+        f"the auth provider has to give a {wanted.__name__}, not {type(result).__name__}"
+    )
+
+
+def _close(awaitable: object) -> None:
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()  # a coroutine that nobody awaits would warn
 
 
 def signer(auth: AuthProvider) -> Callable[[Request], Request | Awaitable[Request]]:

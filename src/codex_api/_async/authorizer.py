@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from inspect import isawaitable
 
-from codex_api.auth import AuthProvider, RefreshingAuth, signer
+from codex_api.auth import AuthProvider, RefreshingAuth, refused, signer
 from codex_api.transport._core.messages import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
 
 class Authorizer:
@@ -22,6 +19,7 @@ class Authorizer:
     def __init__(self, auth: AuthProvider) -> None:
         self.auth = auth
         self.generation = 0
+        self._failures = 0
         self._sign = signer(auth)
         self._lock: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -30,22 +28,37 @@ class Authorizer:
         """Sign ``request``.
 
         Raises:
-            AuthBuildError: The provider cannot.
+            AuthBuildError: The provider cannot, or gave no request.
         """
         result = self._sign(request)
-        return result if isinstance(result, Request) else await result
+        if isinstance(result, Request):
+            return result
+        signed = await _settled(result)
+        if isinstance(signed, Request):
+            return signed
+        raise refused(signed, Request)
 
     async def refresh(self, generation: int) -> bool:
-        """Renew the credentials unless somebody did since ``generation``."""
-        auth = self.auth
-        if not isinstance(auth, RefreshingAuth):
+        """Renew the credentials unless somebody did since ``generation``, or just failed to.
+
+        Raises:
+            AuthBuildError: The provider gave something else than a bool.
+        """
+        if not isinstance(self.auth, RefreshingAuth):
             return False
+        failures = self._failures
         async with self._own_lock():
             if self.generation != generation:
                 return True
-            result: bool | Awaitable[bool] = auth.refresh()
-            renewed = result if isinstance(result, bool) else await result
+            if self._failures != failures:
+                return False
+            try:
+                renewed = await _renew(self.auth)
+            except Exception:  # a cancelled one may have worked: the next in line finds out
+                self._failures += 1
+                raise
             self.generation += renewed
+            self._failures += not renewed
             return renewed
 
     def _own_lock(self) -> asyncio.Lock:
@@ -54,3 +67,14 @@ class Authorizer:
         if self._lock is None or self._loop is not loop:
             self._lock, self._loop = asyncio.Lock(), loop
         return self._lock
+
+
+async def _renew(auth: RefreshingAuth) -> bool:
+    renewed = await _settled(auth.refresh())
+    if isinstance(renewed, bool):
+        return renewed
+    raise refused(renewed, bool)
+
+
+async def _settled(result: object) -> object:
+    return await result if isawaitable(result) else result

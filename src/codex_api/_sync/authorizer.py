@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
-from codex_api.auth import AuthProvider, RefreshingAuth, signer
+from codex_api.auth import AuthProvider, RefreshingAuth, refused, signer
 from codex_api.transport._core.messages import Request
-from codex_api.transport.errors import AuthBuildError
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-_ASYNC_ONLY = "this auth provider is asynchronous; use AsyncClient"
 
 
 class Authorizer:
@@ -25,6 +18,7 @@ class Authorizer:
     def __init__(self, auth: AuthProvider) -> None:
         self.auth = auth
         self.generation = 0
+        self._failures = 0
         self._sign = signer(auth)
         self._lock = threading.Lock()
 
@@ -32,30 +26,39 @@ class Authorizer:
         """Sign ``request``.
 
         Raises:
-            AuthBuildError: The provider cannot, or is asynchronous.
+            AuthBuildError: The provider cannot, is asynchronous, or gave no request.
         """
         result = self._sign(request)
         if isinstance(result, Request):
             return result
-        raise _refused(result)
+        raise refused(result, Request)
 
     def refresh(self, generation: int) -> bool:
-        """Renew the credentials unless somebody did since ``generation``."""
-        auth = self.auth
-        if not isinstance(auth, RefreshingAuth):
+        """Renew the credentials unless somebody did since ``generation``, or just failed to.
+
+        Raises:
+            AuthBuildError: The provider is asynchronous, or gave something else than a bool.
+        """
+        if not isinstance(self.auth, RefreshingAuth):
             return False
+        failures = self._failures
         with self._lock:
             if self.generation != generation:
                 return True
-            result = auth.refresh()
-            if not isinstance(result, bool):
-                raise _refused(result)
-            self.generation += result
-            return result
+            if self._failures != failures:
+                return False
+            try:
+                renewed = _renew(self.auth)
+            except Exception:  # as under asyncio, where others must not count
+                self._failures += 1
+                raise
+            self.generation += renewed
+            self._failures += not renewed
+            return renewed
 
 
-def _refused(result: Awaitable[object]) -> AuthBuildError:
-    close = getattr(result, "close", None)
-    if close is not None:
-        close()  # a coroutine nobody awaits would warn
-    return AuthBuildError(_ASYNC_ONLY)
+def _renew(auth: RefreshingAuth) -> bool:
+    renewed = auth.refresh()
+    if isinstance(renewed, bool):
+        return renewed
+    raise refused(renewed, bool)
