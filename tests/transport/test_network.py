@@ -465,6 +465,26 @@ def test_password_of_a_proxy_is_not_shown(proxy: Any) -> None:
     assert repr(Network(proxy=None)) == "Network(proxy=None)"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_connections": 0},
+        {"tcp_keepalive": 0},
+        {"tcp_keepalive": 1e9},
+        {"tcp_keepalive_interval": -1},
+        {"tcp_keepalive_retries": 0},
+        {"pool_idle_timeout": -1},
+        {"pool_idle_timeout": float("nan")},
+    ],
+    ids=str,
+)
+def test_number_that_no_connection_can_have_is_refused_by_name(settings: dict[str, Any]) -> None:
+    (name,) = settings
+
+    with pytest.raises(RequestBuildError, match=f"Network.{name}"):
+        Network(**settings)
+
+
 @pytest.mark.parametrize("proxy", ["environment", None, SHY_PROXY, {"https": SHY_PROXY}])
 def test_settings_can_be_pickled(proxy: Any) -> None:
     network = Network(proxy=proxy, no_proxy=["x"], max_connections=3)

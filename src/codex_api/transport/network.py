@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from codex_api.transport._core import proxies
 from codex_api.transport._core.pem import PemError, is_certificate, parse_certificates
-from codex_api.transport.errors import CertificateError
+from codex_api.transport.errors import CertificateError, RequestBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,14 @@ __all__ = [
 ]
 
 _ENVIRONMENT: Final = "environment"
+# Bounds of the settings that are numbers: what sockets take (Linux has the lowest), and the engine.
+_BOUNDS: Final = {
+    "tcp_keepalive": (1, 32_767),
+    "tcp_keepalive_interval": (1, 32_767),
+    "tcp_keepalive_retries": (1, 127),
+    "max_connections": (1, 1_000_000_000),
+    "pool_idle_timeout": (0, 1_000_000_000),
+}
 _BUNDLE_VARIABLES: Final = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
 _HINT: Final = (
     "set CODEX_CA_CERTIFICATE or SSL_CERT_FILE to a file of PEM certificates, "
@@ -87,7 +95,12 @@ class Network:
     trust_env: bool = True
 
     def __post_init__(self) -> None:
-        """Raise ``RequestBuildError`` for a proxy that is none, before any request needs it."""
+        """Raise ``RequestBuildError`` for a value that is none, before any request needs it."""
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                message = f"Network.{name} must be {least} to {most}, got {value!r}"
+                raise RequestBuildError(message)
         if isinstance(self.proxy, Mapping):
             object.__setattr__(self, "proxy", MappingProxyType(dict(self.proxy)))
         if self.no_proxy is not None and not isinstance(self.no_proxy, str):

@@ -6,12 +6,13 @@ The order of the fields of ``ResponsesApiRequest`` is the order of the keys on t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Compression
+from codex_api.transport.errors import RequestBuildError
 from codex_api.types.item import ResponseItem
 from codex_api.types.reasoning import Reasoning
 from codex_api.types.session_source import SessionSource
@@ -31,6 +32,7 @@ __all__ = [
 
 ItemIds = Literal["auto", "keep", "drop"]
 DEFAULT_MAX_EVENT_BYTES = 64 << 20
+_CHOICES = {"compression": get_args(Compression), "item_ids": get_args(ItemIds)}
 
 
 class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -110,6 +112,9 @@ class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
         item_ids: ``auto`` sends ids of typed items only when the request's ``store`` is true.
         other_events: Whether events without a class of their own are delivered as ``OtherEvent``.
         max_event_bytes: Limit on one event.
+
+    Raises:
+        RequestBuildError: A value is none of those that there are.
     """
 
     session_id: str | None = None
@@ -122,6 +127,23 @@ class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
     item_ids: ItemIds = "auto"
     other_events: bool = False
     max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                message = f"ResponsesOptions.{name} must be one of {', '.join(choices)}"
+                raise RequestBuildError(message)
+        if self.max_event_bytes < 1:
+            message = f"ResponsesOptions.max_event_bytes must be >= 1, got {self.max_event_bytes}"
+            raise RequestBuildError(message)
+
+    def __repr__(self) -> str:
+        # Headers may hold credentials, which their own class knows how to hide.
+        extra = None if self.extra_headers is None else Headers.lenient(self.extra_headers.items())
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        values["extra_headers"] = extra
+        shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+        return f"ResponsesOptions({shown})"
 
     def keeps_ids(self, *, store: bool) -> bool:
         """Tell whether typed items send their ids in a request with this ``store``."""

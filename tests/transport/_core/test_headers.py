@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from codex_api.transport._core.headers import Headers
@@ -81,3 +83,11 @@ def test_repr_hides_credentials() -> None:
     assert "s3cret" not in shown
     assert "a1" not in shown
     assert "('x', '1')" in shown
+
+
+@pytest.mark.parametrize(("name", "value"), [("a", 1), ("a", None), ("a", b"x"), (1, "x")])
+def test_what_is_no_text_is_refused(name: Any, value: Any) -> None:
+    with pytest.raises(RequestBuildError, match="must be text"):
+        Headers({name: value})
+    with pytest.raises(RequestBuildError, match="must be text"):
+        Headers().set(name, value)

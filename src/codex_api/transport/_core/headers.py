@@ -147,6 +147,9 @@ class Headers:
 
 
 def _checked(name: str, value: str) -> str:
+    if not isinstance(name, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+        message = f"header {str(name)[:64]!r} must be text, not {type(value).__name__}"
+        raise RequestBuildError(message)
     lower = _lower(name)
     if _BAD_VALUE.search(value):
         message = f"illegal value for header {lower!r}: control characters are not allowed"
