@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,9 +19,10 @@ from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, http_head, last_chunk, sse_head
 from codex_api.transport._core.headers import Headers
-from codex_api.transport._core.messages import RawBody, Request, StreamedBody
+from codex_api.transport._core.messages import JsonBody, RawBody, Request, StreamedBody
 from codex_api.transport.errors import (
     ClientStateError,
+    ConnectTimeoutError,
     EventTooLargeError,
     NetworkError,
     RequestBuildError,
@@ -30,6 +33,8 @@ from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from tests.front import Front
 
 # Long enough for a loaded machine; no test waits for it when all is well.
 PATIENCE = 10.0
@@ -248,6 +253,62 @@ def test_an_answer_too_large_to_keep_is_refused(
     with ScriptedServer([script]) as server:  # noqa: SIM117 - the server stops after the check
         with pytest.raises(EventTooLargeError, match="50"):
             transport.execute(get(server.url), PATIENCE)
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """Give a port where connections wait in vain for being accepted."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        for _ in range(4):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems let some more in")
+@pytest.mark.anyio
+async def test_a_connection_that_is_not_made_in_time_has_an_error_of_its_own(
+    front: Front, deaf_port: int
+) -> None:
+    made: Any = front.pick(ReqwestTransport, AsyncReqwestTransport)(
+        Network(proxy=None), connect_timeout=0.05
+    )
+    for call in (made.execute, made.stream):
+        with pytest.raises(ConnectTimeoutError) as caught:
+            await front(call, get(f"http://127.0.0.1:{deaf_port}/"), PATIENCE)
+
+        assert caught.value.__cause__ is not caught.value
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems let some more in")
+@pytest.mark.anyio
+async def test_a_whole_answer_that_is_late_is_late_whatever_it_waited_for(
+    front: Front, deaf_port: int
+) -> None:
+    made: Any = front.pick(ReqwestTransport, AsyncReqwestTransport)(Network(proxy=None))
+
+    with pytest.raises(TransportTimeoutError, match=r"within 0\.05 s") as caught:
+        await front(made.execute, get(f"http://127.0.0.1:{deaf_port}/"), 0.05)
+
+    assert caught.value.__cause__ is not caught.value
+
+
+def test_a_body_that_is_not_prepared_is_refused(transport: ReqwestTransport) -> None:
+    request = Request(method="POST", url="http://127.0.0.1:9/", body=JsonBody({}))
+
+    with pytest.raises(RequestBuildError, match="prepared bodies"):
+        transport.execute(request)
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\nb"])
+def test_a_header_that_slipped_through_is_refused_by_the_engine(
+    transport: ReqwestTransport, value: str
+) -> None:
+    headers = Headers.received([("x-a", value)])
+
+    with pytest.raises(RequestBuildError, match="not legal"):
+        transport.execute(Request(method="GET", url="http://127.0.0.1:9/", headers=headers))
 
 
 def test_no_error_text_holds_the_query(transport: ReqwestTransport) -> None:

@@ -8,6 +8,7 @@ client's own headers none are sent.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -105,11 +106,15 @@ class HttpxTransport:
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
+        ends_at = None if timeout is None else time.monotonic() + timeout
         stream = self.stream(request, timeout)
         body = bytearray()
         try:
             while (chunk := stream.read_chunk(timeout)) is not None:
                 body += chunk
+                # The engine limits single reads only.
+                if ends_at is not None and time.monotonic() >= ends_at:
+                    raise _late(timeout)
         finally:
             stream.close()
         return Response(stream.status, stream.headers, bytes(body))
@@ -167,8 +172,10 @@ class AsyncHttpxTransport:
                         body += chunk
                 finally:
                     await stream.aclose()
+        except TransportError:
+            raise
         except TimeoutError as exc:
-            raise _late(exc, timeout) from exc
+            raise _late(timeout) from exc
         return Response(stream.status, stream.headers, bytes(body))
 
     async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:
@@ -176,8 +183,10 @@ class AsyncHttpxTransport:
         try:
             async with asyncio.timeout(timeout):
                 return await self._open(request)
+        except TransportError:
+            raise
         except TimeoutError as exc:
-            raise _late(exc, timeout) from exc
+            raise _late(timeout) from exc
 
     async def _open(self, request: Request) -> _AsyncStream:
         built = _built(request, None)
@@ -193,7 +202,5 @@ class AsyncHttpxTransport:
         """Leave the client alone; whoever made it closes it."""
 
 
-def _late(error: TimeoutError, timeout: float | None) -> TransportError:
-    if isinstance(error, TransportError):
-        return error
+def _late(timeout: float | None) -> TransportTimeoutError:
     return TransportTimeoutError(f"no complete answer within {timeout} s")

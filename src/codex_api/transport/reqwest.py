@@ -102,6 +102,8 @@ class _Engine:
             if timeout is not None:
                 builder = builder.timeout(timedelta(seconds=max(timeout, 0.0)))
             return _with_body(builder, request).build_streamed()
+        except RequestBuildError:
+            raise
         except engine_errors.PyreqwestError as exc:
             raise _translated(exc) from exc
         except (ValueError, TypeError) as exc:
@@ -286,7 +288,9 @@ class AsyncReqwestTransport:
                 await stream.aclose()
                 raise
         except TransportTimeoutError as exc:
-            raise _named(exc, ends_at, timeout) from exc
+            if not _has_passed(ends_at):
+                raise
+            raise _late(timeout) from exc
         self._engine.keep_cookies(request.url, stream.headers)
         return Response(stream.status, stream.headers, body)
 
@@ -321,12 +325,12 @@ def _end(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
-def _named(
-    error: TransportTimeoutError, ends_at: float | None, timeout: float | None
-) -> TransportTimeoutError:
+def _has_passed(ends_at: float | None) -> bool:
     """Tell the limit on the whole answer from the one on connecting: the engine does not."""
-    if ends_at is None or time.monotonic() < ends_at:
-        return error
+    return ends_at is not None and time.monotonic() >= ends_at
+
+
+def _late(timeout: float | None) -> TransportTimeoutError:
     return TransportTimeoutError(f"no complete answer within {timeout} s")
 
 
@@ -454,7 +458,9 @@ class ReqwestTransport:
                 stream.close()
                 raise
         except TransportTimeoutError as exc:
-            raise _named(exc, ends_at, timeout) from exc
+            if not _has_passed(ends_at):
+                raise
+            raise _late(timeout) from exc
         self._engine.keep_cookies(request.url, stream.headers)
         return Response(stream.status, stream.headers, body)
 
