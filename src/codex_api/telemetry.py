@@ -9,16 +9,87 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
+from codex_api.transport.errors import CodexApiError
+from codex_api.types.usage import TokenUsage
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from codex_api.transport.errors import CodexApiError
 
 PollOutcome = Literal["data", "end", "error", "timeout"]
 
 
+class StreamStart(Struct, frozen=True, kw_only=True):
+    """A response that is about to be asked for.
+
+    Attributes:
+        model: The one asked for, or None when the body does not say.
+        url: Where the request goes; a WebSocket's begins with ``ws``.
+        conversation_id: Of the options, or None.
+    """
+
+    model: str | None
+    url: str
+    conversation_id: str | None = None
+
+
+class StreamEnd(Struct, frozen=True, kw_only=True):
+    """How a response ended.
+
+    Attributes:
+        response_id: None when the server did not come to telling it.
+        server_model: The model that the server says it ran, or None.
+        usage: What it cost, or None when the server did not say.
+        is_complete: Whether its last event came.
+        error: What it failed with. None when it is complete, or when the caller gave it up.
+    """
+
+    response_id: str | None
+    server_model: str | None
+    usage: TokenUsage | None
+    is_complete: bool
+    error: CodexApiError | None
+
+
+class StreamObserver:
+    """Hears of one streamed response. By itself it passes on what ``Telemetry`` has a hook for.
+
+    Args:
+        telemetry: Whom to pass it on to.
+    """
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def on_request(
+        self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
+    ) -> None:
+        """Hear of one finished attempt, as ``Telemetry.on_request``."""
+        self._telemetry.on_request(attempt, status, error, duration)
+
+    def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
+        """Hear of a wait, as ``Telemetry.on_retry``."""
+        self._telemetry.on_retry(attempt, delay, error)
+
+    def trace_headers(self) -> Mapping[str, str]:
+        """Give the trace context of this response, as ``Telemetry.trace_headers``."""
+        return self._telemetry.trace_headers()
+
+    def on_first_event(self, duration: float) -> None:
+        """Hear of the first event, ``duration`` after the start of the call."""
+
+    def on_end(self, end: StreamEnd) -> None:
+        """Hear of the end, once: complete, failed, or given up early."""
+
+
 class Telemetry:
     """Hooks that do nothing."""
+
+    def on_stream(self, start: StreamStart) -> StreamObserver | None:
+        """Hear that a response is asked for; give who wants to hear more of it, or None."""
+        del start
+        return None
 
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float

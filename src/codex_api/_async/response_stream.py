@@ -41,10 +41,14 @@ class AsyncResponseStream(StreamFacts):
         self._reading = self._over = self._closed = False
 
     async def __aenter__(self) -> Self:
-        self._begin()
         clock = self._runner.settings.clock
         started_at = clock.monotonic()
-        self._response = await self._runner.open(self._call.request, started_at)
+        observer = self._begin(started_at)
+        try:
+            self._response = await self._runner.open(self._call.request, started_at, observer)
+        except BaseException as exc:
+            self._end(exc)
+            raise
         self._start_machine(self._response.headers, started_at, clock.monotonic())
         self._watchdog = Watchdog(clock.monotonic)
         self._events = self._read(self._response, self._opened(), self._watchdog)
@@ -79,6 +83,7 @@ class AsyncResponseStream(StreamFacts):
             await self._response.aclose()
         if self._events is not None and not self._reading:
             await self._events.aclose()
+            self._end()
 
     async def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
@@ -112,6 +117,7 @@ class AsyncResponseStream(StreamFacts):
         self, response: AsyncStreamResponse, machine: ResponseStreamMachine, watchdog: Watchdog
     ) -> AsyncGenerator[ResponseEvent, None]:
         monotonic = self._runner.settings.clock.monotonic
+        feed = self._heard(machine.feed)
         fed_at = monotonic()
         try:
             for event in machine.initial:
@@ -119,15 +125,19 @@ class AsyncResponseStream(StreamFacts):
             while not machine.done:
                 chunk = await self._wait(response, machine, watchdog, fed_at)
                 fed_at = monotonic()
-                events = machine.close() if chunk is None else machine.feed(chunk, fed_at)
+                events = machine.close() if chunk is None else feed(chunk, fed_at)
                 if machine.done or machine.failure is not None:
                     await response.aclose()  # before the caller looks at the last events
                 for event in events:
                     yield event
                 if machine.failure is not None:
                     raise machine.failure
+        except CodexApiError as exc:
+            self._end(exc)
+            raise
         finally:
             self._over = True
+            self._end()
             watchdog.stop()
             await response.aclose()
 

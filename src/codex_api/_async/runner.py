@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codex_api._async.authorizer import Authorizer
     from codex_api._core.calls import CallSettings
     from codex_api._core.operation import Operation
+    from codex_api.telemetry import StreamObserver
     from codex_api.transport._core.messages import Request
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
 
@@ -39,14 +40,17 @@ class Runner:
         policy = self.settings.unary_policy(operation.timeout, operation.accept)
         return operation.decode(await self.drive(flows.call(operation.request, policy)))
 
-    async def open(self, request: Request, started_at: float) -> AsyncStreamResponse:
-        """Make a call up to the head of its streamed answer.
+    async def open(
+        self, request: Request, started_at: float, observer: StreamObserver | None = None
+    ) -> AsyncStreamResponse:
+        """Make a call up to the head of its streamed answer, heard by ``observer``.
 
         Raises:
             CodexApiError: The mapped failure.
         """
         performer = _Performer(self.transport, self.auth, self.settings)
-        await performer.drive(flows.open_stream(request, self.settings.stream_policy(started_at)))
+        policy = self.settings.stream_policy(started_at, observer)
+        await performer.drive(flows.open_stream(request, policy))
         assert performer.opened is not None  # noqa: S101 - what open_stream ends with
         return performer.opened
 

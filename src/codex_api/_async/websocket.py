@@ -211,7 +211,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         options: ResponsesOptions,
     ) -> None:
         settings = runner.settings
-        super().__init__(socket_call(settings.context, options, settings.telemetry))
+        super().__init__(socket_call(settings.context, options, settings.telemetry, frame))
         self._runner = runner
         self._line = line
         self._frame = frame
@@ -222,27 +222,18 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         self._watchdog = Watchdog(settings.clock.monotonic)
 
     async def __aenter__(self) -> Self:
-        self._begin()
         monotonic = self._runner.settings.clock.monotonic
         started_at = monotonic()
-        reused = await self._line.take(self, self._call.first_event_timeout)
-        socket = self._line.socket
-        machine = self._start_on_socket(self._line.facts, started_at, monotonic())
-        sending_at = monotonic()
-        error: CodexApiError | None = None
+        self._begin(started_at)
         try:
-            await socket.send(self._frame, self._call.idle_timeout)
-        except TransportError as exc:
-            error = self._failed(machine.lost(exc))
-            raise error from exc
-        except BaseException:
+            reused = await self._line.take(self, self._call.first_event_timeout)
+            machine = self._start_on_socket(self._line.facts, started_at, monotonic())
+            await self._send(machine, reused=reused)
+        except BaseException as exc:
             self._let_go(ClientStateError(CLOSED))
+            self._end(exc)
             raise
-        finally:
-            if self._call.telemetry:
-                duration = monotonic() - sending_at
-                self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
-        self._events = self._read(socket, machine)
+        self._events = self._read(self._line.socket, machine)
         return self
 
     async def __aexit__(
@@ -268,6 +259,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         self._let_go(ClientStateError(CLOSED))
         if self._events is not None and not self._waiting:
             await self._events.aclose()
+            self._end()
 
     async def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
@@ -287,6 +279,20 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
             raise
         return collector.finish(self)
 
+    async def _send(self, machine: WebSocketStreamMachine, *, reused: bool) -> None:
+        monotonic = self._runner.settings.clock.monotonic
+        began = monotonic()
+        error: CodexApiError | None = None
+        try:
+            await self._line.socket.send(self._frame, self._call.idle_timeout)
+        except TransportError as exc:
+            error = self._failed(machine.lost(exc))
+            raise error from exc
+        finally:
+            if self._call.telemetry:
+                duration = monotonic() - began
+                self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
+
     def _readable(self) -> AsyncGenerator[ResponseEvent, None]:
         events = self._events
         if events is None:
@@ -301,6 +307,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         self, socket: AsyncWebSocket, machine: WebSocketStreamMachine
     ) -> AsyncGenerator[ResponseEvent, None]:
         monotonic = self._runner.settings.clock.monotonic
+        feed = self._heard(machine.feed)
         fed_at = monotonic()
         try:
             for event in machine.initial:
@@ -308,15 +315,19 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
             while not machine.done:
                 message = await self._receive(socket, machine, fed_at)
                 fed_at = monotonic()
-                events = machine.feed(message, fed_at)
+                events = feed(message, fed_at)
                 if machine.done or machine.failure is not None:
                     self._let_go(machine.failure)  # before the caller looks at the last events
                 for event in events:
                     yield event
                 if machine.failure is not None:
                     raise machine.failure
+        except CodexApiError as exc:
+            self._end(exc)
+            raise
         finally:
             self._over = True
+            self._end()
             self._watchdog.stop()
             self._let_go(ClientStateError(CLOSED))
 

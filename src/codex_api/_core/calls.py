@@ -15,7 +15,7 @@ from codex_api.transport.errors import CodexApiError, DeadlineExceededError
 if TYPE_CHECKING:
     from codex_api._core.operation import CallContext
     from codex_api.clock import Clock
-    from codex_api.telemetry import Telemetry
+    from codex_api.telemetry import StreamObserver, Telemetry
 
 # Lowest layer of all: present only where nobody else said anything.
 _DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
@@ -60,8 +60,15 @@ class CallSettings(Struct, kw_only=True):
         deadline = None if limit is None else self.clock.monotonic() + limit
         return self._policy(deadline, limit, accept, first_event=False)
 
-    def stream_policy(self, started_at: float) -> CallPolicy:
-        """Make the policy of a call up to the head of its stream; instants are monotonic."""
+    def stream_policy(
+        self, started_at: float, observer: StreamObserver | None = None
+    ) -> CallPolicy:
+        """Make the policy of a call up to the head of its stream.
+
+        Args:
+            started_at: When the call began, a monotonic instant.
+            observer: Hears of its attempts instead of the client's telemetry.
+        """
         timeouts = self.context.timeouts
         limits = [
             (started_at + limit, limit, first_event)
@@ -69,9 +76,11 @@ class CallSettings(Struct, kw_only=True):
             if limit is not None
         ]
         if not limits:
-            return self._policy(None, None, frozenset(), first_event=False)
+            return self._policy(None, None, frozenset(), first_event=False, observer=observer)
         deadline, limit, first_event = min(limits)
-        return self._policy(deadline, limit, frozenset(), first_event=first_event)
+        return self._policy(
+            deadline, limit, frozenset(), first_event=first_event, observer=observer
+        )
 
     def _policy(
         self,
@@ -80,7 +89,10 @@ class CallSettings(Struct, kw_only=True):
         accept: frozenset[int],
         *,
         first_event: bool,
+        observer: StreamObserver | None = None,
     ) -> CallPolicy:
+        hooks = observer or self.telemetry
+
         def late() -> CodexApiError:
             if first_event:
                 return FirstEventTimeoutError(f"no event within {limit} s of the call's start")
@@ -91,9 +103,9 @@ class CallSettings(Struct, kw_only=True):
             clock=self.clock.monotonic,
             wall_clock=self.clock.wall,
             draw=self.clock.draw,
-            observer=self.telemetry,
+            observer=hooks,
             defaults=self.defaults,
-            trace_headers=self.telemetry.trace_headers if self.telemetry else None,
+            trace_headers=hooks.trace_headers if hooks else None,
             deadline=deadline,
             deadline_error=late,
             accept=accept,

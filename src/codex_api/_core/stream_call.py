@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from codex_api._core.response_stream import ResponseStreamMachine
+from codex_api._core.stream_watch import Feed, StreamWatch, stream_start
 from codex_api.transport.errors import ClientStateError, DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
-    from codex_api.telemetry import Telemetry
+    from codex_api.telemetry import StreamObserver, Telemetry
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request
     from codex_api.transport.errors import CodexApiError
     from codex_api.types.request import ResponsesOptions, TurnState
 
+T = TypeVar("T")
 
 NOT_OPEN = "the response stream is not open: use it in a with block"
 OVER = "the response was read to its end already; collect() keeps its items and text"
@@ -57,6 +59,7 @@ class StreamFacts:
         self._headers: Headers | None = None
         self._total_deadline: float | None = None
         self._used = False
+        self._watch: StreamWatch | None = None
 
     @property
     def headers(self) -> Headers:
@@ -117,11 +120,26 @@ class StreamFacts:
             raise ClientStateError(NOT_OPEN)
         return self._machine
 
-    def _begin(self) -> None:
+    def _begin(self, started_at: float) -> StreamObserver | None:
         if self._used:
             message = "a response stream is opened once; call stream() again for another response"
             raise ClientStateError(message)
         self._used = True
+        call = self._call
+        if call.telemetry is None:
+            return None
+        observer = call.telemetry.on_stream(stream_start(call.request, call.options))
+        if observer is not None:
+            self._watch = StreamWatch(observer, started_at)
+        return observer
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if self._watch is not None:
+            self._watch.end(error)
+
+    def _heard(self, feed: Feed[T]) -> Feed[T]:
+        """Give ``feed`` of the machine, with an ear on it when somebody wants to hear."""
+        return feed if self._watch is None else self._watch.feeding(self._opened(), feed)
 
     def _start_machine(self, headers: Headers, started_at: float, now: float) -> None:
         call = self._call

@@ -11,7 +11,7 @@ from codex_api._core.stream_call import StreamCall, StreamFacts
 from codex_api._core.websocket_handshake import TURN_STATE
 from codex_api._core.websocket_stream import WebSocketStreamMachine
 from codex_api.errors import StreamClosedError
-from codex_api.transport._core.messages import Request
+from codex_api.transport._core.messages import EncodedJson, Request
 from codex_api.transport.errors import ClientStateError, WebSocketClosedError
 from codex_api.types.trace import W3cTraceContext
 from codex_api.types.websocket import WebSocketClose, WebSocketProbe
@@ -27,12 +27,16 @@ NO_CLOSE_CODE = 1005
 
 
 def socket_call(
-    context: CallContext, options: ResponsesOptions, telemetry: Telemetry | None
+    context: CallContext, options: ResponsesOptions, telemetry: Telemetry | None, frame: bytes
 ) -> StreamCall:
-    """Make the limits of one response over a WebSocket."""
+    """Make the call of one response over a WebSocket; its request is what observers look at."""
     timeouts = context.timeouts
     return StreamCall(
-        request=Request(method="GET", url=context.provider.websocket_url("responses")),
+        request=Request(
+            method="GET",
+            url=context.provider.websocket_url("responses"),
+            body=EncodedJson(frame),
+        ),
         options=options,
         idle_timeout=context.provider.stream_idle_timeout,
         liveness_timeout=timeouts.liveness,

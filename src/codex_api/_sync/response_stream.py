@@ -45,10 +45,14 @@ class ResponseStream(StreamFacts):
         self._reading = self._over = self._closed = False
 
     def __enter__(self) -> Self:
-        self._begin()
         clock = self._runner.settings.clock
         started_at = clock.monotonic()
-        self._response = self._runner.open(self._call.request, started_at)
+        observer = self._begin(started_at)
+        try:
+            self._response = self._runner.open(self._call.request, started_at, observer)
+        except BaseException as exc:
+            self._end(exc)
+            raise
         self._start_machine(self._response.headers, started_at, clock.monotonic())
         self._events = self._read(self._response, self._opened())
         return self
@@ -78,6 +82,7 @@ class ResponseStream(StreamFacts):
         if self._events is not None and not self._reading:
             with suppress(ValueError):  # another thread runs it after all, and will see the end
                 self._events.close()
+                self._end()
 
     def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
@@ -111,20 +116,25 @@ class ResponseStream(StreamFacts):
         self, response: StreamResponse, machine: ResponseStreamMachine
     ) -> Generator[ResponseEvent, None, None]:
         monotonic = self._runner.settings.clock.monotonic
+        feed = self._heard(machine.feed)
         fed_at = monotonic()
         try:
             yield from machine.initial
             while not machine.done:
                 chunk = self._wait(response, machine, fed_at)
                 fed_at = monotonic()
-                events = machine.close() if chunk is None else machine.feed(chunk, fed_at)
+                events = machine.close() if chunk is None else feed(chunk, fed_at)
                 if machine.done or machine.failure is not None:
                     response.close()  # before the caller looks at the last events
                 yield from events
                 if machine.failure is not None:
                     raise machine.failure
+        except CodexApiError as exc:
+            self._end(exc)
+            raise
         finally:
             self._over = True
+            self._end()
             response.close()
 
     def _wait(

@@ -211,7 +211,7 @@ class WebSocketResponseStream(SocketStreamFacts):
         options: ResponsesOptions,
     ) -> None:
         settings = runner.settings
-        super().__init__(socket_call(settings.context, options, settings.telemetry))
+        super().__init__(socket_call(settings.context, options, settings.telemetry, frame))
         self._runner = runner
         self._line = line
         self._frame = frame
@@ -221,27 +221,18 @@ class WebSocketResponseStream(SocketStreamFacts):
         self._closed = False
 
     def __enter__(self) -> Self:
-        self._begin()
         monotonic = self._runner.settings.clock.monotonic
         started_at = monotonic()
-        reused = self._line.take(self, self._call.first_event_timeout)
-        socket = self._line.socket
-        machine = self._start_on_socket(self._line.facts, started_at, monotonic())
-        sending_at = monotonic()
-        error: CodexApiError | None = None
+        self._begin(started_at)
         try:
-            socket.send(self._frame, self._call.idle_timeout)
-        except TransportError as exc:
-            error = self._failed(machine.lost(exc))
-            raise error from exc
-        except BaseException:
+            reused = self._line.take(self, self._call.first_event_timeout)
+            machine = self._start_on_socket(self._line.facts, started_at, monotonic())
+            self._send(machine, reused=reused)
+        except BaseException as exc:
             self._let_go(ClientStateError(CLOSED))
+            self._end(exc)
             raise
-        finally:
-            if self._call.telemetry:
-                duration = monotonic() - sending_at
-                self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
-        self._events = self._read(socket, machine)
+        self._events = self._read(self._line.socket, machine)
         return self
 
     def __exit__(
@@ -267,6 +258,7 @@ class WebSocketResponseStream(SocketStreamFacts):
         self._let_go(ClientStateError(CLOSED))
         if self._events is not None and not self._waiting:
             self._events.close()
+            self._end()
 
     def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
@@ -286,6 +278,20 @@ class WebSocketResponseStream(SocketStreamFacts):
             raise
         return collector.finish(self)
 
+    def _send(self, machine: WebSocketStreamMachine, *, reused: bool) -> None:
+        monotonic = self._runner.settings.clock.monotonic
+        began = monotonic()
+        error: CodexApiError | None = None
+        try:
+            self._line.socket.send(self._frame, self._call.idle_timeout)
+        except TransportError as exc:
+            error = self._failed(machine.lost(exc))
+            raise error from exc
+        finally:
+            if self._call.telemetry:
+                duration = monotonic() - began
+                self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
+
     def _readable(self) -> Generator[ResponseEvent, None, None]:
         events = self._events
         if events is None:
@@ -300,20 +306,25 @@ class WebSocketResponseStream(SocketStreamFacts):
         self, socket: WebSocket, machine: WebSocketStreamMachine
     ) -> Generator[ResponseEvent, None, None]:
         monotonic = self._runner.settings.clock.monotonic
+        feed = self._heard(machine.feed)
         fed_at = monotonic()
         try:
             yield from machine.initial
             while not machine.done:
                 message = self._receive(socket, machine, fed_at)
                 fed_at = monotonic()
-                events = machine.feed(message, fed_at)
+                events = feed(message, fed_at)
                 if machine.done or machine.failure is not None:
                     self._let_go(machine.failure)  # before the caller looks at the last events
                 yield from events
                 if machine.failure is not None:
                     raise machine.failure
+        except CodexApiError as exc:
+            self._end(exc)
+            raise
         finally:
             self._over = True
+            self._end()
             self._let_go(ClientStateError(CLOSED))
 
     def _receive(
