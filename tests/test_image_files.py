@@ -7,8 +7,8 @@ import pytest
 from codex_api import image_files
 from codex_api._core.image_formats import data_url
 from codex_api.errors import RequestBuildError
-from codex_api.image_files import load_images
-from codex_api.types.images import ImageUrl
+from codex_api.image_files import load_edit, load_images
+from codex_api.types.images import ImageEditRequest, ImageUrl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +69,12 @@ def test_a_file_over_the_limit_is_refused_unread(
 
     with pytest.raises(RequestBuildError, match=f"has {len(PNG)} bytes, the limit is"):
         load_images(picture)
+
+
+def test_the_images_of_a_whole_request_are_checked_too() -> None:
+    request = ImageEditRequest(images=[ImageUrl("https://a.example")], prompt="x", model="m")
+
+    assert load_edit(request) == request
+    assert load_edit("https://a.example") == [ImageUrl("https://a.example")]
+    with pytest.raises(RequestBuildError, match=r"images\[0\]"):
+        load_edit(ImageEditRequest(images=[ImageUrl("https://")], prompt="x", model="m"))

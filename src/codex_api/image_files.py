@@ -9,9 +9,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from codex_api._core.image_formats import check_url, data_url, is_url
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.images import ImageSource, ImageUrl
+from codex_api.types.images import ImageEditRequest, ImageSource, ImageUrl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,19 @@ def load_images(images: ImageSource | Sequence[ImageSource]) -> list[ImageUrl]:
         message = "`images` is empty; give at least one URL, path or file content"
         raise RequestBuildError(message)
     return loaded
+
+
+def load_edit(
+    images: ImageSource | Sequence[ImageSource] | ImageEditRequest,
+) -> list[ImageUrl] | ImageEditRequest:
+    """Do as ``load_images``; the images of a whole request are checked and left in it.
+
+    Raises:
+        RequestBuildError: As ``load_images``.
+    """
+    if not isinstance(images, ImageEditRequest):
+        return load_images(images)
+    return msgspec.structs.replace(images, images=load_images(images.images))
 
 
 def _load(source: ImageSource, field: str) -> ImageUrl:

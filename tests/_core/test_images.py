@@ -13,6 +13,7 @@ from codex_api._core.images import (
 from codex_api.errors import DecodeError, RequestBuildError
 from codex_api.types.images import (
     ImageData,
+    ImageEditRequest,
     ImageGenerationRequest,
     ImageResponse,
     ImageUrl,
@@ -75,6 +76,15 @@ def test_an_edit_begins_with_the_images() -> None:
         b'{"images":[{"image_url":"https://a.example/sea.png"},{"image_url":"data:x"}],'
         b'"prompt":"add a boat","background":"auto","model":"m","n":1,"quality":"auto",'
         b'"size":"auto"}'
+    )
+
+
+def test_a_whole_edit_is_taken_and_arguments_replace_its_fields() -> None:
+    request = ImageEditRequest(images=[PICTURE], prompt="add a boat", model="m")
+
+    assert edit_request(request) == request
+    assert edit_request(request, "remove it", n=2) == ImageEditRequest(
+        images=[PICTURE], prompt="remove it", model="m", n=2
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from codex_api._core import images as core
-from codex_api.image_files import load_images
+from codex_api.image_files import load_edit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.images import (
         ImageBackground,
+        ImageEditRequest,
         ImageGenerationRequest,
         ImageQuality,
         ImageResponse,
@@ -72,8 +73,8 @@ class AsyncImages:
 
     async def edit(
         self,
-        images: ImageSource | Sequence[ImageSource],
-        prompt: str,
+        images: ImageSource | Sequence[ImageSource] | ImageEditRequest,
+        prompt: str | None = None,
         *,
         model: str | None = None,
         background: ImageBackground | None = None,
@@ -87,7 +88,8 @@ class AsyncImages:
         """Change images.
 
         Args:
-            images: One or more: http(s) URL, data URL, path, or the bytes of a file.
+            images: One or more: http(s) URL, data URL, path, or the bytes of a file. Or a whole
+                request, in which the other arguments replace fields.
             prompt: What to change.
             model: As for ``generate``, and so are the other arguments.
 
@@ -97,7 +99,7 @@ class AsyncImages:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        loaded = await asyncio.to_thread(load_images, images)
+        loaded = await asyncio.to_thread(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
     from codex_api.types.request import ResponsesOptions
+
+_Request = TypeVar("_Request", ImageGenerationRequest, ImageEditRequest)
 
 GENERATION_ENDPOINT = "images/generations"
 EDIT_ENDPOINT = "images/edits"
@@ -59,29 +61,17 @@ def generation_request(
     size: str | None = None,
 ) -> ImageGenerationRequest:
     """Make the request from a prompt, or take a whole one with some fields changed."""
-    if isinstance(prompt, ImageGenerationRequest):
-        given = {
-            "model": model,
-            "background": background,
-            "n": n,
-            "quality": quality,
-            "size": size,
-        }
-        changed = {name: value for name, value in given.items() if value is not None}
-        return msgspec.structs.replace(prompt, **changed)
-    return ImageGenerationRequest(
-        prompt=prompt,
-        model=model or DEFAULT_IMAGE_MODEL,
-        background=background,
-        n=n,
-        quality=quality,
-        size=size,
+    request = (
+        prompt
+        if isinstance(prompt, ImageGenerationRequest)
+        else ImageGenerationRequest(prompt=prompt, model=DEFAULT_IMAGE_MODEL)
     )
+    return _changed(request, model=model, background=background, n=n, quality=quality, size=size)
 
 
 def edit_request(
-    images: Sequence[ImageUrl],
-    prompt: str,
+    images: Sequence[ImageUrl] | ImageEditRequest,
+    prompt: str | None = None,
     *,
     model: str | None = None,
     background: ImageBackground | None = None,
@@ -89,16 +79,26 @@ def edit_request(
     quality: ImageQuality | None = None,
     size: str | None = None,
 ) -> ImageEditRequest:
-    """Make the request from its parts."""
-    return ImageEditRequest(
-        images=images,
+    """Make the request from its parts, or take a whole one with some fields changed."""
+    request = (
+        images
+        if isinstance(images, ImageEditRequest)
+        else ImageEditRequest(images=images, prompt="", model=DEFAULT_IMAGE_MODEL)
+    )
+    return _changed(
+        request,
         prompt=prompt,
-        model=model or DEFAULT_IMAGE_MODEL,
+        model=model,
         background=background,
         n=n,
         quality=quality,
         size=size,
     )
+
+
+def _changed(request: _Request, **fields: object) -> _Request:
+    given = {name: value for name, value in fields.items() if value is not None}
+    return msgspec.structs.replace(request, **given)
 
 
 def generate_images(
