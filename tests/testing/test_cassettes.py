@@ -43,6 +43,7 @@ def record(server: ScriptedServer, path: Path, chunks: int | None = None) -> lis
     """Read ``chunks`` chunks of a stream (all for None) and close it."""
     transport = RecordingTransport(ReqwestTransport(), Cassette(path))
     response = transport.stream(request(server.url))
+    assert (response.status, response.headers["x-request-id"]) == (200, "r1")
     got: list[bytes] = []
     while chunks is None or len(got) < chunks:
         data = response.read_chunk(5)
@@ -109,6 +110,7 @@ async def test_the_async_transport_records_as_well(tmp_path: Path) -> None:
     transport = AsyncRecordingTransport(AsyncReqwestTransport(), Cassette(path))
     async with ScriptedServer([streaming_script(), [Send(http_response(200, "x"))]]) as server:
         response = await transport.stream(request(server.url))
+        assert (response.status, response.headers["x-request-id"]) == (200, "r1")
         while await response.read_chunk() is not None:
             pass
         await response.aclose()

@@ -365,6 +365,19 @@ def test_a_wait_ends_when_the_client_leaves() -> None:
         assert server.wait_for_disconnect().actions_played == 1
 
 
+def test_a_frame_that_comes_with_the_handshake_is_not_lost() -> None:
+    handshake = (
+        b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    script = [AcceptWebSocket(), ReadMessage(), SendMessage("got it")]
+    with ScriptedServer(connections=[script]) as server:
+        data = exchange(server, handshake + b"\x81\x82\0\0\0\0hi")
+
+        assert data.endswith(b"\x81\x06got it")
+        assert server.connections[0].websocket.messages == ["hi"]
+
+
 @pytest.mark.parametrize(
     "data", [b"POST /x HTTP/1.1\r\n\r\n", b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n", b"GET x y\r\n\r\n"]
 )

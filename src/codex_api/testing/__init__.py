@@ -6,8 +6,9 @@ server with a small deterministic model and needs the extra ``codex-api[server]`
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from codex_api._lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from codex_api.testing.gate import Gate
@@ -17,20 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedServer", "Gate", "RecordedRequest", "ScriptedServer", "ServerSettings"]
 
-_MODULES = {
-    "EmbeddedServer": "codex_api.testing.server",
-    "Gate": "codex_api.testing.gate",
-    "RecordedRequest": "codex_api.testing.recording",
-    "ScriptedServer": "codex_api.testing.scripted",
-    "ServerSettings": "codex_api.testing.server",
-}
-
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    value: object = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "EmbeddedServer": "server",
+        "Gate": "gate",
+        "RecordedRequest": "recording",
+        "ScriptedServer": "scripted",
+        "ServerSettings": "server",
+    },
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -101,6 +102,18 @@ def test_the_head_can_be_held_back(server: EmbeddedServer) -> None:
 
     gate.set()
     assert httpx2.post(url, json=REQUEST).status_code == 200
+
+
+def test_an_answer_in_one_piece_can_be_held_back(server: EmbeddedServer) -> None:
+    gate = Gate()
+    server.play(Scenario(head_gate=gate))
+    timer = threading.Timer(0.05, gate.set)
+    timer.start()
+
+    reply = httpx2.post(f"{server.url}/responses", json={**REQUEST, "stream": False})
+    assert gate.is_set()
+    assert reply.json()["status"] == "completed"
+    timer.join()
 
 
 def test_the_head_of_a_scripted_status_can_be_held_back(server: EmbeddedServer) -> None:

@@ -278,6 +278,14 @@ def test_a_stream_can_be_resumed_where_it_was_cut(
     assert http.get(one).status_code == 404
 
 
+def test_only_a_background_response_can_be_cancelled(http: httpx2.Client) -> None:
+    response = http.post("/responses", json=body("hi")).json()
+
+    assert http.post(f"/responses/{response['id']}/cancel").status_code == 400
+    reply = http.get(f"/responses/{response['id']}?stream=true&starting_after=x")
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "starting_after")
+
+
 def test_headers_tell_limits_ids_and_state(server: EmbeddedServer, http: httpx2.Client) -> None:
     first = http.post("/responses", json=body("hi"))
     state = first.headers["x-codex-turn-state"]

@@ -196,6 +196,21 @@ def test_an_edit_has_the_size_of_its_first_image(http: httpx2.Client) -> None:
     assert decode_png(base64.b64decode(reply.json()["data"][0]["b64_json"]))[:2] == (20, 10)
 
 
+def test_an_image_behind_an_address_is_taken_unseen(http: httpx2.Client) -> None:
+    images = [{"image_url": "https://example.com/cat.png"}]
+    reply = http.post("/images/edits", json={"prompt": "x", "images": images, "size": "8x8"})
+
+    assert decode_png(base64.b64decode(reply.json()["data"][0]["b64_json"]))[:2] == (8, 8)
+
+
+def test_an_edit_of_another_format_has_the_usual_size(http: httpx2.Client) -> None:
+    jpeg = base64.b64encode(b"\xff\xd8\xff\xe0").decode()
+    images = [{"image_url": f"data:image/jpeg;base64,{jpeg}"}]
+
+    reply = http.post("/images/edits", json={"prompt": "x", "images": images})
+    assert reply.json()["size"] == "1024x1024"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
@@ -270,6 +285,13 @@ def test_a_search_is_narrowed(
     assert len(search(http, {"search_query": [query]}, settings=settings)["results"]) == hosts
 
 
+def test_a_page_is_opened_by_its_address_too(http: httpx2.Client) -> None:
+    opened = search(http, {"open": [{"ref_id": "https://docs.example.com/websocket"}]}, input="hi")
+
+    assert opened["results"][0]["ref_id"] == "turn0search1"
+    assert search(http, {})["output"] == "No command was given."
+
+
 def test_several_commands_are_answered_in_one_go(http: httpx2.Client) -> None:
     commands = {
         "time": [{"utc_offset": "+03:00"}],
@@ -300,6 +322,19 @@ def test_a_short_answer_is_shorter(http: httpx2.Client) -> None:
     [
         ({"model": "m"}, "id"),
         ({"id": "t", "model": "m", "commands": {"dance": []}}, "dance"),
+        ({"id": "t", "model": "m", "input": 5}, "input"),
+        *(
+            ({"id": "t", "model": "m", "commands": {name: [command]}}, f"commands.{name}[0].{key}")
+            for name, command, key in [
+                ("weather", {"location": "x", "start": "May"}, "start"),
+                ("weather", {"location": "x", "duration": 99}, "duration"),
+                ("sports", {"fn": "scores", "league": "nba"}, "fn"),
+                ("sports", {"fn": "schedule", "league": "chess"}, "league"),
+                ("click", {"ref_id": "turn0search0", "id": 9}, "id"),
+                ("screenshot", {"ref_id": "turn0search0", "pageno": 1}, "pageno"),
+                ("open", {"ref_id": "turn0search99"}, "ref_id"),
+            ]
+        ),
         ({"id": "t", "model": "m", "commands": {"open": [{}]}}, "commands.open[0].ref_id"),
         (
             {"id": "t", "model": "m", "commands": {"open": [{"ref_id": "turn9"}]}},

@@ -329,6 +329,50 @@ def test_leaving_between_responses_is_no_disconnect(server: EmbeddedServer) -> N
         assert server.disconnects == []
 
 
+def test_an_event_can_be_binary_or_no_json(server: EmbeddedServer) -> None:
+    server.play(scenarios.faulty(faults.garbage(b"{", after=0), faults.binary(b"\x00", after=0)))
+    with open_socket(server) as socket:
+        send(socket, user("a"))
+        messages = [socket.recv(timeout=5) for _ in range(4)]
+
+    assert messages[2:] == [b"\x00", "{"]
+
+
+def test_a_scripted_status_may_be_held_and_have_any_body(server: EmbeddedServer) -> None:
+    gate = Gate()
+    server.play(scenarios.Scenario(status=502, body="bad gateway", head_gate=gate))
+    with open_socket(server) as socket:
+        send(socket, user("a"))
+        with pytest.raises(TimeoutError):
+            socket.recv(timeout=0.05)
+        gate.set()
+
+        assert read(socket)[-1]["error"] == {"message": "bad gateway"}
+
+
+def test_an_answer_that_the_client_does_not_wait_for_is_given_up(server: EmbeddedServer) -> None:
+    server.play(scenarios.faulty(faults.slow(0.001)))
+    with open_socket(server) as socket:
+        send(socket, user("count to 1000"))
+        socket.recv(timeout=5)
+
+    assert server.wait_for_disconnect().request.method == "WEBSOCKET"
+
+
+def test_a_failure_of_the_server_is_told_as_such(
+    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(payload: dict[str, Any]) -> dict[str, Any]:
+        raise ZeroDivisionError(payload["type"])
+
+    server.play(scenarios.faulty(faults.edited(break_down)))
+    with open_socket(server) as socket:
+        assert ask(socket, user("a"))["status"] == 500
+        assert ask(socket, user("a"))["status"] == "completed"
+
+    assert "ZeroDivisionError" in caplog.text
+
+
 @pytest.mark.parametrize("status", [401, 404, 426, 429, 503])
 def test_a_handshake_can_be_refused(server: EmbeddedServer, status: int) -> None:
     refusal = scenarios.http_error(status, "No.", headers={"retry-after": "7"})
