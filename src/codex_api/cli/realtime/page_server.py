@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import secrets
 import socket
-from contextlib import suppress
+from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +25,7 @@ from codex_api.cli.realtime.transcript import event_json
 from codex_api.errors import CodexApiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -111,17 +111,17 @@ class PageServer:
             server_header=False,
             timeout_graceful_shutdown=1,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         try:
             ready(self.url)
-            await serving
+            # Not awaited itself: our cancellation would take it down in the middle of its work.
+            await asyncio.wait({serving})
         finally:
             server.should_exit = True
             self._tell(None)
             await self._end_call()
-            with suppress(asyncio.CancelledError):
-                await serving
+            await serving
             listener.close()
 
     async def _file(self, request: Request) -> Response:
@@ -200,6 +200,13 @@ class PageServer:
             await sideband.close()
         if following is not None:
             await asyncio.gather(following, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals to the program: its end is a cancellation, which ends the streams first."""
+        yield
 
 
 class _Reply(msgspec.Struct):
