@@ -140,16 +140,17 @@ class PageServer:
             self._sideband = await realtime.join_call(self._config, call.call_id)
         except CodexApiError as exc:
             return JSONResponse({"error": str(exc)}, 502)
-        self._following = asyncio.ensure_future(self._follow(self._sideband))
+        self._following = asyncio.ensure_future(self._follow(self._sideband, call.call_id))
         return JSONResponse({"sdp": call.sdp, "call_id": call.call_id})
 
-    async def _follow(self, sideband: AsyncRealtimeConnection) -> None:
+    async def _follow(self, sideband: AsyncRealtimeConnection, call_id: str) -> None:
+        ended = {"event": "CallEnded", "call_id": call_id}
         try:
             async for event in sideband:
                 self._tell(event_json(event))
-            self._tell(b'{"event":"CallEnded"}')
         except CodexApiError as exc:
-            self._tell(msgspec.json.encode({"event": "CallEnded", "error": str(exc)}))
+            ended["error"] = str(exc)
+        self._tell(msgspec.json.encode(ended))
 
     async def _hang_up(self, request: Request) -> Response:
         del request

@@ -7,6 +7,7 @@ const $ = (id) => document.getElementById(id);
 
 let peer = null;
 let microphone = null;
+let callId = null;
 let turn = null;
 let handoff = null;
 let count = 0;
@@ -59,6 +60,7 @@ const shown = {
     $("answer").hidden = false;
   },
   CallEnded: (event) => {
+    if (event.call_id !== callId) return;
     note(event.error ? `The call broke off: ${event.error}` : "The call has ended.");
     release();
     status(event.error ? "failed" : "idle", event.error ? "Broken off" : "Not connected");
@@ -81,7 +83,7 @@ function receive(message) {
 function release() {
   microphone?.getTracks().forEach((track) => track.stop());
   peer?.close();
-  peer = microphone = turn = null;
+  peer = microphone = turn = callId = null;
   $("answer").hidden = true;
   $("mute").setAttribute("aria-pressed", "false");
 }
@@ -119,6 +121,7 @@ async function call() {
     const response = await fetch("calls", { method: "POST", body: connection.localDescription.sdp });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.error);
+    callId = answer.call_id;
     await connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   } catch (error) {
     release();
