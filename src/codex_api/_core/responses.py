@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codex_api._core.request_body import encode_request
@@ -9,10 +10,9 @@ from codex_api._core.session_headers import identity_headers
 from codex_api._core.stream_call import StreamCall
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import EncodedJson, JsonBody
+from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from codex_api._core.operation import CallContext
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.messages import Body
@@ -46,10 +46,19 @@ def raw_stream_call(
     """Prepare a streamed response whose body was built elsewhere; bytes go out as they are.
 
     Raises:
-        RequestBuildError: A header is illegal.
+        RequestBuildError: A header is illegal, or the body neither bytes nor a mapping.
     """
-    prepared = EncodedJson(body) if isinstance(body, bytes) else JsonBody(dict(body))
-    return _call(context, prepared, options, telemetry)
+    return _call(context, _raw_body(body), options, telemetry)
+
+
+def _raw_body(body: bytes | Mapping[str, object]) -> Body:
+    if isinstance(body, Mapping):
+        return JsonBody(dict(body))
+    try:
+        return EncodedJson(bytes(memoryview(body)))  # takes any buffer, and no number or text
+    except TypeError as exc:
+        message = f"a raw body is bytes of JSON or a mapping, not {type(body).__name__}"
+        raise RequestBuildError(message) from exc
 
 
 def _call(
