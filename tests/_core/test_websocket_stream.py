@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from codex_api import errors, events
+from codex_api._core.event_mapping import EventMapper
 from codex_api._core.websocket_handshake import HandshakeFacts
 from codex_api._core.websocket_stream import WebSocketStreamMachine
 from codex_api.transport._core.headers import Headers
@@ -255,3 +257,24 @@ def test_the_first_event_has_a_limit_of_its_own() -> None:
 
 def test_no_limit_means_no_deadline() -> None:
     assert machine().deadline is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        DELTA,
+        COMPLETED,
+        {"type": "response.output_text.delta", "delta": 3},
+        {"type": "response.output_text.delta", "delta": "hi", "headers": {"openai-model": "m"}},
+        {"type": "response.custom_tool_call_input.delta", "delta": "x", "call_id": "c"},
+        {"type": "brand.new"},
+    ],
+)
+def test_text_is_mapped_as_bytes_are(payload: dict[str, Any]) -> None:
+    text, raw = EventMapper(other_events=True), EventMapper(other_events=True)
+    from_text = text.feed_text(json.dumps(payload))
+    from_raw = raw.feed_all((json.dumps(payload).encode(),))
+
+    assert msgspec.json.encode(from_text) == msgspec.json.encode(from_raw)
+    assert text.last_sequence_number == raw.last_sequence_number
+    assert text.done is raw.done

@@ -157,6 +157,20 @@ class EventMapper:
             raise self.failure
         return found
 
+    def feed_text(self, text: str) -> list[ResponseEvent]:
+        """Map one payload that came as text, as ``feed_all`` does."""
+        if self.done or self.failure is not None:
+            return []
+        try:
+            event = self._decode(text)
+        except msgspec.DecodeError:
+            event = None
+        if type(event) not in DIRECT_TYPES:
+            return self.feed_all((text.encode(),))
+        if event.sequence_number is not None:
+            self.last_sequence_number = event.sequence_number
+        return [event]
+
     def feed_all(self, payloads: Sequence[bytes]) -> list[ResponseEvent]:
         """Map payloads in order, up to the one that ends the response.
 

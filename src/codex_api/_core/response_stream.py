@@ -42,7 +42,7 @@ _STREAM_TYPE: Final = "text/event-stream"
 # Of an answer that is no stream, enough to see what it is.
 _HEAD_BYTES: Final = 4096
 _FOREIGN_STARTS: Final = (b"{", b"[", b"<")
-_NEVER: Final = float("inf")
+NEVER: Final = float("inf")
 
 
 class ResponseStreamMachine:
@@ -216,7 +216,7 @@ class ResponseStreamMachine:
         """Start both clocks anew; the first event has come."""
         self._head = None
         self._progress_at = self._alive_at = now
-        self.deadline = now + self._step if self._step != _NEVER else None
+        self.deadline = now + self._step if self._step != NEVER else None
 
     def _set_deadline(self) -> None:
         deadline = min(
@@ -224,11 +224,11 @@ class ResponseStreamMachine:
             self._progress_at + _or_never(self._idle_timeout),
             self._first_event_at(),
         )
-        self.deadline = None if deadline == _NEVER else deadline
+        self.deadline = None if deadline == NEVER else deadline
 
     def _first_event_at(self) -> float:
         if self._head is None or self._first_event_timeout is None:
-            return _NEVER
+            return NEVER
         return self._started_at + self._first_event_timeout
 
     def _foreign(self) -> DecodeError | None:
@@ -262,7 +262,7 @@ class ResponseStreamMachine:
 
 
 def _or_never(timeout: float | None) -> float:
-    return _NEVER if timeout is None else timeout
+    return NEVER if timeout is None else timeout
 
 
 def _nothing(chunk: Buffer) -> list[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core.response_stream import ResponseStreamMachine
+from codex_api._core.response_stream import NEVER, ResponseStreamMachine
 from codex_api.errors import (
     EventTooLargeError,
     IdleTimeoutError,
@@ -74,11 +74,13 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             message = "the server sent a binary WebSocket message, and responses are text"
             return self._stop(StreamError(message, **self._mapper.context))
         mapper = self._mapper
-        found = mapper.feed_all((chunk.encode(),))
+        found = mapper.feed_text(chunk)
+        self._alive_at = now
         if found or _KEEPALIVE not in chunk[:_TYPE_AT]:
-            self._progress(now)
+            self._head = None
+            self._progress_at = now
+            self.deadline = None if self._step is NEVER else now + self._step
         else:
-            self._alive_at = now
             self._set_deadline()
         if mapper.done or mapper.failure is not None:
             self._end()
