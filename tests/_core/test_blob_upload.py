@@ -172,3 +172,20 @@ def test_observers_hear_of_each_transfer_without_the_url() -> None:
         f"retry 0 0.2 {said}",
         "1 201 None 0",
     ]
+
+
+def test_a_stored_blob_is_followed_by_the_check() -> None:
+    assert Upload().to_finalize().url.endswith("/uploaded")
+
+
+def test_a_transfer_is_not_begun_after_the_deadline() -> None:
+    upload = Upload(deadline=110.0)
+    upload.sent()
+    upload.clock.now = 110.0
+
+    with pytest.raises(DeadlineExceededError):
+        upload.next(Response(200, Headers(), CREATED))
+
+
+def test_without_a_user_agent_of_ours_none_is_set() -> None:
+    assert "user-agent" not in Upload(defaults=Headers()).to_blob().headers

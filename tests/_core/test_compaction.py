@@ -35,6 +35,7 @@ from codex_api.errors import (
     UnexpectedStatusError,
 )
 from codex_api.provider import Provider
+from codex_api.telemetry import Telemetry
 from codex_api.transport._core.flow import Sleep
 from codex_api.types.compaction import CompactionInput
 from codex_api.types.reasoning import Reasoning
@@ -338,3 +339,27 @@ def test_a_call_lays_its_own_headers_and_turn_state_over_the_options() -> None:
     assert settled.thread_id == "t"
     assert dict(settled.extra_headers.items()) == {"a": "1", "b": "3"}  # type: ignore[union-attr]  # just set
     assert settled.turn_state is cell
+
+
+def test_without_headers_and_turn_state_the_options_stay() -> None:
+    options = ResponsesOptions(thread_id="t", turn_state=TurnState("x"))
+
+    settled = compaction_options(options, None, None)
+
+    assert (settled.thread_id, settled.turn_state) == ("t", options.turn_state)
+
+
+def test_a_pause_is_told_to_the_observer() -> None:
+    told: list[tuple[int, float]] = []
+
+    class Ear(Telemetry):
+        def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
+            assert isinstance(error, IdleTimeoutError)
+            told.append((attempt, delay))
+
+    settings = CallSettings(context=CONTEXT, clock=SystemClock(), telemetry=Ear())
+    policy = settings.unary_policy(None, frozenset())
+
+    next(pause_before_retry(IdleTimeoutError(retry_after=2.0), 1, policy))
+
+    assert told == [(1, 2.0)]

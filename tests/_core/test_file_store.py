@@ -16,7 +16,7 @@ from codex_api.transport._core.messages import Response
 from codex_api.types.files import FileObject, UploadLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from codex_api.transport._core.flow import CallPolicy
 
@@ -96,3 +96,25 @@ def test_a_public_upload_without_purpose_or_too_large_is_refused() -> None:
         next(created(Source(), " "))
     with pytest.raises(RequestBuildError, match="536870912"):
         next(created(large))
+
+
+def test_a_broken_connection_is_the_error_when_the_source_is_fine() -> None:
+    flow = created(Source(rewindable=False))
+    flow.send(next(flow).request)
+
+    with pytest.raises(NetworkError, match="cut"):
+        flow.throw(NetworkError("cut"))
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_source_is_framed_too() -> None:
+    class Later(Source):
+        async def open(self) -> AsyncIterator[bytes]:  # type: ignore[override]  # the other kind
+            yield b"a"
+            yield b"bc"
+
+    body = next(created(Later())).request.body
+
+    data = b"".join([chunk async for chunk in body.open()])
+    assert data.endswith(b"\r\n\r\nabc\r\n--b0--\r\n")
+    assert len(data) == body.length

@@ -64,6 +64,14 @@ def test_only_sub_agents_are_named(
     assert "x-openai-memgen-request" not in headers
 
 
+def test_memory_consolidation_inside_the_application_says_so() -> None:
+    source = SessionSource.internal("memory_consolidation")
+
+    headers = session_identity(ResponsesOptions(session_source=source))
+
+    assert list(headers.items()) == [("x-openai-memgen-request", "true")]
+
+
 def test_a_conversation_stands_for_both_ids() -> None:
     headers = session_identity(ResponsesOptions(conversation_id="c", thread_id="t"))
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from codex_api.transport._core.flow import Effect
 
+DEFAULTS = Headers({"user-agent": "ua", "originator": "me"})
 BLOB_URL = "https://store.example:8443/c/f?se=2030&sig=hush"
 CREATED = b'{"file_id":"file/1","upload_url":"%s"}' % BLOB_URL.encode()
 DONE = (
@@ -89,6 +90,7 @@ class Upload:
         base_url: str = "https://chatgpt.com/backend-api/codex",
         deadline: float | None = None,
         observer: Observer | None = None,
+        defaults: Headers | None = None,
         **limits: float,
     ) -> None:
         self.clock = Clock()
@@ -101,7 +103,9 @@ class Upload:
             context=ctx,
             clock=self.clock,
             telemetry=None,
-            defaults=Headers({"user-agent": "ua", "originator": "me"}),
+            defaults=Headers({"user-agent": "ua", "originator": "me"})
+            if defaults is None
+            else defaults,
         )
         policy = replace(
             settings.unary_policy(None, frozenset()), deadline=deadline, observer=observer

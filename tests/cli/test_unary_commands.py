@@ -335,3 +335,37 @@ def test_on_a_terminal_an_upload_shows_how_far_it_is_and_a_list_is_a_table(
     assert lines[0].startswith("sediment://")
     assert [word in lines[1] for word in ("model", "context", "visibility")] == [True] * 3
     assert len(lines) == 5
+
+
+def test_an_item_of_another_kind_and_a_summary_that_cannot_be_read_are_shown(
+    capsys: pytest.CaptureFixture[str], history: Path
+) -> None:
+    left = {"output": [{"type": "context_compaction"}, {"type": "compaction"}]}
+    with ScriptedServer([answer(200, left), answer(200, {"output": [5]})]) as server:
+        where = ["--base-url", server.url]
+        assert main(["compact", str(history), "--via=endpoint", *where]) == 0
+        assert main(["memories", "summarize", str(history), *where]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines[:2]] == ["context_compaction", "compaction"]
+    assert lines[2].endswith("(unreadable; see --json)")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    call: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    history: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("codex_api.cli.compact.write_atomically", refuse)
+    monkeypatch.setattr("codex_api.types.images.write_atomically", refuse)
+    target = tmp_path / "out"
+
+    assert call("compact", history, "--output", target) == 2
+    assert call("images", "generate", "x", "--size=8x8", "--output", target) == 2
+    err = capsys.readouterr().err
+    assert err == f"codex-api: --output {target}: No space left on device\n" * 2
