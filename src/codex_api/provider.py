@@ -93,12 +93,8 @@ class Provider:
 
     def __repr__(self) -> str:
         # Keys travel in headers and queries too: name what is set, not what it is set to.
-        try:
-            shown = public_url(self.base_url)
-        except ValueError:
-            shown = "[not a URL]"
         return (
-            f"Provider(name={self.name!r}, base_url={shown!r}, "
+            f"Provider(name={self.name!r}, base_url={public_url(self.base_url)!r}, "
             f"query_params={sorted(self.query_params)!r}, headers={sorted(self.headers)!r}, "
             f"retry={self.retry!r}, stream_idle_timeout={self.stream_idle_timeout!r})"
         )

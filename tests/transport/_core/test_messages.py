@@ -108,6 +108,7 @@ def test_text_of_a_response_replaces_invalid_utf8() -> None:
         ("https://u:p@h:8/a?k=v#f", "https://h:8/a"),
         ("http://h", "http://h"),
         ("https://a@b@h/x", "https://h/x"),
+        ("http://[s3cret", "[not a URL]"),
     ],
 )
 def test_shown_urls_hold_no_secret(url: str, shown: str) -> None:

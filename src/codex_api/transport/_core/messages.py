@@ -145,10 +145,9 @@ def encode_json(value: object) -> bytes:
 
 
 def public_url(url: str) -> str:
-    """Give ``url`` without what may be secret: user info, query and fragment.
-
-    Raises:
-        ValueError: It is no URL at all.
-    """
-    parts = urlsplit(url)
+    """Give ``url`` without what may be secret: user info, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "[not a URL]"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
