@@ -23,12 +23,13 @@ from codex_api import (
     SearchRequest,
     SearchResponse,
     Telemetry,
+    Timeouts,
     TurnState,
     errors,
     items,
 )
 from codex_api.models_cache import ModelsCache
-from codex_api.testing.actions import Action, Hang, answer, stream
+from codex_api.testing.actions import Action, Hang, Pause, answer, stream
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.types.images import ImageData
 from codex_api.types.models import PublicModel
@@ -376,3 +377,18 @@ async def test_an_etag_of_the_caller_is_answered_by_not_modified(front: Front) -
 
     assert (page.not_modified, page.etag, page.models) == (True, '"1"', [])
     assert server.requests[0].target == "/v1/models?client_version=1.0"
+
+
+async def test_a_compaction_may_be_silent_for_longer_than_a_stream(front: Front) -> None:
+    slow = [[Pause(1.6), *answer(200, {"output": [DONE]})]]
+    with ScriptedServer(slow) as server:
+        made = front.pick(Client, AsyncClient)(
+            Provider("mock", server.url, retry=FAST, stream_idle_timeout=0.1),
+            timeouts=Timeouts(first_event=0.1),
+            network=Network(proxy=None),
+        )
+        async with front.entering(made) as client:
+            result = await front(client.responses.compact, COMPACTION, timeout=PATIENCE)
+
+    assert result == [COMPACTED]
+    assert len(server.requests) == 1

@@ -55,7 +55,12 @@ _STREAM_CLOSED = "the streamed answer was closed"
 
 
 class _Engine:
-    """The engine's client, built on first use and tied to the process that built it."""
+    """The engine's clients, built on first use and tied to the process that built them.
+
+    The limit on silence is a client's, not a request's, and counts while a body is sent too. Whole
+    answers that may take longer, such as a compaction's or an upload's, go through a client of
+    their own without it; their own limit ends them.
+    """
 
     def __init__(
         self, network: Network, connect_timeout: float | None, read_timeout: float | None
@@ -64,23 +69,29 @@ class _Engine:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._client: Client | None = None
+        self._patient: Client | None = None
         self._pid = os.getpid()
         self._closed = False
 
-    def client(self) -> Client:
+    def client(self, *, patient: bool = False) -> Client:
         if os.getpid() != self._pid:
             raise ClientStateError(_NO_ENGINE)
         if self._closed:
             raise ClientStateError(_CLOSED)
+        _await_engine_threads_at_exit()
+        if patient:
+            if self._patient is None:
+                self._patient = self._built(None)
+            return self._patient
         if self._client is None:
-            _await_engine_threads_at_exit()
-            self._client = self._built()
+            self._client = self._built(self._read_timeout)
         return self._client
 
-    def take(self) -> Client | None:
+    def take(self) -> list[Client]:
         """Mark it closed and give what there is to close."""
-        client, self._client, self._closed = self._client, None, True
-        return client if os.getpid() == self._pid else None
+        clients = [client for client in (self._client, self._patient) if client is not None]
+        self._client, self._patient, self._closed = None, None, True
+        return clients if os.getpid() == self._pid else []
 
     def request(
         self, request: Request, *, whole: bool = False, timeout: float | None = None
@@ -92,7 +103,9 @@ class _Engine:
             whole: Whether the answer is read whole anyway, so that its head may wait for a body.
             timeout: Seconds after which the engine itself ends all of it, body included.
         """
-        client = self.client()
+        silence = self._read_timeout
+        long = silence is not None and (timeout is None or timeout > silence)
+        client = self.client(patient=whole and long)
         try:
             builder = client.request(request.method, request.url)
             builder = builder.headers(_wire_headers(request, self._network))
@@ -114,7 +127,7 @@ class _Engine:
         if self._network.cloudflare_cookies and "set-cookie" in headers:
             cookie_jar.store(url, headers)
 
-    def _built(self) -> Client:
+    def _built(self, read_timeout: float | None) -> Client:
         network = self._network
         builder = (
             ClientBuilder()
@@ -131,8 +144,8 @@ class _Engine:
         )
         if self._connect_timeout is not None:
             builder = builder.connect_timeout(timedelta(seconds=self._connect_timeout))
-        if self._read_timeout is not None:
-            builder = builder.read_timeout(timedelta(seconds=self._read_timeout))
+        if read_timeout is not None:
+            builder = builder.read_timeout(timedelta(seconds=read_timeout))
         if network.tcp_keepalive is not None:
             builder = (
                 builder.tcp_keepalive(timedelta(seconds=network.tcp_keepalive))
@@ -316,8 +329,7 @@ class AsyncReqwestTransport:
 
     async def aclose(self) -> None:
         """Close idle connections and refuse further requests."""
-        client = self._engine.take()
-        if client is not None:
+        for client in self._engine.take():
             await client.close()
 
 
@@ -476,6 +488,5 @@ class ReqwestTransport:
 
     def close(self) -> None:
         """Close idle connections and refuse further requests."""
-        client = self._engine.take()
-        if client is not None:
+        for client in self._engine.take():
             _run(client.close())
