@@ -43,6 +43,28 @@ def test_a_tool_call_has_a_line_of_its_own() -> None:
     assert shown == 'Let me see.\n[get_weather] {"city":"Rome"}\n[apply_patch] *** patch\n'
 
 
+def test_another_try_begins_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    again = events.StreamRetry(1, 0.5, errors.StreamClosedError("it was cut"))
+    shown = plain(events.OutputTextDelta("Hel"), again, events.OutputTextDelta("Hello"))
+
+    assert shown == "Hel\nHello\n"
+    assert capsys.readouterr().err == "trying again: it was cut\n"
+
+
+def test_another_try_is_told_within_the_answer_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    with printer_for(terminal, json_lines=False) as printer:
+        printer.show(events.OutputTextDelta("Hel"))
+        printer.show(events.StreamRetry(1, 0.5, errors.StreamClosedError("it was cut")))
+        printer.show(events.OutputTextDelta("Hello"))
+
+    assert terminal.lines == ["Hel", "", "trying again: it was cut", "", "Hello", ""]
+
+
 def test_reasoning_stays_out_of_a_pipe() -> None:
     assert plain(events.ReasoningSummaryDelta("hm", 0), events.OutputTextDelta("a")) == "a\n"
 

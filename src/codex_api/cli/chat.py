@@ -141,9 +141,8 @@ class Chat:
                     match event:
                         case events.OutputItemDone(raw=raw):
                             finished.append(raw)
-                        case events.StreamRetry(error=error, dropped=dropped):
+                        case events.StreamRetry(dropped=dropped):
                             del finished[len(finished) - dropped :]
-                            notes().print(f"trying again: {error}", style="dim")
                         case events.Completed(token_usage=usage):
                             self._usage = usage
                         case events.RateLimits(snapshot) if not snapshot.is_empty:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 import msgspec
 
 from codex_api import events, items
-from codex_api.cli.console import printable
+from codex_api.cli.console import notes, printable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -88,6 +88,9 @@ class PlainText:
                 if note is not None:
                     self._end_line()
                     self._write(note + "\n")
+            case events.StreamRetry(error=error):
+                self._end_line()
+                notes().print(_again(error), style="dim")
             case _:
                 pass
 
@@ -137,6 +140,8 @@ class MarkdownAnswer:
                 note = call_note(item)
                 if note is not None:
                     self._view.write_line(note, _NOTE_STYLE)
+            case events.StreamRetry(error=error):
+                self._view.write_line(_again(error), "dim")
             case _:
                 pass
 
@@ -196,6 +201,10 @@ def event_json(event: ResponseEvent) -> bytes:
     encoded = msgspec.json.encode(value, enc_hook=str)
     # Exact bytes may hold line breaks between their tokens; within a string JSON has none.
     return encoded.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _again(error: CodexApiError) -> str:
+    return printable(f"trying again: {error}")
 
 
 def call_note(item: ResponseItem) -> str | None:
