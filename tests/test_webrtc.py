@@ -144,6 +144,24 @@ async def test_handoff_is_asked_for_by_sound_and_answered_over_the_sideband(
     assert frequency_hz(loudest_part(bytes(spoken), 0.2)) == pytest.approx(660, abs=5)
 
 
+async def test_call_of_the_backend_is_joined_at_the_api(
+    client: AsyncClient, server: EmbeddedServer
+) -> None:
+    before = len(server.requests)
+    backend = Provider("backend", server.url.replace("/v1", "/backend-api/codex"))
+    async with (
+        AsyncClient(backend) as caller,
+        RealtimePeer(caller, CONFIG, sideband_client=client) as peer,
+    ):
+        first = await peer.sideband.next_event()
+
+    call, sideband = server.requests[before:]
+    assert isinstance(first, SessionUpdated)
+    assert call.path == "/backend-api/codex/realtime/calls"
+    assert list(json.loads(call.body)) == ["sdp", "session"]
+    assert sideband.path == "/v1/realtime"
+
+
 async def test_data_channel_works_without_a_sideband(client: AsyncClient) -> None:
     async with RealtimePeer(client, CONFIG, sideband=False) as peer:
         item = {"type": "message", "role": "user", "content": [{"type": "text", "text": "hi"}]}

@@ -65,6 +65,8 @@ class RealtimePeer:
         record: WAV file that gets the remote sound, 24 kHz mono.
         on_audio: Called with each piece of remote sound: PCM16, 24 kHz, mono.
         sideband: Whether to join the call beside its sound.
+        sideband_client: Joins the sideband in place of ``client``: calls of the ChatGPT backend are
+            joined at the API's own address.
         options: How the sideband is watched and kept.
         extra_headers: On the call and on the sideband.
         ice_servers: STUN and TURN URLs; empty uses the addresses of this machine only.
@@ -85,12 +87,14 @@ class RealtimePeer:
         record: str | Path | IO[bytes] | None = None,
         on_audio: Callable[[bytes], None] | None = None,
         sideband: bool = True,
+        sideband_client: AsyncClient | None = None,
         options: RealtimeOptions = _OPTIONS,
         extra_headers: HeaderSource | Headers | None = None,
         ice_servers: Sequence[str] = (),
         connect_timeout: float = 15.0,
     ) -> None:
         self._client = client
+        self._sideband_client = sideband_client or client
         self._config = config
         self._joins = sideband and config is not None
         self._options = options
@@ -158,14 +162,13 @@ class RealtimePeer:
         pc.on("connectionstatechange", changed.set)
         pc.on("connectionstatechange", self._watch)
         await pc.setLocalDescription(await pc.createOffer())
-        realtime = self._client.realtime
-        self.call = call = await realtime.create_call(
+        self.call = call = await self._client.realtime.create_call(
             pc.localDescription.sdp, self._config, self._extra_headers
         )
         await pc.setRemoteDescription(RTCSessionDescription(call.sdp, "answer"))
         await self._connected(pc, opened, changed)
         if self._joins and self._config is not None:
-            self._sideband = await realtime.join_call(
+            self._sideband = await self._sideband_client.realtime.join_call(
                 self._config, call.call_id, self._extra_headers, options=self._options
             )
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from codex_api._async.client import AsyncClient
 from codex_api.cli.connection import Connection, Endpoint
+from codex_api.cli.realtime.clients import call_clients
 from codex_api.cli.realtime.options import SessionOptions
 from codex_api.cli.realtime.sessions import JsonLines, Quiet  # noqa: TC001 - read by cyclopts
 from codex_api.cli.realtime.sound_files import frames_of, writer_for
@@ -88,8 +88,14 @@ class _Conversation:
             raise RequestBuildError(message) from exc
         with self._speaker():
             async with (
-                AsyncClient(endpoint.provider, endpoint.auth, timeouts=endpoint.timeouts) as client,
-                RealtimePeer(client, self._config, on_audio=self._hear, ice_servers=stun) as peer,
+                call_clients(endpoint) as clients,
+                RealtimePeer(
+                    clients.caller,
+                    self._config,
+                    on_audio=self._hear,
+                    sideband_client=clients.sideband,
+                    ice_servers=stun,
+                ) as peer,
             ):
                 following = asyncio.ensure_future(self._follow(peer))
                 speaking = asyncio.ensure_future(self._speak(peer))

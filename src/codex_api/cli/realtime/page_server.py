@@ -61,14 +61,21 @@ class PageServer:
     """Serves the page, one call at a time.
 
     Args:
-        client: Creates the calls and joins their sidebands.
+        client: Creates the calls.
         config: The session of every call.
+        sideband_client: Joins the sidebands; None lets ``client`` do it.
         port: 0 takes a free one.
     """
 
     def __init__(
-        self, client: AsyncClient, config: RealtimeSessionConfig, *, port: int = 0
+        self,
+        client: AsyncClient,
+        config: RealtimeSessionConfig,
+        *,
+        sideband_client: AsyncClient | None = None,
+        port: int = 0,
     ) -> None:
+        self._sideband_client = sideband_client or client
         self._client, self._config, self._port = client, config, port
         self._token = secrets.token_urlsafe(24)
         self._pages: set[asyncio.Queue[bytes | None]] = set()
@@ -134,10 +141,11 @@ class PageServer:
         if offer is None:
             return PlainTextResponse("too large", 413)
         await self._end_call()
-        realtime = self._client.realtime
         try:
-            call = await realtime.create_call(offer, self._config)
-            self._sideband = await realtime.join_call(self._config, call.call_id)
+            call = await self._client.realtime.create_call(offer, self._config)
+            self._sideband = await self._sideband_client.realtime.join_call(
+                self._config, call.call_id
+            )
         except CodexApiError as exc:
             return JSONResponse({"error": str(exc)}, 502)
         self._following = asyncio.ensure_future(self._follow(self._sideband, call.call_id))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from codex_api._async.client import AsyncClient
 from codex_api.cli.connection import Connection, Endpoint
 from codex_api.cli.console import notes
+from codex_api.cli.realtime.clients import call_clients
 from codex_api.cli.realtime.options import SessionOptions
 from codex_api.transport.errors import RequestBuildError
 
@@ -48,8 +48,8 @@ async def _serve(
     except ModuleNotFoundError as exc:
         message = "the page needs: pip install 'codex-api[server]'"
         raise RequestBuildError(message) from exc
-    async with AsyncClient(endpoint.provider, endpoint.auth, timeouts=endpoint.timeouts) as client:
-        server = PageServer(client, config, port=port)
+    async with call_clients(endpoint) as clients:
+        server = PageServer(clients.caller, config, sideband_client=clients.sideband, port=port)
 
         def ready(url: str) -> None:
             notes().print(f"Call from {url}")
