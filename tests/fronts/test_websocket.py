@@ -582,3 +582,53 @@ async def test_a_probe_reports_the_handshake_and_a_close_right_after(
     )
     assert handshake_of(peer)["session-id"] == "s1"
     assert frames(peer) == []
+
+
+async def test_a_connection_is_closed_with_its_block(front: Front) -> None:
+    with server(ACCEPT, *turn()) as peer:
+        async with front.entering(client(front, peer)) as api:
+            connecting = (
+                api.responses.connect()
+                if front.is_async
+                else await to_thread.run_sync(api.responses.connect)
+            )
+            async with front.entering(connecting) as socket:
+                answer_id = (await front(socket.stream(REQUEST).collect)).id
+                usable = socket.is_usable
+            record = await to_thread.run_sync(peer.wait_for_disconnect)
+
+    assert (answer_id, usable) == ("resp_1", True)
+    assert socket.is_closed
+    assert record.ending in {"eof", "reset"}
+
+
+async def test_a_response_is_read_once_and_in_a_with_block(front: Front) -> None:
+    with server(ACCEPT, *turn()) as peer:
+        async with front.entering(client(front, peer)) as api:
+            socket = await connect(front, api)
+            stream = socket.stream(REQUEST)
+            with pytest.raises(errors.ClientStateError, match="not open"):
+                await (anext(stream) if front.is_async else front(next, stream))
+            async with front.entering(stream):
+                first = await (anext(stream) if front.is_async else front(next, stream))
+                rest = [event async for event in front.iterate(stream)]
+                with pytest.raises(errors.ClientStateError):
+                    assert [event async for event in front.iterate(stream)]
+            with pytest.raises(errors.ClientStateError, match="opened once"):
+                await everything(front, stream)
+            await front(socket.close)
+
+    assert first == events.Created("resp_1")
+    assert rest[-1] == events.Completed("resp_1")
+
+
+async def test_a_failure_keeps_what_came_before_it(front: Front) -> None:
+    failed = {"type": "response.failed", "response": {"error": {"code": "insufficient_quota"}}}
+    with server(ACCEPT, ReadMessage(), created(), DELTA, SendMessage(failed)) as peer:
+        async with front.entering(client(front, peer)) as api:
+            socket = await connect(front, api)
+            with pytest.raises(errors.QuotaExceededError) as caught:
+                await front(socket.stream(REQUEST).collect)
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "hi"

@@ -742,3 +742,57 @@ def test_outputs_are_told_apart_by_their_type() -> None:
     )
 
     assert not forms.starts_turn
+
+
+async def test_a_stream_knows_what_its_answer_told(front: Front) -> None:
+    headers = [
+        ("x-request-id", "req_1"),
+        ("openai-model", "m1"),
+        ("x-ratelimit-limit-requests", "9"),
+    ]
+    with peer_of(post("h1", headers=headers)) as peer:
+        async with Conversation(front, peer, transport="http") as talk:
+            stream = talk.session.stream(ask())
+            before = (stream.request_id, stream.rate_limits, stream.server_model)
+            async with front.entering(stream):
+                seen = [event async for event in front.iterate(stream)]
+            facts = (stream.request_id, stream.server_model, stream.response_id)
+            limits = stream.api_rate_limits
+
+    assert before == (None, None, None)
+    assert seen[-1] == events.Completed("h1")
+    assert facts == ("req_1", "m1", "h1")
+    assert limits is not None
+
+
+async def test_a_stream_is_used_once_and_in_a_with_block(front: Front) -> None:
+    with peer_of([ACCEPT, *turn("r1"), Hang()]) as peer:
+        async with Conversation(front, peer) as talk:
+            stream = talk.session.stream(ask())
+            with pytest.raises(errors.ClientStateError, match="with block"):
+                await next_of(front, stream)
+            async with front.entering(stream):
+                first = await next_of(front, stream)
+            await front(stream.close)
+            with pytest.raises(errors.ClientStateError, match="closed"):
+                await next_of(front, stream)
+            with pytest.raises(errors.ClientStateError):
+                async with front.entering(stream):
+                    pass
+
+    assert first == events.Created("r1")
+
+
+async def next_of(front: Front, stream: Any) -> Any:
+    return await (anext(stream) if front.is_async else front(next, stream))
+
+
+async def test_a_failure_keeps_what_came_before_it(front: Front) -> None:
+    failed = {"type": "response.failed", "response": {"error": {"code": "insufficient_quota"}}}
+    with peer_of([ACCEPT, ReadMessage(), *messages(created("r1"), done(ONE), failed)]) as peer:
+        async with Conversation(front, peer) as talk:
+            with pytest.raises(errors.QuotaExceededError) as caught:
+                await talk.collect()
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "one"

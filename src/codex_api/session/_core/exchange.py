@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from codex_api.errors import FirstEventTimeoutError, IdleTimeoutError, StreamClosedError
 from codex_api.events import StreamRetry
 from codex_api.session._core.chained_input import ChainedInput
 from codex_api.session._core.effects import (
@@ -39,7 +40,12 @@ from codex_api.session._core.stream_retry import (
 )
 from codex_api.session._core.transport_choice import Signal, TransportChoice
 from codex_api.session.errors import ReplayRefusedError
-from codex_api.transport.errors import CodexApiError, HttpStatusError
+from codex_api.transport.errors import (
+    CodexApiError,
+    HttpStatusError,
+    NetworkError,
+    TransportTimeoutError,
+)
 from codex_api.types.turn_state import TurnState
 
 if TYPE_CHECKING:
@@ -47,6 +53,14 @@ if TYPE_CHECKING:
 
     from codex_api.session._core.effects import Effect
     from codex_api.session._core.progress import Progress
+
+_BROKEN = (
+    FirstEventTimeoutError,
+    IdleTimeoutError,
+    NetworkError,
+    StreamClosedError,
+    TransportTimeoutError,
+)
 
 ReplayMode = Literal["always", "safe"]
 # Five minutes short of the server's limit of an hour: most responses end in less.
@@ -249,8 +263,8 @@ class Exchange:
     def _resumed(self) -> Generator[Effect, object, Failure | None]:
         progress = self._progress
         response_id, last = progress.response_id, progress.last_sequence
-        if response_id is None or last is None:  # never: `_recover` looked
-            return None
+        assert response_id is not None  # noqa: S101 - `_can_resume` looked
+        assert last is not None  # noqa: S101 - `_can_resume` looked
         try:
             yield Resume(response_id, last)
             yield Relay(progress)
@@ -299,7 +313,9 @@ class Exchange:
     def _can_resume(self, failure: Failure) -> bool:
         progress = self._progress
         known = progress.response_id is not None and progress.last_sequence is not None
-        return self._may_resume and known and failure.phase is not Phase.CONNECT
+        # A response that failed has no rest to read; only a stream that broke off has one.
+        broke_off = isinstance(failure.error, _BROKEN)
+        return self._may_resume and known and broke_off and failure.phase is not Phase.CONNECT
 
     def _restart(self, failure: Failure, step: Again) -> Steps:
         """Ask anew, with the finished items as input, after telling the caller what to drop."""
