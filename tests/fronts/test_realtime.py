@@ -814,6 +814,24 @@ async def test_closing_ends_a_new_connection_that_is_not_acknowledged(front: Fro
     assert seen == [None]
 
 
+async def test_closing_ends_a_reader_that_waits_for_the_acknowledgement(front: Front) -> None:
+    scripts = [session(SendMessage(GREETING), Close()), session(Hang())]
+    with ScriptedServer(connections=scripts) as server:
+        client = open_client(front, server.url, clock=FastClock())
+        options = RealtimeOptions(
+            reconnect=RealtimeReconnect(), acknowledge=True, acknowledge_timeout=600.0
+        )
+        async with front.entering(client):
+            connection = await front(client.realtime.connect, V1, options=options)
+            assert await front(connection.next_event) == SessionUpdated("sess_1")
+
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(front, connection.next_event)
+                    await until(lambda: connection._opening is not None)
+                    await front(connection.close)
+
+
 async def test_sending_into_a_broken_session_is_an_error(front: Front) -> None:
     with ScriptedServer(connections=[session(Close())]) as server:
         client = open_client(front, server.url)

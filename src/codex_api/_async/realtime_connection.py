@@ -65,6 +65,7 @@ class AsyncRealtimeConnection:
         self._clock = runner.settings.clock
         self._watchdog = Watchdog(self._clock.monotonic)
         self._socket: AsyncWebSocket | None = None
+        self._opening: AsyncWebSocket | None = None
         self._ready: deque[RealtimeEvent] = deque()
         self._writing = asyncio.Lock()
         self._reading = self._closing = False
@@ -153,6 +154,8 @@ class AsyncRealtimeConnection:
             return self._ready.popleft() if self._ready and not self._closing else None
         finally:
             self._reading = False
+            if self._closing:
+                self._watchdog.stop()
 
     async def _read(self) -> None:
         try:
@@ -208,24 +211,29 @@ class AsyncRealtimeConnection:
 
     async def _establish(self) -> list[RealtimeEvent]:
         """Open a WebSocket and the session on it; give what came before the acknowledgement."""
-        socket = await self._handshake()
+        self._opening = socket = await self._handshake()
         try:
+            self._check_wanted()  # close() may have come when there was nothing to drop
             machine = self._machine
             for frame in machine.opened(self._clock.monotonic()):
                 await socket.send(frame, machine.options.send_timeout)
             events: list[RealtimeEvent] = []
             while not machine.acknowledged:
                 events += machine.feed(await self._receive(socket), self._clock.monotonic())
+            self._check_wanted()
         except BaseException:
             socket.abort()
             raise
-        if self._closing:
-            socket.abort()
-            raise closed_error()
+        finally:
+            self._opening = None
         self._socket = socket
         self._changed.set()
         self._changed = asyncio.Event()
         return events
+
+    def _check_wanted(self) -> None:
+        if self._closing:
+            raise closed_error()
 
     async def _handshake(self) -> AsyncWebSocket:
         auth, refreshed = self._runner.auth, False
@@ -340,6 +348,8 @@ class AsyncRealtimeConnection:
             return
         self._closing = True
         self._changed.set()
+        if (opening := self._opening) is not None:
+            opening.abort()
         socket = self._socket
         if socket is None:
             return
@@ -353,7 +363,8 @@ class AsyncRealtimeConnection:
         except TimeoutError:
             socket.abort()
         finally:
-            self._watchdog.stop()
+            if not self._reading:  # a reader still needs its limits
+                self._watchdog.stop()
 
     async def __aenter__(self) -> Self:
         return self

@@ -63,6 +63,7 @@ class RealtimeConnection:
         self._request = request
         self._clock = runner.settings.clock
         self._socket: WebSocket | None = None
+        self._opening: WebSocket | None = None
         self._ready: deque[RealtimeEvent] = deque()
         self._writing = threading.Lock()
         self._reading = self._closing = False
@@ -205,24 +206,29 @@ class RealtimeConnection:
 
     def _establish(self) -> list[RealtimeEvent]:
         """Open a WebSocket and the session on it; give what came before the acknowledgement."""
-        socket = self._handshake()
+        self._opening = socket = self._handshake()
         try:
+            self._check_wanted()  # close() may have come when there was nothing to drop
             machine = self._machine
             for frame in machine.opened(self._clock.monotonic()):
                 socket.send(frame, machine.options.send_timeout)
             events: list[RealtimeEvent] = []
             while not machine.acknowledged:
                 events += machine.feed(self._receive(socket), self._clock.monotonic())
+            self._check_wanted()
         except BaseException:
             socket.abort()
             raise
-        if self._closing:
-            socket.abort()
-            raise closed_error()
+        finally:
+            self._opening = None
         self._socket = socket
         self._changed.set()
         self._changed = threading.Event()
         return events
+
+    def _check_wanted(self) -> None:
+        if self._closing:
+            raise closed_error()
 
     def _handshake(self) -> WebSocket:
         auth, refreshed = self._runner.auth, False
@@ -337,6 +343,8 @@ class RealtimeConnection:
             return
         self._closing = True
         self._changed.set()
+        if (opening := self._opening) is not None:
+            opening.abort()
         socket = self._socket
         if socket is None:
             return
