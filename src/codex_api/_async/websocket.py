@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
+from codex_api._async.socket_line import SocketLine
 from codex_api._async.watchdog import Watchdog
 from codex_api._core.collect import Collector
 from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
 from codex_api._core.websocket_call import (
     SocketStreamFacts,
-    closed_error,
     encode_frame,
     probed,
     socket_call,
 )
 from codex_api._core.websocket_handshake import HandshakeFacts, handshake
-from codex_api.errors import FirstEventTimeoutError, map_api_error
+from codex_api.errors import map_api_error
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
@@ -41,71 +41,6 @@ if TYPE_CHECKING:
     from codex_api.types.websocket import WebSocketProbe
 
 UNAUTHORIZED = 401
-_UNFINISHED = "this task has not finished its last response on this WebSocket: read or close it"
-
-
-class SocketLine:
-    """One connection and whose turn it is on it. Shared by a connection and its responses."""
-
-    def __init__(self, socket: AsyncWebSocket) -> None:
-        self.socket = socket
-        self.facts = HandshakeFacts.of(socket.status, socket.headers)
-        self._turn = asyncio.Lock()
-        self._holder: object = None
-        self._task: asyncio.Task[object] | None = None
-        self._poison: CodexApiError | None = None
-        self._used = False
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the connection is of no more use."""
-        return self._poison is not None or self.socket.is_closed
-
-    @property
-    def was_closed_here(self) -> bool:
-        """Whether this program dropped the connection, and not the server."""
-        return isinstance(self._poison, ClientStateError)
-
-    async def take(self, holder: object, timeout: float | None) -> bool:
-        """Wait until the connection is free, and say whether it carried a response before.
-
-        Raises:
-            ClientStateError: The task would wait for itself, or the connection was closed here.
-            FirstEventTimeoutError: It was not free within ``timeout`` seconds.
-            StreamClosedError: It is of no more use.
-        """
-        if self._turn.locked() and self._task is asyncio.current_task():
-            raise ClientStateError(_UNFINISHED)
-        try:
-            async with asyncio.timeout(timeout):
-                await self._turn.acquire()
-        except TimeoutError as exc:
-            message = f"the WebSocket was busy with another response for {timeout} s"
-            raise FirstEventTimeoutError(message) from exc
-        if self.is_closed:
-            self._turn.release()
-            raise closed_error(self._poison)
-        self._holder, self._task = holder, asyncio.current_task()
-        used, self._used = self._used, True
-        return used
-
-    def release(self, holder: object, failure: CodexApiError | None) -> None:
-        """Let the next response begin; ``failure`` drops the connection first.
-
-        Nothing happens when ``holder`` does not have it, so this may be called again.
-        """
-        if self._holder is not holder:
-            return
-        self._holder = self._task = None
-        if failure is not None:
-            self.spoil(failure)
-        self._turn.release()
-
-    def spoil(self, reason: CodexApiError) -> None:
-        """Drop the connection; the first reason stays."""
-        if self._poison is None:
-            self._poison = reason
-        self.socket.abort()
 
 
 class AsyncResponsesWebSocket:

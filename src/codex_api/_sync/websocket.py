@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Self
 
 from codex_api._core.collect import Collector
 from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
 from codex_api._core.websocket_call import (
     SocketStreamFacts,
-    closed_error,
     encode_frame,
     probed,
     socket_call,
 )
 from codex_api._core.websocket_handshake import HandshakeFacts, handshake
-from codex_api.errors import FirstEventTimeoutError, map_api_error
+from codex_api._sync.socket_line import SocketLine
+from codex_api.errors import map_api_error
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
@@ -41,71 +40,6 @@ if TYPE_CHECKING:
     from codex_api.types.websocket import WebSocketProbe
 
 UNAUTHORIZED = 401
-_UNFINISHED = "this thread has not finished its last response on this WebSocket: read or close it"
-
-
-class SocketLine:
-    """One connection and whose turn it is on it. Shared by a connection and its responses."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self.socket = socket
-        self.facts = HandshakeFacts.of(socket.status, socket.headers)
-        self._turn = threading.Lock()
-        self._guard = threading.Lock()
-        self._holder: object = None
-        self._thread: int | None = None
-        self._poison: CodexApiError | None = None
-        self._used = False
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the connection is of no more use."""
-        return self._poison is not None or self.socket.is_closed
-
-    @property
-    def was_closed_here(self) -> bool:
-        """Whether this program dropped the connection, and not the server."""
-        return isinstance(self._poison, ClientStateError)
-
-    def take(self, holder: object, timeout: float | None) -> bool:
-        """Wait until the connection is free, and say whether it carried a response before.
-
-        Raises:
-            ClientStateError: The thread would wait for itself, or the connection was closed here.
-            FirstEventTimeoutError: It was not free within ``timeout`` seconds.
-            StreamClosedError: It is of no more use.
-        """
-        if not self._turn.acquire(blocking=False):
-            if self._thread == threading.get_ident():
-                raise ClientStateError(_UNFINISHED)
-            if not self._turn.acquire(timeout=-1 if timeout is None else timeout):
-                message = f"the WebSocket was busy with another response for {timeout} s"
-                raise FirstEventTimeoutError(message)
-        if self.is_closed:
-            self._turn.release()
-            raise closed_error(self._poison)
-        self._holder, self._thread = holder, threading.get_ident()
-        used, self._used = self._used, True
-        return used
-
-    def release(self, holder: object, failure: CodexApiError | None) -> None:
-        """Let the next response begin; ``failure`` drops the connection first.
-
-        Nothing happens when ``holder`` does not have it, so this may be called again.
-        """
-        with self._guard:
-            if self._holder is not holder:
-                return
-            self._holder = self._thread = None
-        if failure is not None:
-            self.spoil(failure)
-        self._turn.release()
-
-    def spoil(self, reason: CodexApiError) -> None:
-        """Drop the connection; the first reason stays."""
-        if self._poison is None:
-            self._poison = reason
-        self.socket.abort()
 
 
 class ResponsesWebSocket:
