@@ -15,6 +15,7 @@ class Terminal(io.StringIO):
 
     Attributes:
         history: Lines that left the screen at its top.
+        columns: Its size, like ``rows``.
         writes: How many times something was written.
     """
 
@@ -22,7 +23,7 @@ class Terminal(io.StringIO):
         super().__init__()
         self.history: list[str] = []
         self.writes = 0
-        self._columns, self._rows = columns, rows
+        self.columns, self.rows = columns, rows
         self._screen = [""]
         self._row = self._column = 0
 
@@ -52,7 +53,7 @@ class Terminal(io.StringIO):
         elif piece.startswith("\x1b["):
             self._control(piece)
         elif not piece.startswith("\x1b"):
-            if self._column == self._columns:
+            if self._column == self.columns:
                 self._next_line()
             line = self._screen[self._row].ljust(self._column)
             self._screen[self._row] = line[: self._column] + piece + line[self._column + 1 :]
@@ -63,7 +64,7 @@ class Terminal(io.StringIO):
         self._column = 0
         if self._row == len(self._screen):
             self._screen.append("")
-        if len(self._screen) > self._rows:
+        if len(self._screen) > self.rows:
             self.history.append(self._screen.pop(0))
             self._row -= 1
 

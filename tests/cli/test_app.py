@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from codex_api import __version__
 from codex_api.cli import main
-from codex_api.testing.actions import Hang, Send
+from codex_api.testing.actions import Hang, Send, stream
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, sse_event, sse_head
+from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +111,43 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
         program.wait(timeout=10)
 
     assert (program.returncode, err) == (0, "")
+
+
+def test_a_terminal_gets_the_answer_rendered_and_every_line_once() -> None:
+    text = "# Rivers\n\n" + "".join(f"- river *{n}*\n" for n in range(40)) + "\nThat is **all**."
+    deltas = [
+        {"type": "response.output_text.delta", "delta": text[start : start + 9]}
+        for start in range(0, len(text), 9)
+    ]
+    completed = {"type": "response.completed", "response": {"id": "r1"}}
+    with ScriptedServer([stream([*deltas, completed])]) as server:
+        terminal = Terminal(columns=40, rows=10)
+        code = run_on(terminal, [*MODULE, "respond", "hi", "--base-url", server.url])
+
+    lines = [line.strip() for line in terminal.lines if line.strip()]
+    assert code == 0
+    assert lines == ["Rivers", *(f"• river {n}" for n in range(40)), "That is all."]
+
+
+def run_on(terminal: Terminal, command: list[str]) -> int:
+    """Run a program on a terminal of that size."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(
+        theirs, termios.TIOCSWINSZ, struct.pack("HHHH", terminal.rows, terminal.columns, 0, 0)
+    )
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    for name in ("COLUMNS", "LINES", "NO_COLOR"):
+        environment.pop(name, None)
+    with subprocess.Popen(  # noqa: S603 - our own
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as program:
+        os.close(theirs)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        received = ""
+        with suppress(OSError):  # the end of a terminal, on Linux
+            while data := os.read(ours, 4096):
+                received += decoder.decode(data)
+        os.close(ours)
+        program.wait(timeout=10)
+    terminal.write(received)
+    return program.returncode
