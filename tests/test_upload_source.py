@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -236,3 +238,41 @@ async def test_an_asynchronous_source_is_counted_too() -> None:
 
     with pytest.raises(FileUploadError, match="Input/output error"):
         await read_async(open_upload(broken(), size=3, asynchronous=True))
+
+
+@pytest.mark.anyio
+async def test_an_event_loop_goes_on_while_a_blocking_source_is_read() -> None:
+    loop = asyncio.get_running_loop()
+    begun, gate = asyncio.Event(), threading.Event()
+
+    def blocking() -> Iterator[bytes]:
+        assert threading.current_thread() is not threading.main_thread()
+        loop.call_soon_threadsafe(begun.set)
+        assert gate.wait(10)
+        yield b"abc"
+
+    def told(_sent: int, _total: int) -> None:
+        assert threading.current_thread() is threading.main_thread()
+
+    stream = open_upload(blocking(), size=3, asynchronous=True, on_progress=told)
+    reading = asyncio.create_task(read_async(stream))
+    await begun.wait()
+    gate.set()
+
+    assert await reading == b"abc"
+
+
+def test_an_attempt_that_was_given_up_disturbs_the_next_one_in_nothing(path: Path) -> None:
+    told: list[int] = []
+    with path.open("rb") as file:
+        stream = open_upload(file, on_progress=lambda sent, _: told.append(sent))
+        given_up = iter(stream.open())  # type: ignore[arg-type]  # blocking
+        assert len(next(given_up)) == CHUNK_BYTES
+        current = iter(stream.open())  # type: ignore[arg-type]  # blocking
+        first = next(current)
+
+        with pytest.raises(FileUploadError, match="given up"):
+            next(given_up)
+        assert first + b"".join(current) == DATA
+    assert stream.failure is None
+    assert told == [0, CHUNK_BYTES, 0, CHUNK_BYTES, 2 * CHUNK_BYTES, len(DATA)]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeAlias, runtime_checkable
+from threading import Lock
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from codex_api.errors import FileUploadError
 from codex_api.transport.errors import RequestBuildError
@@ -56,28 +56,57 @@ class UploadStream:
         size: int,
         rewindable: bool,
         on_progress: Progress | None,
+        asynchronous: bool,
     ) -> None:
         self.file_name = file_name
         self.size = size
         self.rewindable = rewindable
         self.failure: Exception | None = None
         self._start = start
+        self._asynchronous = asynchronous
         self._on_progress = on_progress
+        self._attempt: _Attempt | None = None
+
+    def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
+        """Give the bytes from the first one on. What was given before ends."""
+        attempt = self._attempt = _Attempt(self)
+        chunks = self._start()
+        if isinstance(chunks, AsyncIterable):
+            return attempt.counted_async(chunks)
+        # An engine reads a blocking source in a thread of its own.
+        return (
+            attempt.counted_async(_pulled(chunks))
+            if self._asynchronous
+            else attempt.counted(chunks)
+        )
+
+    def report(self, attempt: _Attempt, sent: int) -> None:
+        """Tell how far ``attempt`` is, and end it when another has begun."""
+        if attempt is not self._attempt:
+            message = "this attempt was given up; another one has begun"
+            raise FileUploadError(message, stage="blob")
+        if self._on_progress is not None:
+            self._on_progress(sent, self.size)
+
+    def fail(self, attempt: _Attempt, error: Exception) -> None:
+        """Keep what went wrong: an engine may put an error of its own in its place."""
+        if attempt is self._attempt:
+            self.failure = error
+
+
+class _Attempt:
+    """The bytes on their way out, once.
+
+    An engine stops asking when it has the announced number of bytes. What is to be noticed after
+    the last chunk has to be noticed before it: each chunk waits until the next one is there.
+    """
+
+    def __init__(self, stream: UploadStream) -> None:
+        self._stream = stream
         self._read = 0
         self._handed_over = 0
 
-    def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
-        """Give the bytes from the first one on."""
-        self._read = self._handed_over = 0
-        chunks = self._start()
-        if isinstance(chunks, AsyncIterable):
-            return self._counted_async(chunks)
-        return self._counted(chunks)
-
-    # An engine stops asking when it has the announced number of bytes. What is to be noticed after
-    # the last chunk has to be noticed before it: each chunk waits until the next one is there.
-
-    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         try:
             self._report(b"")
             held = b""
@@ -92,12 +121,12 @@ class UploadStream:
                 self._report(held)
                 yield held
         except OSError as exc:
-            raise self._fail(self._unreadable(exc)) from exc
+            raise self._failed(self._unreadable(exc)) from exc
         except Exception as exc:
-            self._fail(exc)
+            self._failed(exc)
             raise
 
-    async def _counted_async(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async def counted_async(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         try:
             self._report(b"")
             held = b""
@@ -112,15 +141,14 @@ class UploadStream:
                 self._report(held)
                 yield held
         except OSError as exc:
-            raise self._fail(self._unreadable(exc)) from exc
+            raise self._failed(self._unreadable(exc)) from exc
         except Exception as exc:
-            self._fail(exc)
+            self._failed(exc)
             raise
 
     def _report(self, chunk: bytes) -> None:
         self._handed_over += len(chunk)
-        if self._on_progress is not None:
-            self._on_progress(self._handed_over, self.size)
+        self._stream.report(self, self._handed_over)
 
     def _count(self, chunk: bytes) -> None:
         if not isinstance(chunk, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]  # the caller's code gives it
@@ -128,24 +156,24 @@ class UploadStream:
             what = f"its source gives {kind} where bytes are expected"
             raise self._wrong(what)
         self._read += len(chunk)
-        if self._read > self.size:
-            what = f"its source gives more than the announced {self.size} bytes"
+        if self._read > self._stream.size:
+            what = f"its source gives more than the announced {self._stream.size} bytes"
             raise self._wrong(what)
 
     def _check_end(self) -> None:
-        if self._read != self.size:
-            what = f"its source ended after {self._read} of {self.size} bytes"
+        if self._read != self._stream.size:
+            what = f"its source ended after {self._read} of {self._stream.size} bytes"
             raise self._wrong(what)
 
     def _wrong(self, what: str) -> FileUploadError:
-        return FileUploadError(f"file {self.file_name!r} cannot be sent: {what}", stage="blob")
+        message = f"file {self._stream.file_name!r} cannot be sent: {what}"
+        return FileUploadError(message, stage="blob")
 
     def _unreadable(self, error: OSError) -> FileUploadError:
         return self._wrong(f"reading it failed ({error.strerror or error})")
 
-    def _fail(self, error: Exception) -> Exception:
-        # The engine between us and the caller may put an error of its own in place of this one.
-        self.failure = error
+    def _failed(self, error: Exception) -> Exception:
+        self._stream.fail(self, error)
         return error
 
 
@@ -165,7 +193,8 @@ def open_upload(
         size: Bytes in all; needed for an iterable, and checked where it is known anyway.
         on_progress: Called with the bytes handed over so far and the bytes in all. A retry starts
             again from 0.
-        asynchronous: Whether an event loop reads it, which must not wait for a disk.
+        asynchronous: Whether an event loop reads it. Then the source is read in worker threads, and
+            ``on_progress`` called by the loop; else both happen in a thread of the engine.
 
     Raises:
         RequestBuildError: The source cannot be read or used; the error names the field or file.
@@ -190,6 +219,7 @@ def open_upload(
         size=known if known is not None else size or 0,
         rewindable=rewindable,
         on_progress=on_progress,
+        asynchronous=asynchronous,
     )
 
 
@@ -199,12 +229,12 @@ _Start: TypeAlias = "Callable[[], Iterable[bytes] | AsyncIterable[bytes]]"
 def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
     """Give how to start reading, the size and name if known, and whether it can start again."""
     if isinstance(source, str | os.PathLike):
-        return _path(Path(source), asynchronous=asynchronous)
+        return _path(Path(source))
     if isinstance(source, bytes | bytearray | memoryview):
         data = memoryview(source).cast("B")
         return (lambda: _sliced(data)), len(data), DEFAULT_NAME, True
     if isinstance(source, BinaryFile):
-        return _file(source, asynchronous=asynchronous)
+        return _file(source)
     if isinstance(source, AsyncIterable):
         if not asynchronous:
             message = "`source` is an async iterable, which needs AsyncClient; give a blocking one"
@@ -220,7 +250,7 @@ def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int
     raise RequestBuildError(message)
 
 
-def _path(path: Path, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
+def _path(path: Path) -> tuple[_Start, int | None, str, bool]:
     try:
         if path.is_dir():
             message = f"`{path}` is a directory; expected a file"
@@ -230,12 +260,10 @@ def _path(path: Path, *, asynchronous: bool) -> tuple[_Start, int | None, str, b
     except OSError as exc:
         message = f"`{path}` cannot be read: {exc.strerror or exc}; expected a file"
         raise RequestBuildError(message) from exc
-    if asynchronous:
-        return (lambda: _read_path_async(path)), size, path.name, True
     return (lambda: _read_path(path)), size, path.name, True
 
 
-def _file(file: BinaryFile, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
+def _file(file: BinaryFile) -> tuple[_Start, int | None, str, bool]:
     named = getattr(file, "name", None)
     name = Path(named).name if isinstance(named, str) else DEFAULT_NAME
     seek, tell = getattr(file, "seek", None), getattr(file, "tell", None)
@@ -245,16 +273,10 @@ def _file(file: BinaryFile, *, asynchronous: bool) -> tuple[_Start, int | None, 
         size = seek(0, os.SEEK_END) - start
         seek(start)
 
-    def rewind() -> None:
-        if seek is not None and start is not None:
-            seek(start)
-
-    def chunks() -> Iterable[bytes] | AsyncIterable[bytes]:
-        rewind()
-        in_memory = isinstance(file, BytesIO)
-        return _read_async(file) if asynchronous and not in_memory else _read(file)
-
-    return chunks, size, name, start is not None
+    if start is None:
+        return (lambda: _read(file)), None, name, False
+    begin, lock = start, Lock()
+    return (lambda: _read_from(file, begin, lock)), size, name, True
 
 
 def _sliced(data: memoryview) -> Iterator[bytes]:
@@ -267,8 +289,16 @@ def _read(file: BinaryFile) -> Iterator[bytes]:
         yield chunk
 
 
-async def _read_async(file: BinaryFile) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+def _read_from(file: BinaryFile, offset: int, lock: Lock) -> Iterator[bytes]:
+    # An attempt that was given up may still be reading; each keeps its own place.
+    seek = getattr(file, "seek")  # noqa: B009 - the protocol of a file that cannot seek lacks it
+    while True:
+        with lock:
+            seek(offset)
+            chunk = file.read(CHUNK_BYTES)
+        if not chunk:
+            return
+        offset += len(chunk)
         yield chunk
 
 
@@ -277,10 +307,8 @@ def _read_path(path: Path) -> Iterator[bytes]:
         yield from _read(file)
 
 
-async def _read_path_async(path: Path) -> AsyncIterator[bytes]:
-    file: BinaryIO = await asyncio.to_thread(path.open, "rb")
-    try:
-        async for chunk in _read_async(file):
-            yield chunk
-    finally:
-        file.close()
+async def _pulled(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Read a blocking source from an event loop, which goes on meanwhile."""
+    iterator = iter(chunks)
+    while (chunk := await asyncio.to_thread(next, iterator, None)) is not None:
+        yield chunk

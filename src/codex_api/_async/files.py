@@ -44,8 +44,8 @@ class AsyncFiles:
                 bytes, asynchronous or not.
             name: Name to announce; None takes the path's, else ``upload.bin``.
             size: Bytes in all, at most 512 MiB; needed for an iterable.
-            on_progress: Called with the bytes handed over so far and the bytes in all. A retry
-                starts again from 0.
+            on_progress: Called by the event loop with the bytes handed over so far and the bytes in
+                all. A retry starts again from 0.
             base_url: Of the server that keeps files; None takes the provider's, less ``/codex``.
             extra_headers: For this call, but never for the blob store.
             limits: Seconds that the parts of the upload may take.

@@ -42,8 +42,9 @@ class Files:
             source: A path, bytes, a file opened for reading, or an iterable of bytes.
             name: Name to announce; None takes the path's, else ``upload.bin``.
             size: Bytes in all, at most 512 MiB; needed for an iterable.
-            on_progress: Called with the bytes handed over so far and the bytes in all. A retry
-                starts again from 0.
+            on_progress: Called with the bytes handed over so far and the bytes in all, in the
+                thread that reads the source, which is not the caller's. A retry starts again from
+                0.
             base_url: Of the server that keeps files; None takes the provider's, less ``/codex``.
             extra_headers: For this call, but never for the blob store.
             limits: Seconds that the parts of the upload may take.
