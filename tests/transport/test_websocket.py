@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from anyio import fail_after, to_thread
 
 from codex_api.testing.actions import (
@@ -40,9 +41,11 @@ from codex_api.transport.errors import (
 )
 from codex_api.transport.network import Network
 from codex_api.transport.websocket import connect, connect_async
+from tests.transport.tls_peers import connect_proxy, server_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from tests.front import Front
 
@@ -341,3 +344,66 @@ def test_another_event_loop_cannot_use_the_connection() -> None:
         socket.abort()
 
         assert socket.is_closed
+
+
+# --- trust and proxies --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(ca: trustme.CA, tmp_path: Path) -> Iterator[tuple[ScriptedServer, Path]]:
+    bundle = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(bundle))
+    script = [AcceptWebSocket(), ReadMessage(), SendMessage("over TLS"), Hang()]
+    with ScriptedServer(connections=[script], ssl_context=server_context(ca)) as peer:
+        yield peer, bundle
+
+
+async def test_a_configured_root_is_trusted(
+    front: Front, secure: tuple[ScriptedServer, Path]
+) -> None:
+    peer, bundle = secure
+    socket = await opened(front, ws_url(peer), network=Network(proxy=None, ca_bundle=bundle))
+    await front(socket.send, "x", 5.0)
+    answer = await front(socket.recv)
+    await abort(front, socket)
+
+    assert answer == "over TLS"
+
+
+async def test_an_unknown_root_is_no_passing_fault(
+    front: Front, secure: tuple[ScriptedServer, Path]
+) -> None:
+    with pytest.raises(NetworkError, match="not trusted") as caught:
+        await opened(front, ws_url(secure[0]))
+
+    assert not caught.value.retryable
+
+
+async def test_a_proxy_is_asked_for_a_tunnel(
+    front: Front, secure: tuple[ScriptedServer, Path]
+) -> None:
+    peer, bundle = secure
+    with connect_proxy() as (port, seen):
+        network = Network(proxy=f"http://me:pass@127.0.0.1:{port}", ca_bundle=bundle)
+        socket = await opened(front, ws_url(peer), network=network)
+        await front(socket.send, "x", 5.0)
+        answer = await front(socket.recv)
+        await abort(front, socket)
+
+    assert answer == "over TLS"
+    assert seen.tunnels == [f"127.0.0.1:{peer.port}"]
+    assert seen.proxy_authorization == ["Basic bWU6cGFzcw=="]
+    assert not any(name.startswith("proxy-") for name, _ in peer.requests[0].headers)
+
+
+async def test_a_proxy_that_refuses_is_told_from_the_server(front: Front) -> None:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+    with server(ReadRequest(), Send(refusal), Close()) as proxy:
+        network = Network(proxy=f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(NetworkError, match=r"proxy refused.*407"):
+            await opened(front, "ws://198.51.100.1/", network=network)
