@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from codex_api import provider
 from codex_api.cli import main
 from codex_api.testing import EmbeddedServer, ServerSettings
 from codex_api.testing.actions import answer
@@ -225,6 +226,19 @@ def test_a_file_goes_to_the_public_store_for_a_purpose(
         assert main(["upload", str(history), "--purpose=vision", "--base-url", server.url]) == 0
 
     assert capsys.readouterr().out == "file-1\n"
+
+
+def test_on_the_public_api_a_file_goes_to_its_store(
+    capsys: pytest.CaptureFixture[str], history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = {"id": "file-1", "filename": "h", "bytes": 1, "purpose": "user_data"}
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    with ScriptedServer([answer(200, stored)]) as server:
+        monkeypatch.setattr(provider, "OPENAI_BASE_URL", server.url)
+        assert main(["upload", str(history), "--provider=openai"]) == 0
+
+    assert capsys.readouterr().out == "file-1\n"
+    assert b'name="purpose"\r\n\r\nuser_data\r\n' in server.requests[0].body
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from codex_api import provider as providers
 from codex_api.cli.connection import Connection
 from codex_api.cli.console import notes, printable
 from codex_api.cli.listing import print_json, print_text
@@ -31,7 +32,7 @@ def upload(
     name: Annotated[str | None, Parameter(help="Name to announce. Default: the file's.")] = None,
     purpose: Annotated[
         str | None,
-        Parameter(help="Upload to the public API's file store, for this purpose."),
+        Parameter(help="Use the public API's store: user_data, vision ..."),
     ] = None,
     json_object: Annotated[
         bool,
@@ -48,12 +49,15 @@ def upload(
         def show(sent: int, total: int) -> None:
             bar.update(task, completed=sent, total=total)
 
+        # The public API knows no other way of uploading.
+        is_public = client.provider.base_url == providers.OPENAI_BASE_URL
+        wanted = purpose or ("user_data" if is_public else None)
         result: UploadedFile | FileObject
-        if purpose is None:
+        if wanted is None:
             result = client.files.upload(file, name, on_progress=show)
             reference = result.uri
         else:
-            result = client.files.create(file, purpose, name=name, on_progress=show)
+            result = client.files.create(file, wanted, name=name, on_progress=show)
             reference = result.id
     if json_object:
         print_json(result)
