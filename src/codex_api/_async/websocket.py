@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.websocket import WebSocketProbe
 
+__all__ = ["AsyncResponsesWebSocket", "AsyncWebSocketResponseStream"]
+
 UNAUTHORIZED = 401
 
 
