@@ -192,4 +192,6 @@ def _lines() -> Iterator[str]:
         try:
             yield input("> " if is_terminal else "")
         except EOFError:
+            if is_terminal:
+                notes().print()  # the prompt stands on this line
             return
