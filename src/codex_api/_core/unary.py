@@ -66,6 +66,8 @@ def with_headers(
     options: ResponsesOptions, extra_headers: HeaderSource | Headers | None
 ) -> ResponsesOptions:
     """Lay ``extra_headers`` over those of ``options``."""
+    if extra_headers is None:
+        return options
     merged = Headers(options.extra_headers)
     merged.merge(extra_headers)
     return msgspec.structs.replace(options, extra_headers=merged)

@@ -217,9 +217,7 @@ def _authorized(request: Request) -> Flow[Request]:
 def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) -> None:
     headers = request.headers
     if content_type_last and "content-type" in headers:
-        content_type = headers["content-type"]
-        headers.remove("content-type")
-        headers.set("content-type", content_type)
+        headers.move_to_end("content-type")
     headers.fill(policy.defaults)
     if policy.trace_headers is not None:
         headers.merge(policy.trace_headers())

@@ -64,8 +64,8 @@ class Headers:
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()][0]
 
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._fields
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._fields
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -121,6 +121,11 @@ class Headers:
     def remove(self, name: str) -> None:
         """Remove ``name`` if it is there."""
         self._fields.pop(name.lower(), None)
+
+    def move_to_end(self, name: str) -> None:
+        """Make ``name`` the last field if it is there."""
+        if values := self._fields.pop(name.lower(), None):
+            self._fields[name.lower()] = values
 
     def merge(self, other: HeaderSource | Headers | None) -> None:
         """Lay ``other`` on top: each of its names replaces the whole list here."""
