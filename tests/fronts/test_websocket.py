@@ -32,6 +32,7 @@ from codex_api.testing.actions import (
     Open,
     Pause,
     ReadMessage,
+    ReadRequest,
     Reset,
     SendClose,
     SendMessage,
@@ -632,3 +633,28 @@ async def test_a_failure_keeps_what_came_before_it(front: Front) -> None:
 
     assert caught.value.partial is not None
     assert caught.value.partial.text == "hi"
+
+
+async def test_two_refused_handshakes_share_one_renewal(front: Front) -> None:
+    both_are_here = Gate()
+    renewals: list[str] = []
+
+    def renew() -> str:
+        renewals.append("t2")
+        return "t2"
+
+    refused = [ReadRequest(), WaitFor(both_are_here), *answer(401, b""), Close()]
+    scripts = [refused, refused, [ACCEPT, Hang()], [ACCEPT, Hang()]]
+    with ScriptedServer(connections=scripts) as peer:
+        api = client(front, peer, auth=ChatGptAuth("t1", "acct", refresh=renew))
+        async with front.entering(api):
+            connecting = [asyncio.ensure_future(connect(front, api)) for _ in range(2)]
+            await to_thread.run_sync(peer.wait_for_requests, 2)
+            both_are_here.set()
+            sockets = await asyncio.gather(*connecting)
+            for socket in sockets:
+                await front(socket.close)
+        sent = sorted(dict(request.headers)["authorization"] for request in peer.requests)
+
+    assert renewals == ["t2"]
+    assert sent == ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
