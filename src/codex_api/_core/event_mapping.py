@@ -163,8 +163,8 @@ class EventMapper:
             return []
         try:
             event = self._decode(text)
-        except msgspec.DecodeError:
-            event = None
+        except _UNREADABLE:
+            return self.feed_all((text.encode("utf-8", "surrogatepass"),))
         if type(event) not in DIRECT_TYPES:
             return self.feed_all((text.encode(),))
         if event.sequence_number is not None:
