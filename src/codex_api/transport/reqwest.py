@@ -234,24 +234,49 @@ def _headers_of(response: EngineResponse) -> Headers:
     return Headers.received(response.headers.items())
 
 
+def _cancels() -> int:
+    """Count how often the running task was asked to end and did not.
+
+    A cancellation that comes together with the engine's result is swallowed: the engine returns the
+    result. So the count is compared before and after, and what was swallowed raised anew.
+    """
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _check_cancels(before: int) -> None:
+    if _cancels() != before:
+        raise asyncio.CancelledError
+
+
 class _AsyncStream:
     """A streamed answer under asyncio."""
 
-    __slots__ = ("_entered", "_read", "_response", "headers", "status")
+    __slots__ = ("_entered", "_kept", "_read", "_response", "headers", "status")
 
     def __init__(self, entered: StreamRequest, response: EngineResponse) -> None:
         self._entered: StreamRequest | None = entered
         self._response = response
         self._read = response.body_reader.read_chunk
+        self._kept: tuple[bytes | None] | None = None
         self.status = response.status
         self.headers = _headers_of(response)
 
     async def read_chunk(self) -> bytes | None:
+        if self._kept is not None:
+            (data,), self._kept = self._kept, None
+            return data
+        cancels = _cancels()
         try:
             chunk = await self._read()
         except engine_errors.PyreqwestError as exc:
+            _check_cancels(cancels)
             raise _translated(exc) from exc
-        return None if chunk is None else chunk.to_bytes()
+        data = None if chunk is None else chunk.to_bytes()
+        if _cancels() != cancels:
+            self._kept = (data,)  # for whoever reads on
+            raise asyncio.CancelledError
+        return data
 
     async def read_all(self) -> bytes:
         try:
@@ -292,13 +317,15 @@ class AsyncReqwestTransport:
 
     async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
-        ends_at = _end(timeout)
+        ends_at, cancels = _end(timeout), _cancels()
         try:
             stream = await self._open(self._engine.request(request, whole=True, timeout=timeout))
             try:
                 body = await stream.read_all()
+                _check_cancels(cancels)
             except BaseException:
                 await stream.aclose()
+                _check_cancels(cancels)
                 raise
         except TransportTimeoutError as exc:
             if not _has_passed(ends_at):
@@ -322,10 +349,16 @@ class AsyncReqwestTransport:
         return stream
 
     async def _open(self, entered: StreamRequest) -> _AsyncStream:
+        cancels = _cancels()
         try:
-            return _AsyncStream(entered, await entered.__aenter__())
+            stream = _AsyncStream(entered, await entered.__aenter__())
         except engine_errors.PyreqwestError as exc:
+            _check_cancels(cancels)
             raise _translated(exc) from exc
+        if _cancels() != cancels:
+            await stream.aclose()
+            raise asyncio.CancelledError
+        return stream
 
     async def aclose(self) -> None:
         """Close idle connections and refuse further requests."""
