@@ -92,6 +92,7 @@ class AsyncRealtime:
         options: RealtimeOptions,
     ) -> AsyncRealtimeConnection:
         settings = self._runner.settings
+        settings.check_open()
         request = handshake(settings.context, settings.defaults, config, call_id, extra_headers)
         machine = SessionMachine(config, options, sideband=call_id is not None)
         connection = AsyncRealtimeConnection(machine, self._runner, self._network, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._async.watchdog import Watchdog
@@ -82,8 +83,9 @@ class AsyncResponseStream(StreamFacts):
         if self._response is not None:
             await self._response.aclose()
         if self._events is not None and not self._reading:
-            await self._events.aclose()
-            self._end()
+            with suppress(RuntimeError):  # another task runs it after all, and will see the end
+                await self._events.aclose()
+                self._end()
 
     async def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
@@ -118,7 +120,7 @@ class AsyncResponseStream(StreamFacts):
     ) -> AsyncGenerator[ResponseEvent, None]:
         monotonic = self._runner.settings.clock.monotonic
         feed = self._heard(machine.feed)
-        fed_at = monotonic()
+        fed_at = self._opened_at
         try:
             for event in machine.initial:
                 yield event
@@ -150,12 +152,11 @@ class AsyncResponseStream(StreamFacts):
     ) -> bytes | None:
         monotonic = self._runner.settings.clock.monotonic
         now = monotonic()
+        deadline = self._due(machine, now, fed_at)
         outcome: PollOutcome = "error"
         self._reading = True
         try:
-            chunk = await watchdog.guard(
-                response.read_chunk(), self._deadline(machine, now - fed_at)
-            )
+            chunk = await watchdog.guard(response.read_chunk(), deadline)
             outcome = "end" if chunk is None else "data"
         except NetworkError as exc:
             raise machine.broken(exc) from exc

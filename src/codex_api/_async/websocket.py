@@ -366,6 +366,7 @@ async def _open(
     from codex_api.transport.websocket import connect_async  # noqa: PLC0415 - only where it is used
 
     settings = runner.settings
+    settings.check_open()
     refreshed = False
     while True:
         generation = runner.auth.generation

@@ -10,13 +10,14 @@ from codex_api._version import __version__
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport._core.flow import CallPolicy
 from codex_api.transport._core.headers import Headers
-from codex_api.transport.errors import CodexApiError, DeadlineExceededError
+from codex_api.transport.errors import ClientStateError, CodexApiError, DeadlineExceededError
 
 if TYPE_CHECKING:
     from codex_api._core.operation import CallContext
     from codex_api.clock import Clock
     from codex_api.telemetry import StreamObserver, Telemetry
 
+_CLOSED = "this client is closed; make a new one"
 # Lowest layer of all: present only where nobody else said anything.
 _DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
 
@@ -35,6 +36,7 @@ class CallSettings(Struct, kw_only=True):
         context: Provider and limits.
         defaults: Headers for names that nothing else sets.
         refused_coding: Whether a server took a body only after it came uncompressed.
+        closed: Whether the client was closed.
     """
 
     context: CallContext
@@ -42,6 +44,7 @@ class CallSettings(Struct, kw_only=True):
     telemetry: Telemetry | None
     defaults: Headers = field(default_factory=Headers)
     refused_coding: bool = False
+    closed: bool = False
 
     @property
     def longest_silence(self) -> float | None:
@@ -50,11 +53,19 @@ class CallSettings(Struct, kw_only=True):
         idle = self.context.provider.stream_idle_timeout
         return None if first_event is None or idle is None else max(first_event, idle) + 1.0
 
+    def check_open(self) -> None:
+        """Raise ``ClientStateError`` when the client was closed: no new call begins."""
+        if self.closed:
+            raise ClientStateError(_CLOSED)
+
     def unary_policy(self, timeout: float | None, accept: frozenset[int]) -> CallPolicy:
         """Make the policy of a call whose answer is read whole.
 
         Args:
             timeout: Limit in seconds on the whole call; None takes ``Timeouts.total``.
+
+        Raises:
+            ClientStateError: The client was closed.
         """
         limit = self.context.timeouts.total if timeout is None else timeout
         deadline = None if limit is None else self.clock.monotonic() + limit
@@ -68,6 +79,9 @@ class CallSettings(Struct, kw_only=True):
         Args:
             started_at: When the call began, a monotonic instant.
             observer: Hears of its attempts instead of the client's telemetry.
+
+        Raises:
+            ClientStateError: The client was closed.
         """
         timeouts = self.context.timeouts
         limits = [
@@ -91,6 +105,7 @@ class CallSettings(Struct, kw_only=True):
         first_event: bool,
         observer: StreamObserver | None = None,
     ) -> CallPolicy:
+        self.check_open()
         hooks = observer or self.telemetry
 
         def late() -> CodexApiError:

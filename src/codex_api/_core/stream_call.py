@@ -58,6 +58,7 @@ class StreamFacts:
         self._machine: ResponseStreamMachine | None = None
         self._headers: Headers | None = None
         self._total_deadline: float | None = None
+        self._opened_at = 0.0
         self._used = False
         self._watch: StreamWatch | None = None
 
@@ -144,6 +145,7 @@ class StreamFacts:
     def _start_machine(self, headers: Headers, started_at: float, now: float) -> None:
         call = self._call
         self._headers = headers
+        self._opened_at = now
         if call.total_timeout is not None:
             self._total_deadline = started_at + call.total_timeout
         self._machine = ResponseStreamMachine(
@@ -172,6 +174,18 @@ class StreamFacts:
             deadline += slack
         total = self._total_deadline
         return total if deadline is None or (total is not None and total < deadline) else deadline
+
+    def _due(self, machine: ResponseStreamMachine, now: float, fed_at: float) -> float | None:
+        """Give the instant at which the next wait ends.
+
+        Raises:
+            CodexApiError: It has passed. A server that always has more to send, comments or events,
+                leaves no wait to time out.
+        """
+        deadline = self._deadline(machine, now - fed_at)
+        if deadline is not None and now >= deadline:
+            raise self._late(machine, now)
+        return deadline
 
     def _late(self, machine: ResponseStreamMachine, now: float) -> CodexApiError:
         if self._total_deadline is not None and now >= self._total_deadline:

@@ -156,7 +156,11 @@ class Client:
         )
 
     def close(self) -> None:
-        """Close idle connections and refuse further calls. May be called twice."""
+        """Close idle connections and refuse further calls. May be called twice.
+
+        Streams and WebSockets that are open stay open.
+        """
+        self._runner.settings.closed = True
         if self._owned is not None:
             self._owned.close()
 

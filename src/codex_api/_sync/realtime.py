@@ -91,6 +91,7 @@ class Realtime:
         options: RealtimeOptions,
     ) -> RealtimeConnection:
         settings = self._runner.settings
+        settings.check_open()
         request = handshake(settings.context, settings.defaults, config, call_id, extra_headers)
         machine = SessionMachine(config, options, sideband=call_id is not None)
         connection = RealtimeConnection(machine, self._runner, self._network, request)

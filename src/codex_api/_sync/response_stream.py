@@ -117,7 +117,7 @@ class ResponseStream(StreamFacts):
     ) -> Generator[ResponseEvent, None, None]:
         monotonic = self._runner.settings.clock.monotonic
         feed = self._heard(machine.feed)
-        fed_at = monotonic()
+        fed_at = self._opened_at
         try:
             yield from machine.initial
             while not machine.done:
@@ -142,11 +142,11 @@ class ResponseStream(StreamFacts):
     ) -> bytes | None:
         monotonic = self._runner.settings.clock.monotonic
         now = monotonic()
-        deadline = self._deadline(machine, now - fed_at)
+        deadline = self._due(machine, now, fed_at)
         outcome: PollOutcome = "error"
         self._reading = True
         try:
-            chunk = response.read_chunk(None if deadline is None else max(0.0, deadline - now))
+            chunk = response.read_chunk(None if deadline is None else deadline - now)
             outcome = "end" if chunk is None else "data"
         except TransportTimeoutError as exc:
             outcome = "timeout"

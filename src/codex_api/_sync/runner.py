@@ -89,16 +89,16 @@ class _Performer:
                     result, failure = self._perform(effect), None
                 except CodexApiError as exc:
                     failure = exc
-        except CodexApiError as exc:
+        except BaseException as exc:
+            flow.close()
+            if self.opened is not None:
+                self.opened.close()
+            if not isinstance(exc, CodexApiError):
+                raise
             error = map_api_error(exc, now=self._settings.clock.wall())
             if error is exc:
                 raise
             raise error from exc
-        except BaseException:
-            flow.close()
-            if self.opened is not None:
-                self.opened.close()
-            raise
 
     def _perform(self, effect: Effect) -> object:
         match effect:

@@ -362,6 +362,7 @@ def _open(
     from codex_api.transport.websocket import connect  # noqa: PLC0415 - only where it is used
 
     settings = runner.settings
+    settings.check_open()
     refreshed = False
     while True:
         generation = runner.auth.generation
