@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_api import ApiKeyAuth, ChatGptAuth, NoAuth
-from codex_api.auth import RefreshingAuth, RequestSigner, auth_header_telemetry, signer
+from codex_api.auth import (
+    RefreshingAuth,
+    RequestSigner,
+    auth_header_telemetry,
+    refused,
+    signer,
+)
 from codex_api.errors import AuthBuildError, RequestBuildError
 from codex_api.transport import Headers, Request
 
@@ -175,3 +181,27 @@ def test_a_signature_comes_before_the_headers() -> None:
     signing = Signing()
 
     assert signer(signing) == signing.apply_auth
+
+
+async def renew() -> str:
+    raise NotImplementedError
+
+
+def test_what_nobody_can_wait_for_is_let_go_of() -> None:
+    """Each of these would warn that it was never awaited."""
+    for awaitable in (renew(), ChatGptAuth("t", refresh=renew).refresh()):
+        error = refused(awaitable, bool)
+
+        assert "AsyncClient" in str(error)
+
+
+def test_an_awaitable_that_cannot_be_closed_is_left_alone() -> None:
+    class Later:
+        def __await__(self) -> Any:
+            raise NotImplementedError
+
+    assert "AsyncClient" in str(refused(Later(), bool))
+
+
+def test_a_result_of_another_kind_is_named_beside_the_wanted_one() -> None:
+    assert str(refused(None, Request)).endswith("give a Request, not NoneType")

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from codex_api import ApiKeyAuth, ChatGptAuth
 from codex_api._async.authorizer import Authorizer
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 REQUEST = Request(method="GET", url="https://h")
+
+
+async def test_a_signature_may_take_its_time() -> None:
+    class Signing:
+        def add_auth_headers(self, headers: Headers) -> None:
+            raise NotImplementedError
+
+        async def apply_auth(self, request: Request) -> Request:
+            await asyncio.sleep(0)
+            return replace(request, url="https://signed")
+
+    assert (await Authorizer(Signing()).apply(REQUEST)).url == "https://signed"
 
 
 class Renewing:
