@@ -659,6 +659,22 @@ async def test_a_stored_response_is_resumed_without_loss_or_repetition(front: Fr
     assert (seen[-1], retries(seen), slept) == (events.Completed("w1"), [], [0.2])
 
 
+async def test_a_resumption_that_breaks_before_its_first_event_goes_on_from_where_it_was(
+    front: Front,
+) -> None:
+    broken = [ACCEPT, ReadMessage(), *messages(created("w1"), DELTA), Close()]
+    silent = [ReadRequest(), *stream([], end="truncated")]
+    resumed = [ReadRequest(), *stream([done(ONE, 4), completed("w1")])]
+    with peer_of(broken, silent, resumed) as peer:
+        async with Conversation(front, peer) as talk:
+            seen = await talk.ask(store=True)
+            slept = talk.clock.slept
+        targets = [request.target for request in peer.requests[-2:]]
+
+    assert targets == ["/v1/responses/w1?stream=true&starting_after=1"] * 2
+    assert (seen[-1], retries(seen), slept) == (events.Completed("w1"), [], [0.2, 0.4])
+
+
 async def test_a_response_that_was_not_kept_after_all_is_asked_for_anew(front: Front) -> None:
     broken = [ACCEPT, ReadMessage(), *messages(created("w1"), DELTA), Close()]
     gone = refuse(404, {"error": {"message": "not found"}})

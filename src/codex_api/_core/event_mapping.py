@@ -90,7 +90,7 @@ class EventMapper:
         done: The response is complete.
         failure: What ended it instead, or None.
         limits: The newest snapshot of each limit, by its id.
-        last_sequence_number: Of the newest event that had one, or None.
+        last_sequence_number: Of the newest event that had one, ``seen_through`` before, or None.
         skipped: How many payloads were no JSON object with a type.
         turn_state_cell: The cell of the turn state.
     """
@@ -108,7 +108,7 @@ class EventMapper:
         self.done = False
         self.failure: CodexApiError | None = None
         self.limits: dict[str, RateLimitSnapshot] = {}
-        self.last_sequence_number: int | None = None
+        self.last_sequence_number = seen_through
         self.skipped = 0
         self.turn_state_cell = TurnState() if turn_state is None else turn_state
         self._sides = SideChannel(self.turn_state_cell, safety_headers)

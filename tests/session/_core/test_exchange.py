@@ -240,6 +240,16 @@ def test_a_stored_response_that_failed_is_asked_for_anew() -> None:
     assert len(driver.of(SendFrame)) == 2
 
 
+def test_a_response_that_failed_while_it_was_resumed_is_asked_for_anew() -> None:
+    failed = errors.RetryableError("the server failed")
+    driver = Driver(relays=[([CREATED], 1, CUT), ([], 3, failed), WHOLE], stored=True)
+    driver.run(driver.exchange().steps())
+
+    assert len(driver.of(Resume)) == 1
+    assert len(driver.of(SendFrame)) == 2
+    assert driver.progress.completed
+
+
 def test_a_refused_resumption_asks_anew_and_says_so() -> None:
     gone = errors.UnexpectedStatusError(status=404)
     gone.__cause__ = HttpStatusError(status=404)

@@ -293,7 +293,7 @@ class Exchange:
     def _recover(self, failure: Failure) -> Steps:
         if self._resumes and _is_refusal(failure):
             # The server does not keep the response after all: ask for it anew.
-            self._resumes = self._may_resume = False
+            self._may_resume = False
             yield from self._restart(failure, Again())
             return
         step = self._decider.next_step(failure)
@@ -319,6 +319,7 @@ class Exchange:
 
     def _restart(self, failure: Failure, step: Again) -> Steps:
         """Ask anew, with the finished items as input, after telling the caller what to drop."""
+        self._resumes = False
         progress = self._progress
         kept = progress.split()
         if self._asked.replay == "safe" and kept.replayed is not None:
