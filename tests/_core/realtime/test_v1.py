@@ -146,6 +146,20 @@ def test_frame_without_a_type_is_kept_raw(frame: bytes) -> None:
     assert V1().decode(frame) == RealtimeOtherEvent("", msgspec.Raw(frame))
 
 
+def test_frame_nested_too_deeply_is_kept_raw() -> None:
+    frame = b'{"type":"error","error":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+    assert V1().decode(frame) == RealtimeOtherEvent("", msgspec.Raw(frame))
+
+
+@pytest.mark.parametrize("field", [{"sample_rate": 0}, {"channels": 0}, {"num_channels": -1}])
+def test_sound_that_could_have_no_length_is_kept_raw(field: dict[str, int]) -> None:
+    sound = {"type": "conversation.output_audio.delta", "delta": "AAA="}
+    raw = json.dumps({**sound, "sample_rate": 24_000, "num_channels": 1, **field}).encode()
+
+    assert isinstance(V1().decode(raw), RealtimeOtherEvent)
+
+
 def test_session_update_has_instructions_format_and_voice() -> None:
     config = RealtimeSessionConfig("i", "m", "s", mode="transcription", voice="ember")
 

@@ -140,10 +140,12 @@ def test_agent_tool_call_is_a_handoff(
         ('{"other":"x"}', '{"other":"x"}'),
         ("not json", "not json"),
         ('["list"]', '["list"]'),
+        pytest.param("[" * 100_000, "[" * 100_000, id="nested too deeply"),
+        ({"prompt": "p"}, "p"),
         (None, ""),
     ],
 )
-def test_request_is_found_in_the_arguments(arguments: str | None, request_text: str) -> None:
+def test_request_is_found_in_the_arguments(arguments: object, request_text: str) -> None:
     event = decode(call("background_agent", id="i", arguments=arguments))
 
     assert event == HandoffRequested("i", "i", request_text)

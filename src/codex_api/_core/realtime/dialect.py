@@ -6,7 +6,7 @@ A dialect turns intentions into text frames and text frames into events. It hold
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -36,6 +36,9 @@ Decoder: TypeAlias = Callable[[bytes], RealtimeEvent | None]
 
 FINAL_MESSAGE_PREFIX: Final = '"Agent Final Message":\n\n'
 """Opens the text of an agent's final answer where the dialect has no message of its own for it."""
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(gt=0)]
+"""Of channels, or of samples a second: sound without either has no length."""
 
 PCM_FORMAT: Final[JsonObject] = {"type": "audio/pcm", "rate": 24_000}
 
@@ -109,6 +112,9 @@ class _Head(msgspec.Struct):
 
 _HEAD = msgspec.json.Decoder(_Head)
 
+# The decoder recurses: a frame nested too deeply is not understood, and must not end the session.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
 
 def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent:
     """Read ``frame`` with the decoder that its ``type`` names.
@@ -117,14 +123,14 @@ def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent
     """
     try:
         kind = _HEAD.decode(frame).type
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return RealtimeOtherEvent("", msgspec.Raw(frame))
     decoder = decoders.get(kind)
     event: RealtimeEvent | None = None
     if decoder is not None:
         try:
             event = decoder(frame)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             event = None
     return RealtimeOtherEvent(kind, msgspec.Raw(frame)) if event is None else event
 

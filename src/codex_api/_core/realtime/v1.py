@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class _Audio(msgspec.Struct):
-    sample_rate: int
+    sample_rate: dialect.Count
     delta: str | None = None
     data: str | None = None
-    channels: int | None = None
-    num_channels: int | None = None
+    channels: dialect.Count | None = None
+    num_channels: dialect.Count | None = None
     samples_per_channel: int | None = None
 
 

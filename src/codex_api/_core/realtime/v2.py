@@ -70,9 +70,9 @@ _TOOLS: Final[list[JsonObject]] = [
 
 class _Audio(msgspec.Struct):
     delta: str
-    sample_rate: int | None = None
-    channels: int | None = None
-    num_channels: int | None = None
+    sample_rate: dialect.Count | None = None
+    channels: dialect.Count | None = None
+    num_channels: dialect.Count | None = None
     samples_per_channel: int | None = None
     item_id: str | None = None
 
@@ -112,7 +112,7 @@ class _Item(msgspec.Struct):
     id: str | None = None
     name: str | None = None
     call_id: str | None = None
-    arguments: str | None = None
+    arguments: object = None
 
 
 class _ItemDone(msgspec.Struct):
@@ -131,13 +131,15 @@ def _item_done(wire: _ItemDone) -> RealtimeEvent | None:
     return None if item.id is None else ConversationItemDone(item.id)
 
 
-def prompt_from_arguments(arguments: str | None) -> str:
+def prompt_from_arguments(arguments: object) -> str:
     """Find the request in a tool call's arguments; arguments of another shape are the request."""
     if arguments is None:
         return ""
+    if not isinstance(arguments, str):  # JSON that some servers do not wrap into a string
+        arguments = msgspec.json.encode(arguments).decode()
     try:
         fields = msgspec.json.decode(arguments, type=dict[str, object])
-    except (msgspec.MsgspecError, UnicodeError):
+    except dialect.UNREADABLE:
         return arguments
     for key in _PROMPT_KEYS:
         value = fields.get(key)
