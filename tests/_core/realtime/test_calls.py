@@ -76,6 +76,20 @@ def test_v2_is_refused_before_any_request(base_url: str) -> None:
         create_call(context(base_url), OFFER, RealtimeSessionConfig(version="v2"))
 
 
+@pytest.mark.parametrize("base_url", [API, BACKEND])
+@pytest.mark.parametrize("version", ["v1", "v3"])
+def test_what_only_v2_sessions_do_is_refused_before_any_request(
+    base_url: str, version: RealtimeVersion
+) -> None:
+    transcribing = RealtimeSessionConfig(version=version, mode="transcription")
+    writing = RealtimeSessionConfig(version=version, output_modality="text")
+
+    with pytest.raises(InvalidRequestError, match="calls are conversations"):
+        create_call(context(base_url), OFFER, transcribing)
+    with pytest.raises(InvalidRequestError, match="calls answer in speech"):
+        create_call(context(base_url), OFFER, writing)
+
+
 @pytest.mark.parametrize("version", ["v1", "v3"])
 def test_backend_takes_json_with_the_call_query(version: RealtimeVersion) -> None:
     config = RealtimeSessionConfig("hi", "m", "s", version=version)

@@ -47,7 +47,8 @@ def create_call(
     """Make the call that answers the offer ``sdp``.
 
     Raises:
-        InvalidRequestError: The session asks for v2, which calls do not speak.
+        InvalidRequestError: The session asks for v2, for transcription or for written answers,
+            none of which calls have.
         RequestBuildError: A text cannot be encoded, or a header or the URL is illegal.
     """
     request = (
@@ -76,9 +77,7 @@ def _session_request(
     session: RealtimeSessionConfig,
     extra_headers: HeaderSource | Headers | None,
 ) -> Request:
-    if session.version == "v2":
-        message = "WebRTC calls speak realtime v1 or v3, not v2; v2 has WebSocket sessions"
-        raise InvalidRequestError(message)
+    _check_speakable(session)
     body = DIALECTS[session.version].session(session)
     body.pop("id", None)
     headers = session_headers(session)
@@ -101,6 +100,20 @@ def _session_request(
         forced_headers={"content-type": f"multipart/form-data; boundary={boundary}"},
     )
     return request if direct_live else _routed(request)
+
+
+def _check_speakable(session: RealtimeSessionConfig) -> None:
+    if session.version == "v2":
+        message = "WebRTC calls speak realtime v1 or v3, not v2; v2 has WebSocket sessions"
+        raise InvalidRequestError(message)
+    # On a WebSocket of these versions both are taken for a spoken conversation, as the reference
+    # does; a call would open a microphone and a loudspeaker for it.
+    if session.mode != "conversational":
+        message = "WebRTC calls are conversations; transcription has WebSocket sessions of v2"
+        raise InvalidRequestError(message)
+    if session.output_modality != "audio":
+        message = "WebRTC calls answer in speech; written answers have WebSocket sessions of v2"
+        raise InvalidRequestError(message)
 
 
 def _routed(request: Request) -> Request:
