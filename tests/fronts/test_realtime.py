@@ -23,7 +23,6 @@ from codex_api.errors import (
     IdleTimeoutError,
     InvalidRequestError,
     LivenessTimeoutError,
-    NetworkError,
     StreamClosedError,
     StreamError,
     TransportTimeoutError,
@@ -415,7 +414,7 @@ async def test_v3_session_that_is_not_greeted_is_not_opened(
     with ScriptedServer(connections=[session(first, Hang())]) as server:
         client = open_client(front, server.url)
         async with front.entering(client):
-            with pytest.raises((StreamError, NetworkError), match=told):
+            with pytest.raises(StreamError, match=told):
                 await front(client.realtime.connect, V3)
         await to_thread.run_sync(server.wait_for_disconnect)
 
@@ -788,6 +787,26 @@ async def test_closing_ends_attempts_to_take_a_session_up_again(front: Front) ->
 
             assert await front(connection.next_event) is None
         assert len(server.connections) == 1
+
+
+async def test_closing_cuts_a_long_wait_for_the_next_attempt_short(front: Front) -> None:
+    with ScriptedServer(connections=[session(Close())]) as server:
+        client = open_client(front, server.url)
+        options = RealtimeOptions(reconnect=RealtimeReconnect(base_delay=600, max_delay=600))
+        async with front.entering(client):
+            connection = await front(client.realtime.connect, V1, options=options)
+            seen: list[Any] = []
+
+            async def read() -> None:
+                seen.append(await front(connection.next_event))
+
+            with anyio.fail_after(10):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(read)
+                    await until(lambda: connection._machine._attempts == 1)
+                    await front(connection.close)
+
+    assert seen == [None]
 
 
 async def test_closing_ends_a_new_connection_that_is_not_acknowledged(front: Front) -> None:

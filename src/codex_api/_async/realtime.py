@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from codex_api._async.connecting import Connecting
 from codex_api._async.realtime_connection import AsyncRealtimeConnection
 from codex_api._core.realtime import calls
-from codex_api._core.realtime.connection import SessionMachine
+from codex_api._core.realtime.connection import SessionMachine, opening_error
 from codex_api._core.realtime.handshake import handshake
-from codex_api.errors import map_api_error
 from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
@@ -43,7 +42,8 @@ class AsyncRealtime:
             extra_headers: Over the provider's.
 
         Raises:
-            InvalidRequestError: The session asks for v2, which calls do not speak; nothing is sent.
+            InvalidRequestError: The session asks for v2, for transcription or for written answers,
+                none of which calls have; nothing is sent.
             CodexApiError: The call failed, or its answer makes no sense.
         """
         context = self._runner.settings.context
@@ -99,7 +99,7 @@ class AsyncRealtime:
         try:
             await connection.open()
         except CodexApiError as exc:
-            error = map_api_error(exc, now=settings.clock.wall())
+            error = opening_error(exc, now=settings.clock.wall())
             if error is exc:
                 raise
             raise error from exc

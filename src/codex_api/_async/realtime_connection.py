@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _UNAUTHORIZED = 401
 _GOODBYE_TIMEOUT = 3.0
+_PAUSE_PIECE = 1.0
 
 
 class AsyncRealtimeConnection:
@@ -187,7 +188,7 @@ class AsyncRealtimeConnection:
         machine, cause = self._machine, error
         while (delay := machine.lost(cause, self._clock.draw)) is not None:
             self._live().abort()
-            await self._clock.sleep_async(delay)
+            await self._pause(delay)
             if self._closing:
                 return
             try:
@@ -202,6 +203,12 @@ class AsyncRealtimeConnection:
         self._end(cause)
         if not machine.ends_quietly(cause):
             raise final_error(cause, now=self._clock.wall()) from cause
+
+    async def _pause(self, delay: float) -> None:
+        # In pieces, so that a reader ends soon after close().
+        while delay > 0 and not self._closing:
+            await self._clock.sleep_async(min(delay, _PAUSE_PIECE))
+            delay -= _PAUSE_PIECE
 
     def _end(self, error: CodexApiError) -> None:
         if isinstance(error, WebSocketClosedError):
@@ -328,7 +335,8 @@ class AsyncRealtimeConnection:
         while True:
             if self.is_closed:
                 raise closed_error()
-            socket, changed = self._live(), self._changed
+            # In this order: a new connection between the two must not go unnoticed.
+            changed, socket = self._changed, self._live()
             try:
                 await socket.send(frame, timeout)
             except TransportTimeoutError:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._core.realtime import calls
-from codex_api._core.realtime.connection import SessionMachine
+from codex_api._core.realtime.connection import SessionMachine, opening_error
 from codex_api._core.realtime.handshake import handshake
 from codex_api._sync.realtime_connection import RealtimeConnection
-from codex_api.errors import map_api_error
 from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
@@ -42,7 +41,8 @@ class Realtime:
             extra_headers: Over the provider's.
 
         Raises:
-            InvalidRequestError: The session asks for v2, which calls do not speak; nothing is sent.
+            InvalidRequestError: The session asks for v2, for transcription or for written answers,
+                none of which calls have; nothing is sent.
             CodexApiError: The call failed, or its answer makes no sense.
         """
         context = self._runner.settings.context
@@ -98,7 +98,7 @@ class Realtime:
         try:
             connection.open()
         except CodexApiError as exc:
-            error = map_api_error(exc, now=settings.clock.wall())
+            error = opening_error(exc, now=settings.clock.wall())
             if error is exc:
                 raise
             raise error from exc

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _UNAUTHORIZED = 401
 _GOODBYE_TIMEOUT = 3.0
+_PAUSE_PIECE = 1.0
 
 
 class RealtimeConnection:
@@ -182,7 +183,7 @@ class RealtimeConnection:
         machine, cause = self._machine, error
         while (delay := machine.lost(cause, self._clock.draw)) is not None:
             self._live().abort()
-            self._clock.sleep(delay)
+            self._pause(delay)
             if self._closing:
                 return
             try:
@@ -197,6 +198,12 @@ class RealtimeConnection:
         self._end(cause)
         if not machine.ends_quietly(cause):
             raise final_error(cause, now=self._clock.wall()) from cause
+
+    def _pause(self, delay: float) -> None:
+        # In pieces, so that a reader ends soon after close().
+        while delay > 0 and not self._closing:
+            self._clock.sleep(min(delay, _PAUSE_PIECE))
+            delay -= _PAUSE_PIECE
 
     def _end(self, error: CodexApiError) -> None:
         if isinstance(error, WebSocketClosedError):
@@ -323,7 +330,8 @@ class RealtimeConnection:
         while True:
             if self.is_closed:
                 raise closed_error()
-            socket, changed = self._live(), self._changed
+            # In this order: a new connection between the two must not go unnoticed.
+            changed, socket = self._changed, self._live()
             try:
                 socket.send(frame, timeout)
             except TransportTimeoutError:

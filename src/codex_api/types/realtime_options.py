@@ -16,6 +16,8 @@ class RealtimeReconnect:
         max_attempts: Connections tried for one break before it counts as final.
         base_delay: Seconds before the first try, doubled for each one after it, +-10 %.
         max_delay: Ceiling in seconds on that.
+        max_retry_after: Longest wait in seconds that the server may ask for; a longer one ends the
+            session at once, and with 0 it is not heard.
         replay_transcript: Whether a new session is told what was said, as conversation items; the
             server has forgotten it. A call that is joined again still knows.
     """
@@ -23,6 +25,7 @@ class RealtimeReconnect:
     max_attempts: int = 5
     base_delay: float = 0.2
     max_delay: float = 30.0
+    max_retry_after: float = 120.0
     replay_transcript: bool = False
 
 
@@ -33,9 +36,11 @@ class RealtimeOptions:
     Attributes:
         idle_timeout: Seconds without an event that end the session; None waits forever, since a
             silent room is no fault. Raises ``IdleTimeoutError``.
-        liveness_timeout: Seconds without any byte, answers to our pings included. Raises
-            ``LivenessTimeoutError``.
-        ping_interval: Seconds of silence after which a waiting reader pings; None never pings.
+        liveness_timeout: Seconds without any byte, answers to our pings included; None waits
+            forever. Raises ``LivenessTimeoutError``.
+        ping_interval: Seconds of silence after which a waiting reader pings; None never pings. Then
+            only the server's own traffic counts for ``liveness_timeout``: a session in which
+            silence is normal needs that off as well.
         acknowledge: Whether connecting waits for the server to take the session's settings.
         acknowledge_timeout: Seconds for that, and for the greeting of v3.
         send_timeout: Seconds until the network has taken one message.

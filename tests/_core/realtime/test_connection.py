@@ -287,6 +287,14 @@ def test_server_that_says_when_to_come_back_is_not_asked_earlier() -> None:
     assert session.lost(HttpStatusError("busy", status=503, retry_after=7), mean) == 7
 
 
+def test_server_that_asks_for_too_long_a_wait_ends_the_session() -> None:
+    session = machine(options=RealtimeOptions(reconnect=RealtimeReconnect(max_retry_after=60)))
+    session.opened(0)
+
+    assert session.lost(HttpStatusError("busy", status=503, retry_after=61), mean) is None
+    assert session.closed
+
+
 def test_reconnection_replays_session_update_and_tells_of_itself() -> None:
     session = machine(options=RealtimeOptions(reconnect=RealtimeReconnect()))
     session.opened(0)
@@ -366,6 +374,7 @@ def test_what_ended_the_session_becomes_an_error_of_the_api() -> None:
         (NetworkError("certificate", retryable=False), 0.1),
         (HttpStatusError("unknown call", status=404), 0.1),
         (HttpStatusError("busy", status=503, retry_after=2), 2),
+        (HttpStatusError("busy", status=503, retry_after=121), None),
         (HttpStatusError("who", status=401), None),
         (HttpStatusError("no", status=403), None),
         (RequestBuildError("bad"), None),

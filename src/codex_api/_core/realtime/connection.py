@@ -237,13 +237,13 @@ class SessionMachine:
             return None
         if self._break is None:
             self._break = error
-        if self._attempts >= policy.max_attempts:
+        wait = min(backoff(policy.base_delay, self._attempts + 1, draw), policy.max_delay)
+        delay = _as_asked(wait, error, policy.max_retry_after)
+        if self._attempts >= policy.max_attempts or delay is None:
             self.closed = True
             return None
         self._attempts += 1
-        # A server that says when to come back is not asked earlier.
-        wait = backoff(policy.base_delay, self._attempts, draw)
-        return max(min(wait, policy.max_delay), error.retry_after or 0.0)
+        return delay
 
     def ends_quietly(self, error: CodexApiError) -> bool:
         """Whether ``error`` is a proper goodbye that nobody tried to mend, and no failure."""
@@ -260,6 +260,14 @@ class SessionMachine:
 def closed_error() -> StreamClosedError:
     """Make the error for sending to a session that has ended."""
     return StreamClosedError("the realtime session is closed", retryable=False)
+
+
+def opening_error(error: CodexApiError, *, now: float) -> CodexApiError:
+    """Make the error for a session that could not be opened, of what prevented it."""
+    if isinstance(error, WebSocketClosedError):
+        message = f"the realtime session was closed before it began: {error.message}"
+        return StreamClosedError(message)
+    return map_api_error(error, now=now)
 
 
 def final_error(error: CodexApiError, *, now: float) -> CodexApiError:
@@ -305,4 +313,12 @@ def sideband_delay(
     if isinstance(error, RequestBuildError | ClientStateError):
         return None
     wait = min(backoff(retry.base_delay, attempt + 1, draw), retry.max_delay)
-    return max(wait, min(error.retry_after or 0.0, retry.max_retry_after))
+    return _as_asked(wait, error, retry.max_retry_after)
+
+
+def _as_asked(wait: float, error: CodexApiError, max_retry_after: float) -> float | None:
+    """Wait no shorter than the server asks; None when it asks for too much, as HTTP calls do."""
+    asked = error.retry_after
+    if asked is None or max_retry_after <= 0:
+        return wait
+    return max(wait, asked) if asked <= max_retry_after else None
