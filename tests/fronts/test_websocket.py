@@ -415,6 +415,57 @@ async def test_the_whole_call_has_a_limit(front: Front) -> None:
                 await everything(front, socket.stream(REQUEST))
 
 
+class TickingClock:
+    """Time that goes on by a hundredth of a second whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.01
+        return self.now
+
+    def wall(self) -> float:
+        return 0.0
+
+    def draw(self) -> float:
+        return 0.5
+
+    def sleep(self, delay: float) -> None:
+        raise NotImplementedError
+
+    async def sleep_async(self, delay: float) -> None:
+        raise NotImplementedError
+
+
+async def test_a_server_that_never_pauses_cannot_pass_the_limit_of_the_call(front: Front) -> None:
+    gate = Gate()
+    with server(ACCEPT, ReadMessage(), *[DELTA] * 60, Open(gate)) as peer:
+        api = client(front, peer, clock=TickingClock(), timeouts=Timeouts(total=0.5))
+        async with front.entering(api):
+            socket = await connect(front, api)
+            with fail_after(5), pytest.raises(errors.DeadlineExceededError):
+                async with front.entering(socket.stream(REQUEST)) as stream:
+                    await to_thread.run_sync(gate.wait, 5)
+                    await front(stream.collect)
+
+    assert socket.is_closed
+
+
+async def test_time_before_the_first_event_is_asked_for_is_not_the_servers(front: Front) -> None:
+    gate = Gate()
+    with server(ACCEPT, ReadMessage(), WaitFor(gate), Pause(0.05), *turn()[1:]) as peer:
+        provider = Provider("mock", peer.url, stream_idle_timeout=0.15)
+        async with front.entering(client(front, peer, provider=provider)) as api:
+            socket = await connect(front, api)
+            async with front.entering(socket.stream(REQUEST)) as stream:
+                await asyncio.sleep(0.2)
+                gate.set()
+                collected = await front(stream.collect)
+
+    assert collected.id == "resp_1"
+
+
 async def test_a_slow_consumer_is_not_a_stalled_server(front: Front) -> None:
     gate = Gate()
     with server(ACCEPT, ReadMessage(), created(), WaitFor(gate), completed()) as peer:

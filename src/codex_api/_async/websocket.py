@@ -223,7 +223,8 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         try:
             await self._line.socket.send(self._frame, self._call.idle_timeout)
         except TransportError as exc:
-            error = self._failed(machine.lost(exc))
+            error = machine.lost(exc)
+            self._let_go(error)
             raise error from exc
         finally:
             if self._call.telemetry:
@@ -245,7 +246,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
     ) -> AsyncGenerator[ResponseEvent, None]:
         monotonic = self._runner.settings.clock.monotonic
         feed = self._heard(machine.feed)
-        fed_at = monotonic()
+        fed_at = self._opened_at
         try:
             for event in machine.initial:
                 yield event
@@ -260,6 +261,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
                 if machine.failure is not None:
                     raise machine.failure
         except CodexApiError as exc:
+            self._let_go(exc)
             self._end(exc)
             raise
         finally:
@@ -273,41 +275,35 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
     ) -> str | bytes:
         monotonic = self._runner.settings.clock.monotonic
         began = monotonic()
-        slack = began - fed_at
+        deadline = self._due(machine, began, fed_at)
         outcome: PollOutcome = "error"
         self._waiting = True
         try:
             while True:
                 try:
-                    message = await self._watchdog.guard(
-                        socket.recv(), self._deadline(machine, slack)
-                    )
+                    message = await self._watchdog.guard(socket.recv(), deadline)
                     break
                 except TimeoutError:
                     now = monotonic()
                     # A ping may have moved the limit while we waited for it.
                     machine.heard(now - socket.silence)
-                    moved = self._deadline(machine, slack)
-                    if moved is not None and moved <= now:
+                    deadline = self._deadline(machine, began - fed_at)
+                    if deadline is not None and deadline <= now:
                         raise
             outcome = "data"
         except TimeoutError as exc:
             outcome = "timeout"
-            raise self._failed(self._late(machine, monotonic())) from exc
+            raise self._late(machine, monotonic()) from exc
         except TransportError as exc:
             if self._line.was_closed_here or isinstance(exc, ClientStateError):
                 raise ClientStateError(CLOSED) from exc
-            raise self._failed(machine.lost(exc)) from exc
+            raise machine.lost(exc) from exc
         else:
             return message
         finally:
             self._waiting = False
             if self._call.telemetry is not None:
                 self._call.telemetry.on_ws_event(outcome, monotonic() - began)
-
-    def _failed(self, error: CodexApiError) -> CodexApiError:
-        self._let_go(error)
-        return error
 
     def _let_go(self, failure: CodexApiError | None) -> None:
         """Give the connection back; ``failure`` spoils it unless the response is complete."""

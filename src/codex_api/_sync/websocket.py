@@ -221,7 +221,8 @@ class WebSocketResponseStream(SocketStreamFacts):
         try:
             self._line.socket.send(self._frame, self._call.idle_timeout)
         except TransportError as exc:
-            error = self._failed(machine.lost(exc))
+            error = machine.lost(exc)
+            self._let_go(error)
             raise error from exc
         finally:
             if self._call.telemetry:
@@ -243,7 +244,7 @@ class WebSocketResponseStream(SocketStreamFacts):
     ) -> Generator[ResponseEvent, None, None]:
         monotonic = self._runner.settings.clock.monotonic
         feed = self._heard(machine.feed)
-        fed_at = monotonic()
+        fed_at = self._opened_at
         try:
             yield from machine.initial
             while not machine.done:
@@ -256,6 +257,7 @@ class WebSocketResponseStream(SocketStreamFacts):
                 if machine.failure is not None:
                     raise machine.failure
         except CodexApiError as exc:
+            self._let_go(exc)
             self._end(exc)
             raise
         finally:
@@ -268,43 +270,36 @@ class WebSocketResponseStream(SocketStreamFacts):
     ) -> str | bytes:
         monotonic = self._runner.settings.clock.monotonic
         began = monotonic()
+        deadline = self._due(machine, began, fed_at)
         outcome: PollOutcome = "error"
         self._waiting = True
         try:
-            message = self._receive_in_time(socket, machine, began, began - fed_at)
+            now = began
+            while True:
+                try:
+                    message = socket.recv(None if deadline is None else deadline - now)
+                    break
+                except TransportTimeoutError:
+                    now = monotonic()
+                    # A ping may have moved the limit while we waited for it.
+                    machine.heard(now - socket.silence)
+                    deadline = self._deadline(machine, began - fed_at)
+                    if deadline is not None and deadline <= now:
+                        raise
             outcome = "data"
         except TransportTimeoutError as exc:
             outcome = "timeout"
-            raise self._failed(self._late(machine, monotonic())) from exc
+            raise self._late(machine, monotonic()) from exc
         except TransportError as exc:
             if self._line.was_closed_here or isinstance(exc, ClientStateError):
                 raise ClientStateError(CLOSED) from exc
-            raise self._failed(machine.lost(exc)) from exc
+            raise machine.lost(exc) from exc
         else:
             return message
         finally:
             self._waiting = False
             if self._call.telemetry is not None:
                 self._call.telemetry.on_ws_event(outcome, monotonic() - began)
-
-    def _receive_in_time(
-        self, socket: WebSocket, machine: WebSocketStreamMachine, now: float, slack: float
-    ) -> str | bytes:
-        while True:
-            deadline = self._deadline(machine, slack)
-            try:
-                return socket.recv(None if deadline is None else max(0.0, deadline - now))
-            except TransportTimeoutError:
-                now = self._runner.settings.clock.monotonic()
-                # A ping may have moved the limit while we waited for it.
-                machine.heard(now - socket.silence)
-                moved = self._deadline(machine, slack)
-                if moved is not None and moved <= now:
-                    raise
-
-    def _failed(self, error: CodexApiError) -> CodexApiError:
-        self._let_go(error)
-        return error
 
     def _let_go(self, failure: CodexApiError | None) -> None:
         """Give the connection back; ``failure`` spoils it unless the response is complete."""
