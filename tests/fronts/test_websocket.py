@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,7 @@ from codex_api.testing.actions import (
     ReadMessage,
     ReadRequest,
     Reset,
+    Send,
     SendClose,
     SendMessage,
     SendPing,
@@ -444,9 +446,9 @@ async def test_a_server_that_never_pauses_cannot_pass_the_limit_of_the_call(fron
         api = client(front, peer, clock=TickingClock(), timeouts=Timeouts(total=0.5))
         async with front.entering(api):
             socket = await connect(front, api)
-            with fail_after(5), pytest.raises(errors.DeadlineExceededError):
-                async with front.entering(socket.stream(REQUEST)) as stream:
-                    await to_thread.run_sync(gate.wait, 5)
+            async with front.entering(socket.stream(REQUEST)) as stream:
+                await to_thread.run_sync(gate.wait, 5)
+                with fail_after(5), pytest.raises(errors.DeadlineExceededError):
                     await front(stream.collect)
 
     assert socket.is_closed
@@ -634,6 +636,58 @@ async def test_a_probe_reports_the_handshake_and_a_close_right_after(
     )
     assert handshake_of(peer)["session-id"] == "s1"
     assert frames(peer) == []
+
+
+@pytest.mark.parametrize("end", [Close(), Reset(), Send(b"\xff\xff\xff\xff")])
+async def test_a_probe_whose_connection_breaks_says_so(front: Front, end: Action) -> None:
+    with server(ACCEPT, end) as peer:
+        async with front.entering(client(front, peer)) as api:
+            with fail_after(5), pytest.raises(errors.StreamError, match="right after"):
+                await front(api.responses.probe)
+
+
+def test_another_event_loop_is_told_so_and_spoils_nothing() -> None:
+    async def main(peer: ScriptedServer) -> tuple[bool, str | None]:
+        async with AsyncClient(Provider("mock", peer.url), network=Network(proxy=None)) as api:
+            socket = await api.responses.connect()
+            with pytest.raises(errors.ClientStateError, match="another event loop"):
+                await to_thread.run_sync(lambda: asyncio.run(socket.stream(REQUEST).collect()))
+            return socket.is_closed, (await socket.stream(REQUEST).collect()).id
+
+    with server(ACCEPT, *turn()) as peer:
+        assert asyncio.run(main(peer)) == (False, "resp_1")
+
+
+def test_another_event_loop_can_close_a_connection() -> None:
+    async def main(peer: ScriptedServer) -> None:
+        async with AsyncClient(Provider("mock", peer.url), network=Network(proxy=None)) as api:
+            socket = await api.responses.connect()
+            async with socket.stream(REQUEST) as stream:
+                await anext(stream)
+                closing = asyncio.ensure_future(
+                    to_thread.run_sync(lambda: asyncio.run(socket.close()))
+                )
+                with fail_after(5), pytest.raises(errors.ClientStateError, match="closed"):
+                    await anext(stream)
+                await closing
+
+    with server(ACCEPT, ReadMessage(), created()) as peer:
+        asyncio.run(main(peer), debug=True)
+
+
+async def test_a_child_process_does_not_wait_for_a_response_of_its_parent(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(ACCEPT, ReadMessage(), created()) as peer:
+        async with front.entering(client(front, peer)) as api:
+            socket = await connect(front, api)
+            async with front.entering(socket.stream(REQUEST)):
+                with monkeypatch.context() as patch:
+                    patch.setattr(os, "getpid", lambda: -1)
+                    with pytest.raises(errors.ClientStateError, match="parent process"):
+                        await front(socket.stream(REQUEST).collect)
+
+                assert not socket.is_closed
 
 
 async def test_a_connection_is_closed_with_its_block(front: Front) -> None:

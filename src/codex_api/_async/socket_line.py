@@ -43,10 +43,12 @@ class SocketLine:
         """Wait until the connection is free, and say whether it carried a response before.
 
         Raises:
-            ClientStateError: The task would wait for itself, or the connection was closed here.
+            ClientStateError: The task would wait for itself, or the connection was closed here or
+                opened elsewhere.
             FirstEventTimeoutError: It was not free within ``timeout`` seconds.
             StreamClosedError: It is of no more use.
         """
+        self.socket.check_owner()  # a foreign lock might never be free
         if self._turn.locked() and self._task is asyncio.current_task():
             raise ClientStateError(_UNFINISHED)
         try:

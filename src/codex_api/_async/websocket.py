@@ -22,7 +22,6 @@ from codex_api.transport.errors import (
     CodexApiError,
     HttpStatusError,
     TransportError,
-    WebSocketClosedError,
 )
 
 if TYPE_CHECKING:
@@ -339,18 +338,18 @@ async def probe_responses(
         CodexApiError: The mapped failure.
     """
     socket = await _open(runner, network, options, extra_headers)
-    closed: WebSocketClosedError | None = None
+    ended: CodexApiError | None = None
     try:
         async with asyncio.timeout(immediate_close_timeout):
             await socket.recv()
-    except WebSocketClosedError as exc:
-        closed = exc
     except TimeoutError:
         pass
+    except CodexApiError as exc:
+        ended = exc
     finally:
         socket.abort()
     facts = HandshakeFacts.of(socket.status, socket.headers)
-    return probed(socket.upgrade.url, facts, closed)
+    return probed(socket.upgrade.url, facts, ended)
 
 
 async def _open(

@@ -10,7 +10,7 @@ from codex_api._core.request_body import encode_response_create, response_create
 from codex_api._core.stream_call import StreamCall, StreamFacts
 from codex_api._core.websocket_handshake import TURN_STATE
 from codex_api._core.websocket_stream import WebSocketStreamMachine
-from codex_api.errors import StreamClosedError
+from codex_api.errors import StreamClosedError, StreamError
 from codex_api.transport._core.messages import EncodedJson, Request
 from codex_api.transport.errors import ClientStateError, WebSocketClosedError
 from codex_api.types.trace import W3cTraceContext
@@ -82,11 +82,19 @@ def trace_context(telemetry: Telemetry | None) -> W3cTraceContext | None:
     return W3cTraceContext(headers.get("traceparent"), headers.get("tracestate"))
 
 
-def probed(url: str, facts: HandshakeFacts, closed: WebSocketClosedError | None) -> WebSocketProbe:
-    """Put together what a probe found."""
+def probed(url: str, facts: HandshakeFacts, ended: CodexApiError | None) -> WebSocketProbe:
+    """Put together what a probe found.
+
+    Raises:
+        StreamError: The connection broke, instead of staying open or being closed properly.
+    """
     close = None
-    if closed is not None and closed.code is not None and closed.code != NO_CLOSE_CODE:
-        close = WebSocketClose(str(closed.code), closed.reason)
+    if ended is not None:
+        if not isinstance(ended, WebSocketClosedError) or ended.code is None:
+            message = f"the WebSocket broke right after its handshake: {ended}"
+            raise StreamError(message) from ended
+        if ended.code != NO_CLOSE_CODE:
+            close = WebSocketClose(str(ended.code), ended.reason)
     return WebSocketProbe(
         url=url,
         status=facts.status,

@@ -44,10 +44,12 @@ class SocketLine:
         """Wait until the connection is free, and say whether it carried a response before.
 
         Raises:
-            ClientStateError: The thread would wait for itself, or the connection was closed here.
+            ClientStateError: The thread would wait for itself, or the connection was closed here or
+                opened elsewhere.
             FirstEventTimeoutError: It was not free within ``timeout`` seconds.
             StreamClosedError: It is of no more use.
         """
+        self.socket.check_owner()  # a foreign lock might never be free
         if not self._turn.acquire(blocking=False):
             if self._thread == threading.get_ident():
                 raise ClientStateError(_UNFINISHED)

@@ -21,7 +21,6 @@ from codex_api.transport.errors import (
     HttpStatusError,
     TransportError,
     TransportTimeoutError,
-    WebSocketClosedError,
 )
 
 if TYPE_CHECKING:
@@ -335,17 +334,17 @@ def probe_responses(
         CodexApiError: The mapped failure.
     """
     socket = _open(runner, network, options, extra_headers)
-    closed: WebSocketClosedError | None = None
+    ended: CodexApiError | None = None
     try:
         socket.recv(immediate_close_timeout)
-    except WebSocketClosedError as exc:
-        closed = exc
     except TransportTimeoutError:
         pass
+    except CodexApiError as exc:
+        ended = exc
     finally:
         socket.abort()
     facts = HandshakeFacts.of(socket.status, socket.headers)
-    return probed(socket.upgrade.url, facts, closed)
+    return probed(socket.upgrade.url, facts, ended)
 
 
 def _open(

@@ -176,7 +176,12 @@ class _Socket:
         """Whether either side has started to close, or the connection is gone."""
         return self._protocol.state is not State.OPEN
 
-    def _check_process(self) -> None:
+    def check_owner(self) -> None:
+        """Refuse a use from where the connection was not opened.
+
+        Raises:
+            ClientStateError: It belongs to another process, or to another event loop.
+        """
         if os.getpid() != self._pid:
             message = "this WebSocket was opened by the parent process: open one after the fork"
             raise ClientStateError(message)
@@ -206,7 +211,7 @@ class WebSocket(_Socket):
             WebSocketClosedError: The connection is closed.
             ClientStateError: The process forked since the connection was opened.
         """
-        self._check_process()
+        self.check_owner()
         connection = self._connection
         try:
             # Reading waits for readiness first, so this limit is never felt there.
@@ -233,7 +238,7 @@ class WebSocket(_Socket):
             EventTooLargeError: A message is larger than ``max_message_bytes``.
             ClientStateError: Another thread is reading, or the process forked.
         """
-        self._check_process()
+        self.check_owner()
         try:
             return self._connection.recv(timeout)
         except TimeoutError as exc:
@@ -250,7 +255,7 @@ class WebSocket(_Socket):
         Raises:
             WebSocketClosedError: The connection is closed.
         """
-        self._check_process()
+        self.check_owner()
         try:
             self._connection.ping()
         except ws_errors.ConnectionClosed as exc:
@@ -297,7 +302,7 @@ class AsyncWebSocket(_Socket):
         Raises:
             ClientStateError: The connection belongs to another event loop or process.
         """
-        self._check_owner()
+        self.check_owner()
         try:
             async with asyncio.timeout(timeout):
                 await self._connection.send(text, text=True)
@@ -314,7 +319,7 @@ class AsyncWebSocket(_Socket):
                 loop or process.
         """
         if _get_running_loop() is not self._loop:  # also when this is a forked child
-            self._check_owner()
+            self.check_owner()
         try:
             return await self._connection.recv()
         except ws_errors.ConcurrencyError as exc:
@@ -328,7 +333,7 @@ class AsyncWebSocket(_Socket):
         Raises:
             WebSocketClosedError: The connection is closed.
         """
-        self._check_owner()
+        self.check_owner()
         try:
             await self._connection.ping()
         except ws_errors.ConnectionClosed as exc:
@@ -342,13 +347,20 @@ class AsyncWebSocket(_Socket):
             self.abort()
 
     def abort(self) -> None:
-        """Drop the connection now, without a close frame. May be called again."""
-        if os.getpid() == self._pid and not self.loop.is_closed():
-            self._connection.transport.abort()
+        """Drop the connection now, without a close frame. May be called from any thread, again."""
+        if os.getpid() != self._pid or self._loop.is_closed():
+            return
+        abort = self._connection.transport.abort
+        if _get_running_loop() is self._loop:
+            abort()
+        else:
+            with suppress(RuntimeError):  # the loop was closed in this very moment
+                self._loop.call_soon_threadsafe(abort)
 
-    def _check_owner(self) -> None:
-        self._check_process()
-        if asyncio.get_running_loop() is not self._connection.loop:
+    def check_owner(self) -> None:
+        """Refuse a use from another process or another event loop."""
+        super().check_owner()
+        if asyncio.get_running_loop() is not self.loop:
             message = "this WebSocket belongs to another event loop: open one in this loop"
             raise ClientStateError(message)
 
