@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,6 @@ from codex_api.upload_source import CHUNK_BYTES, UploadStream, open_upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 DATA = bytes(range(256)) * 2500  # Two whole chunks and a part.
 
@@ -110,7 +111,13 @@ def test_nothing_is_read_in_pieces_larger_than_a_chunk(path: Path) -> None:
         ([b"a"], {}, "`size` is needed"),
         (b"a", {"size": 2}, "`size` is 2, but the source has 1 bytes"),
         ([b"a"], {"size": -1}, "`size` is -1"),
+        ([b"a"], {"size": 1.0}, "`size` is 1.0"),
         (b"a", {"name": " "}, "`name` is blank"),
+        (b"a", {"name": Path("a")}, "`name` is PosixPath|`name` is WindowsPath"),
+        (b"a", {"name": "a\udcff"}, "`name` cannot be written as UTF-8: 'a.udcff'"),
+        ("a\0b", {}, "embedded null"),
+        (os.devnull, {}, "is no regular file"),
+        (io.StringIO("a"), {}, "opened as text"),
         (later(b"a"), {"size": 1}, "needs AsyncClient"),
     ],
 )
@@ -119,6 +126,64 @@ def test_what_cannot_be_uploaded_is_refused(
 ) -> None:
     with pytest.raises(RequestBuildError, match=told):
         open_upload(source, **options)
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(RequestBuildError, match="is no regular file"):
+        open_upload(pipe)
+
+
+def test_a_closed_file_is_refused() -> None:
+    file = io.BytesIO(DATA)
+    file.close()
+
+    with pytest.raises(RequestBuildError, match="`source` cannot be read: I/O operation on closed"):
+        open_upload(file)
+
+
+def test_a_file_that_stands_behind_its_end_has_nothing_to_give() -> None:
+    file = io.BytesIO(DATA)
+    file.seek(len(DATA) + 1)
+
+    stream = open_upload(file)
+
+    assert (stream.size, read(stream)) == (0, b"")
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_bytes_of_a_source_announced_as_empty_are_noticed_although_nobody_asks_for_them(
+    *, asynchronous: bool
+) -> None:
+    stream = open_upload([b"abc"], size=0, asynchronous=asynchronous)
+
+    with pytest.raises(FileUploadError, match="more than the announced 0 bytes"):
+        stream.open()
+    assert isinstance(stream.failure, FileUploadError)
+
+
+def test_an_empty_file_is_all_there_at_once() -> None:
+    told: list[tuple[int, int]] = []
+    stream = open_upload(b"", on_progress=lambda sent, size: told.append((sent, size)))
+
+    assert read(stream) == b""
+    assert told == [(0, 0)]
+
+
+@pytest.mark.anyio
+async def test_a_file_of_asyncio_is_an_asynchronous_source() -> None:
+    class File:
+        async def read(self, size: int = -1) -> bytes:
+            raise NotImplementedError
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return later(b"a", b"b")
+
+    with pytest.raises(RequestBuildError, match="needs AsyncClient"):
+        open_upload(File(), size=2)
+    assert await read_async(open_upload(File(), size=2, asynchronous=True)) == b"ab"
 
 
 def test_an_unreadable_file_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

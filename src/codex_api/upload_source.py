@@ -8,7 +8,9 @@ upload instead of storing a file that is not the one announced.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Lock
@@ -73,6 +75,9 @@ class UploadStream:
         chunks = self._start()
         if isinstance(chunks, AsyncIterable):
             return attempt.counted_async(chunks)
+        if self.size == 0:
+            # No engine asks for the bytes of an empty body: that there are none is seen here.
+            return list(attempt.counted(chunks))
         # An engine reads a blocking source in a thread of its own.
         return (
             attempt.counted_async(_pulled(chunks))
@@ -170,7 +175,7 @@ class _Attempt:
         return FileUploadError(message, stage="blob")
 
     def _unreadable(self, error: OSError) -> FileUploadError:
-        return self._wrong(f"reading it failed ({error.strerror or error})")
+        return self._wrong(f"reading it failed ({_reason(error)})")
 
     def _failed(self, error: Exception) -> Exception:
         self._stream.fail(self, error)
@@ -200,8 +205,8 @@ def open_upload(
         RequestBuildError: The source cannot be read or used; the error names the field or file.
     """
     start, known, found, rewindable = _opened(source, asynchronous=asynchronous)
-    if size is not None and size < 0:
-        message = f"`size` is {size}; expected the number of bytes"
+    if size is not None and (not isinstance(size, int) or size < 0):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+        message = f"`size` is {size!r}; expected the number of bytes"
         raise RequestBuildError(message)
     if known is None and size is None:
         message = "`size` is needed for a stream; give the number of bytes that it will yield"
@@ -209,10 +214,8 @@ def open_upload(
     if known is not None and size is not None and known != size:
         message = f"`size` is {size}, but the source has {known} bytes"
         raise RequestBuildError(message)
-    file_name = name if name is not None else found
-    if not file_name.strip():
-        message = "`name` is blank; expected a file name"
-        raise RequestBuildError(message)
+    file_name = found if name is None else name
+    _check_name(file_name)
     return UploadStream(
         start,
         file_name=file_name,
@@ -221,6 +224,20 @@ def open_upload(
         on_progress=on_progress,
         asynchronous=asynchronous,
     )
+
+
+def _check_name(name: str) -> None:
+    problem = None
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+        problem = f"is {type(name).__name__}"
+    elif not name.strip():
+        problem = "is blank"
+    elif any("\ud800" <= char <= "\udfff" for char in name):
+        # What a file system holds that is not UTF-8.
+        problem = f"cannot be written as UTF-8: {name!r}"
+    if problem is not None:
+        message = f"`name` {problem}; expected a file name"
+        raise RequestBuildError(message)
 
 
 _Start: TypeAlias = "Callable[[], Iterable[bytes] | AsyncIterable[bytes]]"
@@ -233,7 +250,8 @@ def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int
     if isinstance(source, bytes | bytearray | memoryview):
         data = memoryview(source).cast("B")
         return (lambda: _sliced(data)), len(data), DEFAULT_NAME, True
-    if isinstance(source, BinaryFile):
+    # A file of asyncio has a method ``read`` too.
+    if isinstance(source, BinaryFile) and not isinstance(source, AsyncIterable):
         return _file(source)
     if isinstance(source, AsyncIterable):
         if not asynchronous:
@@ -252,31 +270,50 @@ def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int
 
 def _path(path: Path) -> tuple[_Start, int | None, str, bool]:
     try:
-        if path.is_dir():
-            message = f"`{path}` is a directory; expected a file"
-            raise RequestBuildError(message)
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-    except OSError as exc:
-        message = f"`{path}` cannot be read: {exc.strerror or exc}; expected a file"
+        status = path.stat()
+        # A pipe would not open before it has a writer.
+        if stat.S_ISREG(status.st_mode):
+            path.open("rb").close()
+    except (OSError, ValueError) as exc:
+        message = f"`{path}` cannot be read: {_reason(exc)}; expected a file"
         raise RequestBuildError(message) from exc
-    return (lambda: _read_path(path)), size, path.name, True
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        message = f"`{path}` is {kind}; expected a file, or an open one with its `size`"
+        raise RequestBuildError(message)
+    return (lambda: _read_path(path)), status.st_size, path.name, True
 
 
 def _file(file: BinaryFile) -> tuple[_Start, int | None, str, bool]:
+    if isinstance(file, io.TextIOBase):
+        message = "`source` is a file opened as text; open it with mode 'rb'"
+        raise RequestBuildError(message)
     named = getattr(file, "name", None)
     name = Path(named).name if isinstance(named, str) else DEFAULT_NAME
-    seek, tell = getattr(file, "seek", None), getattr(file, "tell", None)
-    size = start = None
-    if seek is not None and tell is not None and getattr(file, "seekable", lambda: True)():
-        start = tell()
-        size = seek(0, os.SEEK_END) - start
-        seek(start)
-
+    try:
+        start, size = _rest(file)
+    except (OSError, ValueError) as exc:
+        message = f"`source` cannot be read: {_reason(exc)}; expected a file opened for reading"
+        raise RequestBuildError(message) from exc
     if start is None:
         return (lambda: _read(file)), None, name, False
     begin, lock = start, Lock()
     return (lambda: _read_from(file, begin, lock)), size, name, True
+
+
+def _rest(file: BinaryFile) -> tuple[int, int] | tuple[None, None]:
+    """Give where ``file`` stands and how many bytes follow, if it can be read again from there."""
+    seek, tell = getattr(file, "seek", None), getattr(file, "tell", None)
+    if seek is None or tell is None or not getattr(file, "seekable", lambda: True)():
+        return None, None
+    start = tell()
+    size = max(0, seek(0, os.SEEK_END) - start)
+    seek(start)
+    return start, size
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str((error.strerror if isinstance(error, OSError) else None) or error)
 
 
 def _sliced(data: memoryview) -> Iterator[bytes]:
