@@ -118,10 +118,11 @@ class _Engine:
         except RequestBuildError:
             raise
         except engine_errors.PyreqwestError as exc:
-            raise _translated(exc) from exc
+            raise _translated(exc) from None
         except (ValueError, TypeError) as exc:
-            message = "the request's URL, method or headers are not legal HTTP"
-            raise RequestBuildError(message) from exc
+            kind = type(exc).__name__  # its text may show the illegal value
+            message = f"the request's URL, method or headers are not legal HTTP ({kind})"
+            raise RequestBuildError(message) from None
 
     def keep_cookies(self, url: str, headers: Headers) -> None:
         if self._network.cloudflare_cookies and "set-cookie" in headers:
@@ -163,7 +164,7 @@ class _Engine:
         except RuntimeError as exc:  # what the engine raises in a forked child
             raise ClientStateError(_NO_ENGINE) from exc
         except engine_errors.PyreqwestError as exc:
-            raise _translated(exc) from exc
+            raise _translated(exc) from None
 
 
 @cache
@@ -208,7 +209,11 @@ def _with_body(builder: RequestBuilder, request: Request) -> RequestBuilder:
 
 
 def _translated(error: engine_errors.PyreqwestError) -> TransportError:
-    """Name an engine error in our terms. Its texts may hold the whole URL, so they are cut."""
+    """Name an engine error in our terms.
+
+    Its texts may hold the whole URL, so they are cut; and the result is raised from nothing, since
+    tracebacks and loggers would print the texts of a cause.
+    """
     reason = _reason(error)
     if isinstance(error, engine_errors.BuilderError):
         return RequestBuildError(f"the request cannot be built: {reason}")
@@ -271,7 +276,7 @@ class _AsyncStream:
             chunk = await self._read()
         except engine_errors.PyreqwestError as exc:
             _check_cancels(cancels)
-            raise _translated(exc) from exc
+            raise _translated(exc) from None
         data = None if chunk is None else chunk.to_bytes()
         if _cancels() != cancels:
             self._kept = (data,)  # for whoever reads on
@@ -286,7 +291,7 @@ class _AsyncStream:
             while (chunk := await self._read()) is not None:
                 body += _bounded(body, chunk)
         except engine_errors.PyreqwestError as exc:
-            raise _translated(exc) from exc
+            raise _translated(exc) from None
         return bytes(body)
 
     async def aclose(self) -> None:
@@ -354,7 +359,7 @@ class AsyncReqwestTransport:
             stream = _AsyncStream(entered, await entered.__aenter__())
         except engine_errors.PyreqwestError as exc:
             _check_cancels(cancels)
-            raise _translated(exc) from exc
+            raise _translated(exc) from None
         if _cancels() != cancels:
             await stream.aclose()
             raise asyncio.CancelledError
@@ -400,7 +405,7 @@ def _run(
     try:
         return (driver or BlockingDriver()).run(coroutine, timeout)
     except engine_errors.PyreqwestError as exc:
-        raise _translated(exc) from exc
+        raise _translated(exc) from None
 
 
 class _Stream:
@@ -441,7 +446,7 @@ class _Stream:
             self._pending = None
         except engine_errors.PyreqwestError as exc:
             self._pending = None
-            raise _translated(exc) from exc
+            raise _translated(exc) from None
         finally:
             self._reading = False
             if self._closed:
