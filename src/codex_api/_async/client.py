@@ -13,7 +13,6 @@ from codex_api.auth import NoAuth
 from codex_api.clock import SystemClock
 from codex_api.provider import Timeouts
 from codex_api.transport._core.headers import Headers
-from codex_api.transport.network import Network
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from codex_api.session import AsyncResponsesSession, SessionSettings
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncTransport
     from codex_api.types.request import ResponsesOptions
 
@@ -68,6 +68,8 @@ class AsyncClient:
         default_headers: HeaderSource | None = None,
         clock: Clock | None = None,
     ) -> None:
+        from codex_api.transport.network import Network  # noqa: PLC0415 - not needed to import us
+
         self._network = network or Network()
         limits = timeouts or Timeouts()
         settings = CallSettings(

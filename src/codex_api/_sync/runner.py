@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from codex_api._core.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
-from codex_api.errors import map_api_error
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
 from codex_api.transport._core.messages import Response
@@ -95,6 +94,8 @@ class _Performer:
                 self.opened.close()
             if not isinstance(exc, CodexApiError):
                 raise
+            from codex_api.errors import map_api_error  # noqa: PLC0415 - only for failures
+
             error = map_api_error(exc, now=self._settings.clock.wall())
             if error is exc:
                 raise
