@@ -702,6 +702,47 @@ async def test_leaving_early_cancels_and_the_next_request_finds_its_way(front: F
     assert "previous_response_id" not in frames(peer, 1)[0]
 
 
+@pytest.mark.parametrize("what", ["stream", "session"])
+async def test_closing_from_elsewhere_ends_the_response(front: Front, what: str) -> None:
+    first = [ACCEPT, ReadMessage(), *messages(created("w1")), Hang()]
+    with peer_of(first, [ACCEPT, *turn("w2"), Hang()]) as peer:
+        async with Conversation(front, peer) as talk:
+            stream = talk.session.stream(ask())
+            begun = asyncio.Event()
+
+            async def read() -> None:
+                async with front.entering(stream) as entered:
+                    async for _ in front.iterate(entered):
+                        begun.set()
+
+            reading = asyncio.ensure_future(read())
+            with fail_after(5):
+                await begun.wait()
+                await front((stream if what == "stream" else talk.session).close)
+                with pytest.raises(errors.ClientStateError, match="closed"):
+                    await reading
+            later = await talk.collect()
+
+    assert later.id == "w2"
+    assert handshakes(peer) == 2
+
+
+async def test_closing_while_a_retry_waits_ends_it(front: Front) -> None:
+    broken = [ACCEPT, ReadMessage(), Close()]
+    with peer_of(broken, broken, [ACCEPT, *turn("w3"), Hang()]) as peer:
+        async with (
+            Conversation(front, peer) as talk,
+            front.entering(talk.session.stream(ask())) as stream,
+        ):
+            first = await anext(front.iterate(stream))
+            await front(talk.session.close)
+            with pytest.raises(errors.ClientStateError, match="closed"):
+                await anext(front.iterate(stream))
+
+    assert isinstance(first, events.StreamRetry)
+    assert handshakes(peer) == 1
+
+
 async def test_a_session_carries_one_response_at_a_time(front: Front) -> None:
     with peer_of([ACCEPT, ReadMessage(), *messages(created("w1")), Hang()]) as peer:
         async with (

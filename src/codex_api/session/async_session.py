@@ -133,6 +133,7 @@ class Link:
         self._socket: AsyncResponsesWebSocket | None = None
         self._generation = 0
         self._busy = False
+        self._is_stopped = False
         self.current: AsyncResponseStream | AsyncWebSocketResponseStream | None = None
 
     async def drive(self, plan: RequestPlan, steps: Steps) -> AsyncGenerator[ResponseEvent, None]:
@@ -143,11 +144,13 @@ class Link:
         """
         if self._busy:
             raise ClientStateError(_BUSY)
-        self._busy = True
+        self._busy, self._is_stopped = True, False
         result: object = None
         failure: CodexApiError | None = None
         try:
             while True:
+                if self._is_stopped:
+                    raise ClientStateError(CLOSED)
                 try:
                     effect = steps.throw(failure) if failure is not None else steps.send(result)
                 except StopIteration:
@@ -175,10 +178,15 @@ class Link:
             self._busy = False
             steps.close()
 
-    async def close(self) -> None:
-        """Drop what is open."""
+    async def stop(self) -> None:
+        """End the exchange that goes on elsewhere, at its next step or the next event."""
+        self._is_stopped = True
         if self.current is not None:
             await self.current.close()
+
+    async def close(self) -> None:
+        """Drop what is open."""
+        await self.stop()
         await self._drop()
 
     def _begun(self) -> AsyncResponseStream | AsyncWebSocketResponseStream:
@@ -312,10 +320,16 @@ class AsyncSessionStream:
         return collector.finish(self)
 
     async def close(self) -> None:
-        """Stop here; unless the response is complete, that cancels it. May be called twice."""
+        """Stop here; unless the response is complete, that cancels it. May be called twice.
+
+        A task that reads gets a ``ClientStateError``.
+        """
         if not self._is_closed and self._events is not None:
             self._is_closed = True
-            await self._events.aclose()
+            try:
+                await self._events.aclose()
+            except RuntimeError:  # another task reads it
+                await self._link.stop()
 
     async def __aenter__(self) -> Self:
         if self._events is not None:

@@ -132,6 +132,7 @@ class Link:
         self._socket: ResponsesWebSocket | None = None
         self._generation = 0
         self._busy = False
+        self._is_stopped = False
         self.current: ResponseStream | WebSocketResponseStream | None = None
 
     def drive(self, plan: RequestPlan, steps: Steps) -> Generator[ResponseEvent, None, None]:
@@ -142,11 +143,13 @@ class Link:
         """
         if self._busy:
             raise ClientStateError(_BUSY)
-        self._busy = True
+        self._busy, self._is_stopped = True, False
         result: object = None
         failure: CodexApiError | None = None
         try:
             while True:
+                if self._is_stopped:
+                    raise ClientStateError(CLOSED)
                 try:
                     effect = steps.throw(failure) if failure is not None else steps.send(result)
                 except StopIteration:
@@ -173,10 +176,15 @@ class Link:
             self._busy = False
             steps.close()
 
-    def close(self) -> None:
-        """Drop what is open."""
+    def stop(self) -> None:
+        """End the exchange that goes on elsewhere, at its next step or the next event."""
+        self._is_stopped = True
         if self.current is not None:
             self.current.close()
+
+    def close(self) -> None:
+        """Drop what is open."""
+        self.stop()
         self._drop()
 
     def _begun(self) -> ResponseStream | WebSocketResponseStream:
@@ -310,10 +318,16 @@ class SessionStream:
         return collector.finish(self)
 
     def close(self) -> None:
-        """Stop here; unless the response is complete, that cancels it. May be called twice."""
+        """Stop here; unless the response is complete, that cancels it. May be called twice.
+
+        A thread that reads gets a ``ClientStateError``.
+        """
         if not self._is_closed and self._events is not None:
             self._is_closed = True
-            self._events.close()
+            try:
+                self._events.close()
+            except ValueError:  # another thread reads it
+                self._link.stop()
 
     def __enter__(self) -> Self:
         if self._events is not None:
