@@ -128,6 +128,13 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         read_wav(tmp_path / "a.wav")
 
 
+def test_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0")
+
+    with pytest.raises(ValueError, match="ends too early"):
+        read_wav(tmp_path / "a.wav")
+
+
 def test_samples_of_another_size_are_refused() -> None:
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

@@ -128,7 +128,8 @@ def read_wav(file: _File) -> Pcm16Audio:
             data = reader.readframes(reader.getnframes())
             return Pcm16Audio(data, reader.getframerate(), reader.getnchannels())
     except (wave.Error, EOFError) as exc:
-        message = f"this is no WAV file with PCM samples: {exc}"
+        reason = str(exc) or "it ends too early"  # EOFError says nothing
+        message = f"this is no WAV file with PCM samples: {reason}"
         raise ValueError(message) from exc
 
 

@@ -77,6 +77,14 @@ def test_call_speaks_listens_and_answers_a_handoff(
     assert frequency_hz(sound) == pytest.approx(660, abs=5)
 
 
+def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    realtime_app(["--help"], exit_on_error=False, result_action="return_value")
+
+    shown = capsys.readouterr().out
+    for words in ("Call the model", "Print what is said", "Say something", "Serve a page"):
+        assert words in shown
+
+
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestBuildError, match=r"cannot read .*none\.wav: No such file"):
         run("listen", tmp_path / "none.wav")

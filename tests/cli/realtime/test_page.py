@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,18 @@ pytestmark = [
 ]
 
 PICTURE = Path(__file__).parents[3] / "docs" / "images" / "realtime-page.png"
+
+# Gives the microphone only when it is let go.
+HOLD_MICROPHONE = """
+(() => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const held = new Promise((resolve) => (window.letGo = resolve));
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await held;
+    return (window.microphone = await open(wanted));
+  };
+})()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +104,40 @@ async def test_browser_calls_and_sees_what_is_said(tmp_path: Path) -> None:
     assert (tmp_path / "page.png").stat().st_size > 10_000
     if os.environ.get("KEEP_PICTURES"):
         shutil.copy(tmp_path / "page.png", PICTURE)
+
+
+@pytest.mark.timeout(120)
+async def test_hanging_up_before_the_microphone_is_open_closes_it_again(tmp_path: Path) -> None:
+    with EmbeddedServer() as embedded:
+        async with (
+            page_server(embedded.url) as server,
+            chromium.browsing(tmp_path / "profile", server.url) as page,
+        ):
+            await page.evaluate(HOLD_MICROPHONE)
+            await page.click("#call")
+            await page.click("#hangup")
+            await page.evaluate("window.letGo()")
+            track = await page.until(
+                "window.microphone?.getAudioTracks()[0].readyState === 'ended' && 'ended'"
+            )
+            status = await page.text("#status")
+            can_call = not await page.evaluate("document.querySelector('#call').disabled")
+
+    assert track == "ended"
+    assert status == "Not connected"
+    assert can_call
+
+
+@pytest.mark.timeout(120)
+async def test_page_says_when_its_program_has_stopped(tmp_path: Path) -> None:
+    with EmbeddedServer() as embedded:
+        async with AsyncExitStack() as program:
+            server = await program.enter_async_context(page_server(embedded.url))
+            async with chromium.browsing(tmp_path / "profile", server.url) as page:
+                await page.click("#call")
+                await page.until("document.querySelector('#status').dataset.state === 'connected'")
+                await program.aclose()
+                await page.until("document.querySelector('#status').dataset.state === 'gone'")
+                status = await page.text("#status")
+
+    assert status == "The program behind this page has stopped"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -9,7 +10,8 @@ import pytest
 from codex_api._async.client import AsyncClient
 from codex_api.cli.realtime.page_server import PageServer
 from codex_api.provider import Provider
-from codex_api.testing.actions import answer
+from codex_api.testing.actions import AcceptWebSocket, Action, Hang, ReadRequest, WaitFor, answer
+from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.types.realtime import RealtimeSessionConfig
@@ -26,8 +28,8 @@ async def upstream() -> AsyncIterator[ScriptedServer]:
         yield server
 
 
-@pytest.fixture
-async def server(upstream: ScriptedServer) -> AsyncIterator[PageServer]:
+@asynccontextmanager
+async def page_server(upstream: ScriptedServer) -> AsyncIterator[PageServer]:
     provider = Provider("test", upstream.url, retry=RetryConfig(max_attempts=0))
     async with AsyncClient(provider) as client:
         page = PageServer(client, RealtimeSessionConfig())
@@ -37,6 +39,12 @@ async def server(upstream: ScriptedServer) -> AsyncIterator[PageServer]:
         yield page
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture
+async def server(upstream: ScriptedServer) -> AsyncIterator[PageServer]:
+    async with page_server(upstream) as page:
+        yield page
 
 
 @pytest.fixture
@@ -113,6 +121,33 @@ async def test_call_that_fails_tells_why_and_no_more(
     assert response.status_code == 502
     assert list(response.json()) == ["error"]
     assert request.target == "/v1/realtime/calls?intent=quicksilver&architecture=avas"
+
+
+async def test_hanging_up_while_the_call_is_made_leaves_no_sideband(
+    browser: httpx2.AsyncClient,
+) -> None:
+    gate = Gate()
+    created = answer(201, b"answer", [("Location", "/v1/realtime/calls/rtc_1")])
+    scripts: list[list[Action]] = [
+        [ReadRequest(), WaitFor(gate), *created],
+        [AcceptWebSocket(), Hang()],
+    ]
+    with ScriptedServer(connections=scripts) as upstream:
+        async with page_server(upstream) as server:
+            headers = {"origin": origin(server)}
+            calling = asyncio.ensure_future(
+                browser.post(f"{server.url}calls", content="offer", headers=headers)
+            )
+            while not upstream.requests:  # noqa: ASYNC110 - another thread's list
+                await asyncio.sleep(0.005)
+            await browser.post(f"{server.url}hangup", headers=headers)
+            gate.set()
+            called = await calling
+            answered = await browser.post(f"{server.url}answer", content="{}", headers=headers)
+
+    assert called.status_code == 409
+    assert called.json() == {"error": "the call was hung up"}
+    assert answered.status_code == 409
 
 
 async def test_offer_that_is_too_large_is_refused(

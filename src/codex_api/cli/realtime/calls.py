@@ -51,11 +51,7 @@ def call(
     quiet: Quiet = 3.0,
     json_lines: JsonLines = False,
 ) -> None:
-    """Call the model, say what is in a WAV file, and keep what it answers.
-
-    The call ends when for some seconds nothing was said by either side. A call by microphone and
-    loudspeaker ends with Ctrl-C, or when the model's side ends it.
-    """
+    """Call the model, say what is in a WAV file, and keep what it answers."""
     frames = None if wav is None else frames_of(wav)
     config = session.config(version)
     printer = printer_for(sys.stdout, json_lines=json_lines)

@@ -81,6 +81,7 @@ class PageServer:
         self._pages: set[asyncio.Queue[bytes | None]] = set()
         self._sideband: AsyncRealtimeConnection | None = None
         self._following: asyncio.Task[None] | None = None
+        self._ended_calls = 0
 
     @property
     def url(self) -> str:
@@ -141,14 +142,18 @@ class PageServer:
         if offer is None:
             return PlainTextResponse("too large", 413)
         await self._end_call()
+        # Whoever hangs up, or calls again, while this call is being made does not want it.
+        number = self._ended_calls
         try:
             call = await self._client.realtime.create_call(offer, self._config)
-            self._sideband = await self._sideband_client.realtime.join_call(
-                self._config, call.call_id
-            )
+            sideband = await self._sideband_client.realtime.join_call(self._config, call.call_id)
         except CodexApiError as exc:
             return JSONResponse({"error": str(exc)}, 502)
-        self._following = asyncio.ensure_future(self._follow(self._sideband, call.call_id))
+        if number != self._ended_calls:
+            await sideband.close()
+            return JSONResponse({"error": "the call was hung up"}, 409)
+        self._sideband = sideband
+        self._following = asyncio.ensure_future(self._follow(sideband, call.call_id))
         return JSONResponse({"sdp": call.sdp, "call_id": call.call_id})
 
     async def _follow(self, sideband: AsyncRealtimeConnection, call_id: str) -> None:
@@ -203,6 +208,7 @@ class PageServer:
                 queue.put_nowait(event)
 
     async def _end_call(self) -> None:
+        self._ended_calls += 1
         following, self._following = self._following, None
         sideband, self._sideband = self._sideband, None
         if sideband is not None:

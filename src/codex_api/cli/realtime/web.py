@@ -31,10 +31,7 @@ def web(
     connection: Connection = Connection(),  # noqa: B008 - frozen
     session: SessionOptions = SessionOptions(),  # noqa: B008 - frozen
 ) -> None:
-    """Serve a page from which a browser on this machine calls the model.
-
-    The address that is printed holds a secret: whoever knows it can call in your name.
-    """
+    """Serve a page from which a browser on this machine calls the model."""
     config = session.config(version)
     with connection.endpoint() as endpoint:
         asyncio.run(_serve(endpoint, config, port, open_browser=open_browser))

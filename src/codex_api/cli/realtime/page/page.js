@@ -3,6 +3,7 @@
 
 const MAX_EVENTS = 500;
 const MAX_TURNS = 500;
+const GONE_AFTER_MS = 5000;
 const $ = (id) => document.getElementById(id);
 
 let peer = null;
@@ -11,6 +12,8 @@ let callId = null;
 let turn = null;
 let handoff = null;
 let count = 0;
+// Counts calls and their ends: what was awaited for an earlier one is no longer wanted.
+let attempt = 0;
 
 function status(state, text) {
   $("status").dataset.state = state;
@@ -29,6 +32,13 @@ function line(list, limit, className) {
   return item;
 }
 
+// Shows the end of a list that changes, except to a reader who has scrolled up.
+function following(list, change) {
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  change();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
 function say(role, text, whole) {
   if (!turn || turn.role !== role) {
     const item = line($("transcript"), MAX_TURNS, role);
@@ -39,7 +49,6 @@ function say(role, text, whole) {
     turn = { role, body };
   }
   turn.body.textContent = whole ? text : turn.body.textContent + text;
-  $("transcript").scrollTop = $("transcript").scrollHeight;
   if (whole) turn = null;
 }
 
@@ -58,6 +67,7 @@ const shown = {
     handoff = event.handoff_id;
     $("request").textContent = event.input_transcript;
     $("answer").hidden = false;
+    $("answer").scrollIntoView({ block: "nearest" });
   },
   CallEnded: (event) => {
     if (event.call_id !== callId) return;
@@ -70,17 +80,19 @@ const shown = {
 function receive(message) {
   const event = JSON.parse(message.data);
   $("count").textContent = String(++count);
-  const item = line($("events"), MAX_EVENTS);
   const { event: name, ...fields } = event;
-  const title = document.createElement("b");
-  title.textContent = name;
-  item.append(title, ` ${JSON.stringify(fields)}`);
-  item.title = JSON.stringify(fields);
-  $("events").scrollTop = $("events").scrollHeight;
-  shown[name]?.(event);
+  following($("events"), () => {
+    const item = line($("events"), MAX_EVENTS);
+    const title = document.createElement("b");
+    title.textContent = name;
+    item.append(title, ` ${JSON.stringify(fields)}`);
+    item.title = JSON.stringify(fields);
+  });
+  following($("transcript"), () => shown[name]?.(event));
 }
 
 function release() {
+  attempt++;
   microphone?.getTracks().forEach((track) => track.stop());
   peer?.close();
   peer = microphone = turn = callId = null;
@@ -98,10 +110,24 @@ function gathered(connection) {
   });
 }
 
+async function openMicrophone() {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: true });
+  } catch (error) {
+    throw new Error(`The microphone cannot be used: ${error.message}`);
+  }
+}
+
 async function call() {
+  const mine = ++attempt;
   status("calling", "Calling ...");
   try {
-    microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+    const opened = await openMicrophone();
+    if (mine !== attempt) {
+      opened.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    microphone = opened;
     const connection = (peer = new RTCPeerConnection());
     connection.addTrack(microphone.getAudioTracks()[0], microphone);
     connection.createDataChannel("oai-events");
@@ -118,12 +144,15 @@ async function call() {
     });
     await connection.setLocalDescription(await connection.createOffer());
     await gathered(connection);
+    if (mine !== attempt) return;
     const response = await fetch("calls", { method: "POST", body: connection.localDescription.sdp });
     const answer = await response.json();
+    if (mine !== attempt) return;
     if (!response.ok) throw new Error(answer.error);
     callId = answer.call_id;
     await connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   } catch (error) {
+    if (mine !== attempt) return;
     release();
     status("failed", error.message);
   }
@@ -132,7 +161,7 @@ async function call() {
 async function hangUp() {
   release();
   status("idle", "Not connected");
-  await fetch("hangup", { method: "POST" });
+  await fetch("hangup", { method: "POST" }).catch(() => {});
 }
 
 function mute() {
@@ -158,4 +187,17 @@ $("hangup").addEventListener("click", hangUp);
 $("mute").addEventListener("click", mute);
 $("answer").addEventListener("submit", answer);
 window.addEventListener("pagehide", release);
-new EventSource("events").addEventListener("message", receive);
+const source = new EventSource("events");
+source.addEventListener("message", receive);
+source.addEventListener("error", () => {
+  // The browser tries again by itself; without the program behind the page there is no call.
+  setTimeout(() => {
+    if (source.readyState === EventSource.OPEN) return;
+    release();
+    status("gone", "The program behind this page has stopped");
+    $("call").disabled = true;
+  }, GONE_AFTER_MS);
+});
+source.addEventListener("open", () => {
+  if ($("status").dataset.state === "gone") status("idle", "Not connected");
+});
