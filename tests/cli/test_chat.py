@@ -11,6 +11,8 @@ import pytest
 
 from codex_api.cli import main
 from codex_api.testing import EmbeddedServer, scenarios
+from codex_api.transport.websocket import WebSocket
+from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,3 +100,47 @@ def test_a_failed_turn_is_told_and_the_conversation_goes_on(
     assert code == 0
     assert "codex-api: Bad luck." in err
     assert out == 'You said: "second". I read 1 item.\n'
+
+
+def test_ctrl_c_at_the_prompt_drops_the_line_and_not_the_conversation(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed: list[str | type[BaseException]] = ["hello", KeyboardInterrupt, "and more", EOFError]
+
+    def prompt(_text: str) -> str:
+        line = typed.pop(0)
+        if isinstance(line, str):
+            return line
+        raise line
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr("builtins.input", prompt)
+    code = main(["chat", "--base-url", server.url])
+
+    assert code == 0
+    assert 'Before that you said: "hello".' in capsys.readouterr().out
+
+
+def test_ctrl_c_in_an_answer_stops_it_and_not_the_conversation(
+    server: EmbeddedServer,
+    chat: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = WebSocket.recv
+    interrupts = [KeyboardInterrupt]
+
+    def recv(socket: WebSocket, timeout: float | None = None) -> str | bytes:
+        message = read(socket, timeout)
+        if "response.output_text.delta" in str(message) and interrupts:
+            raise interrupts.pop()
+        return message
+
+    monkeypatch.setattr(WebSocket, "recv", recv)
+    code = chat("hello", "once more")
+    out, err = capsys.readouterr()
+
+    assert code == 0
+    assert "stopped" in err
+    assert out.endswith('You said: "once more". I read 1 item.\n')
+    assert len({one.connection for one in server.requests if one.method == "WEBSOCKET"}) == 2

@@ -106,3 +106,22 @@ def test_a_proxy_is_told_without_its_password(
 
     assert code == 5
     assert found["proxy"] == "ok: http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "why"),
+    [
+        ("not-a-url", "must be absolute"),
+        ("http://127.0.0.1:99999/v1", "Port out of range"),
+        ("http://[::1/v1", "Invalid IPv6 URL"),
+    ],
+)
+def test_a_base_url_that_is_none_is_the_finding(
+    capsys: pytest.CaptureFixture[str], base_url: str, why: str
+) -> None:
+    code, found = examine(capsys, "--base-url", base_url)
+
+    assert code == 2
+    assert list(found) == ["base URL"]
+    assert found["base URL"].startswith("failed: ")
+    assert why in found["base URL"]

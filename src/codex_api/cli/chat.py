@@ -57,7 +57,8 @@ def chat(
 ) -> None:
     """Talk with a model, line by line.
 
-    A line that begins with a slash is a command; /help lists them. Ctrl-C stops an answer.
+    A line that begins with a slash is a command; /help lists them. Ctrl-C stops an answer, or
+    drops the line being typed.
     """
     options = ResponsesOptions(conversation_id=session_id)
     settings = SessionSettings(transport=transport)
@@ -190,8 +191,14 @@ def _lines() -> Iterator[str]:
         notes().print("type a message, /help for commands, Ctrl-D to leave", style="dim")
     while True:
         try:
-            yield input("> " if is_terminal else "")
+            line = input("> " if is_terminal else "")
+        except KeyboardInterrupt:
+            if not is_terminal:
+                raise
+            notes().print()  # what was typed is given up, not the conversation
+            continue
         except EOFError:
             if is_terminal:
                 notes().print()  # the prompt stands on this line
             return
+        yield line

@@ -84,8 +84,10 @@ def doctor(
 
 def _examine(end: Endpoint, failures: _Failures) -> list[Finding]:
     network = Network()
-    findings = [
-        _base_url(end),
+    findings = [_base_url(end, failures)]
+    if failures.code != exit_codes.OK:
+        return findings
+    findings += [
         _credentials(end),
         _trust(network, failures),
         _proxy(end, network, failures),
@@ -98,8 +100,12 @@ def _examine(end: Endpoint, failures: _Failures) -> list[Finding]:
     return findings
 
 
-def _base_url(end: Endpoint) -> Finding:
-    parts = urlsplit(end.provider.base_url)
+def _base_url(end: Endpoint, failures: _Failures) -> Finding:
+    try:
+        parts = urlsplit(end.provider.url_for_path("models"))
+    except CodexApiError as exc:
+        failures.add(exc)
+        return Finding("base URL", "failed", str(exc))
     port = parts.port or _PORTS.get(parts.scheme, 0)
     text = f"{public_url(end.provider.base_url)} ({end.provider.name}, port {port})"
     is_plain = parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
