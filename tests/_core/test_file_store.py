@@ -78,6 +78,15 @@ def test_the_public_api_gets_one_multipart_request() -> None:
     )
 
 
+def test_a_name_cannot_add_a_header_to_its_part() -> None:
+    source = Source()
+    source.file_name = "a\r\nx-evil: 1\\.txt"
+
+    data = b"".join(next(created(source)).request.body.open())
+
+    assert b'; filename="a%0D%0Ax-evil: 1\\\\.txt"\r\n' in data
+
+
 def test_a_failing_source_is_the_error_of_the_public_upload_too() -> None:
     source = Source(rewindable=False)
     flow = created(source)

@@ -116,6 +116,8 @@ def test_a_check_without_end_is_given_up_after_thirty_seconds() -> None:
         (b'{"status":"error","error_message":"virus"}', "virus"),
         (b'{"status":"error"}', "answered 'error'"),
         (b'{"status":"success"}', "`download_url`"),
+        (b'{"status":"error","error_message":"no https://h/f?sig=hush"}', r"h/f\?\[hidden\]$"),
+        (b'{"status":"error","error_message":"%s"}' % (b"x" * 5000), r"x\.\.\.$"),
     ],
 )
 def test_a_file_that_is_not_accepted_says_why(answer: bytes, told: str) -> None:

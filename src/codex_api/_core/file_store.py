@@ -9,9 +9,10 @@ import msgspec
 
 from codex_api._core.answers import decode_answer
 from codex_api._core.files import CREATE_ENDPOINT, check_size
+from codex_api._core.request_fields import require_text
 from codex_api.transport._core.flow import call
 from codex_api.transport._core.messages import StreamedBody
-from codex_api.transport.errors import CodexApiError, RequestBuildError
+from codex_api.transport.errors import CodexApiError
 from codex_api.types.files import FileObject
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.files import UploadLimits
 
+# A line break in a name would end the header that it stands in.
+_ESCAPES = {
+    **{chr(code): f"%{code:02X}" for code in (*range(0x20), 0x7F)},
+    "\\": "\\\\",
+    '"': '\\"',
+}
 _FILE: msgspec.json.Decoder[FileObject] = msgspec.json.Decoder(FileObject)
 
 
@@ -44,9 +51,8 @@ def create_file(
         CodexApiError: The request failed.
     """
     check_size(source.file_name, source.size)
-    if not purpose.strip():
-        message = "`purpose` is blank; expected one such as user_data, vision, assistants or batch"
-        raise RequestBuildError(message)
+    expected = "one such as user_data, vision, assistants or batch"
+    require_text(purpose, "purpose", "file upload", expected)
     body = _multipart(source, purpose, boundary)
     request = ctx.request(
         "POST",
@@ -66,7 +72,7 @@ def create_file(
 
 
 def _multipart(source: UploadSource, purpose: str, boundary: str) -> StreamedBody:
-    name = source.file_name.replace("\\", "\\\\").replace('"', '\\"')
+    name = "".join(_ESCAPES.get(char, char) for char in source.file_name)
     head = (
         f'--{boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\n{purpose}\r\n'
         f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n'

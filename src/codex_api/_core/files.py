@@ -13,12 +13,11 @@ import msgspec
 
 from codex_api._core.answers import decode_answer, unreadable
 from codex_api._core.blob_upload import put_blob
+from codex_api._core.excerpt import excerpt
 from codex_api.errors import FileUploadError
 from codex_api.transport._core.flow import Sleep, call
 from codex_api.transport._core.messages import JsonBody, Response
-from codex_api.transport.errors import (
-    RequestBuildError,
-)
+from codex_api.transport.errors import RequestBuildError
 from codex_api.types.files import UploadedFile, UploadLimits
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def _finalize(
 
 def _finished(source: UploadSource, created: _Created, answer: _Finalized) -> UploadedFile:
     if answer.status != "success":
-        reason = answer.error_message or f"the server answered {answer.status!r}"
+        reason = excerpt(answer.error_message or f"the server answered {answer.status!r}")
         message = f"the server did not accept file {created.file_id!r}: {reason}"
         raise _failed(message, created, retryable=False)
     if not answer.download_url:
