@@ -191,6 +191,7 @@ def test_what_is_forgotten_is_asked_for(cache: ModelsCache) -> None:
         b"{",
         b"\xff",
         b"[]",
+        b'{"format":1,"x":' + b"[" * 100_000,
         b'{"format":2,"key":"k","fetched_at":1,"etag":null,"body":{}}',
         msgspec.json.encode(
             {"format": 1, "key": KEY, "fetched_at": 1000, "etag": None, "body": {"no": "list"}}
@@ -204,6 +205,16 @@ def test_a_file_that_cannot_be_read_is_as_good_as_none(cache: ModelsCache, conte
     assert cache.load(KEY) is None
     assert Listing(cache).run(ok()).models == MODELS
     assert Listing(cache).run().models == MODELS
+
+
+def test_a_damaged_etag_is_not_asked_about(cache: ModelsCache, wall: Wall) -> None:
+    cache.store(KEY, "a\nb", BODY)
+    wall.now += cache.max_age
+
+    listing = Listing(cache)
+
+    assert listing.run(ok()).models == MODELS
+    assert "if-none-match" not in listing.sent[-1]
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from codex_api._core.answers import UNREADABLE
 from codex_api._core.models import decode_models, list_models, resolved_client_version
 from codex_api.atomic_file import write_atomically
 from codex_api.errors import DecodeError
@@ -94,9 +95,11 @@ class ModelsCache:
             models = decode_models(Response(_OK, Headers(), bytes(entry.body)))
         except DecodeError:
             return None
+        # Damage can leave an ETag that no header may hold.
+        etag = None if entry.etag is None else Headers.lenient([("etag", entry.etag)]).get("etag")
         age = self._clock() - entry.fetched_at
         # A clock that was set back must not keep an entry alive for years.
-        return CachedModels(ModelsPage(models, entry.etag), fresh=0 <= age < self.max_age)
+        return CachedModels(ModelsPage(models, etag), fresh=0 <= age < self.max_age)
 
     def store(self, key: str, etag: str | None, body: bytes) -> None:
         """Keep an answer of the server.
@@ -143,7 +146,7 @@ class ModelsCache:
     def _read(self) -> _Entry | None:
         try:
             entry = _ENTRY.decode(self.path.read_bytes())
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, *UNREADABLE):
             return None
         return entry if entry.format == _FORMAT else None
 

@@ -38,6 +38,7 @@ def failure(body: bytes, *, quoted: bool = True) -> DecodeError:
         (b'{"points"', "$"),
         (b"", "$"),
         (b'{"points":[],"title":"\xff"}', "$"),
+        (b'{"other":' + b"[" * 100_000, "$"),
     ],
 )
 def test_the_error_names_endpoint_and_path(body: bytes, path: str) -> None:
@@ -60,6 +61,12 @@ def test_the_excerpt_is_bounded_and_hides_what_may_be_secret() -> None:
     assert len(str(error)) < EXCERPT_BYTES + 200
 
 
+def test_half_a_character_does_not_cost_the_answer() -> None:
+    response = Response(200, Headers(), rb'{"points":[],"title":"a\ud83d"}')
+
+    assert decode_answer(CLOUD, response, "clouds").title == "a\ufffd"
+
+
 def test_an_answer_that_holds_secrets_is_not_quoted() -> None:
     assert "abc" not in str(failure(b"abc", quoted=False))
 
@@ -67,6 +74,6 @@ def test_an_answer_that_holds_secrets_is_not_quoted() -> None:
 def test_a_bad_element_is_kept_in_its_place() -> None:
     raws = [msgspec.Raw(text) for text in (b'{"x":1}', b'{"x":"1"}', b'{"x":"\xff"}', b"null")]
 
-    kept = decode_elements(raws, msgspec.json.Decoder(Point), bytes)
+    kept = decode_elements(raws, msgspec.json.Decoder(Point).decode, bytes)
 
     assert kept == [Point(1), b'{"x":"1"}', b'{"x":"\xff"}', b"null"]

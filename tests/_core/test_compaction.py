@@ -115,6 +115,9 @@ def test_ids_go_out_only_when_they_are_kept() -> None:
         (CompactionInput("m", []), "input"),
         (CompactionInput("m", " "), "input"),
         (CompactionInput(" ", [HELLO]), "model"),
+        (CompactionInput(None, [HELLO]), "model"),  # type: ignore[arg-type]  # without a checker
+        (CompactionInput("m", iter([HELLO])), "input"),  # type: ignore[arg-type]  # as above
+        (CompactionInput("m", msgspec.Raw(b"{}")), "input"),  # type: ignore[arg-type]  # as above
     ],
 )
 def test_an_empty_history_and_a_blank_model_are_refused(given: CompactionInput, field: str) -> None:
@@ -180,6 +183,15 @@ def test_an_undecodable_item_is_kept_raw_and_costs_no_other(element: bytes) -> N
     )
 
 
+def test_an_item_that_is_no_text_costs_no_other() -> None:
+    body = b'{"output":[{"type":"message","role":"\xff"},' + HELLO_WIRE + b"]}"
+
+    first, second = answered(compact(CONTEXT, INPUT), body)
+
+    assert isinstance(first, items.UnknownItem)
+    assert second == HELLO
+
+
 def test_the_turn_state_of_the_answer_is_kept_once() -> None:
     cell = TurnState()
     operation = compact(CONTEXT, INPUT, options=ResponsesOptions(turn_state=cell))
@@ -220,10 +232,23 @@ def test_by_stream_the_input_ends_in_a_trigger() -> None:
     )
 
 
-def test_a_trigger_that_is_there_is_not_doubled() -> None:
-    given = CompactionInput("m", [HELLO, items.CompactionTrigger()])
+@pytest.mark.parametrize(
+    "trigger", [items.CompactionTrigger(), msgspec.Raw(b'{ "type":"compaction_trigger"}')]
+)
+def test_a_trigger_that_is_there_is_not_doubled(trigger: Any) -> None:
+    given = CompactionInput("m", [HELLO, trigger])
 
-    assert list(compaction_request(given).input) == [HELLO, items.CompactionTrigger()]
+    assert list(compaction_request(given).input) == [HELLO, trigger]
+
+
+def test_raw_items_that_a_server_cut_badly_do_not_cost_the_compaction() -> None:
+    half = msgspec.Raw(
+        rb'{"type":"message","role":"user","content":[{"type":"input_text","text":"a\ud83d"}]}'
+    )
+    given = CompactionInput("m", [half, msgspec.Raw(b"{")])
+
+    assert len(compaction_request(given).input) == 3
+    assert compacted(given, [COMPACTION]) == [items.Message.user("a\ufffd"), COMPACTION]
 
 
 def test_a_compaction_by_stream_has_the_same_limit() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -96,6 +98,19 @@ def test_an_answer_without_output_names_it() -> None:
 def test_no_memories_are_refused() -> None:
     with pytest.raises(RequestBuildError, match="`raw_memories`"):
         summarize(CONTEXT, MemorySummarizeInput("m", []))
+
+
+@pytest.mark.parametrize(
+    ("memory", "field"),
+    [
+        ({"id": "a"}, r"raw_memories\[0\]"),
+        (RawMemory("a", MEMORY.metadata, None), r"raw_memories\[0\].items"),  # type: ignore[arg-type]  # without a checker
+        (RawMemory(5, MEMORY.metadata, []), r"traces\[0\].id"),  # type: ignore[arg-type]  # as above
+    ],
+)
+def test_a_memory_of_another_form_is_refused_by_name(memory: Any, field: str) -> None:
+    with pytest.raises(RequestBuildError, match=f"`{field}`"):
+        summarize(CONTEXT, MemorySummarizeInput("m", [memory]))
 
 
 def test_a_blank_model_is_refused() -> None:

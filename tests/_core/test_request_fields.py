@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from codex_api._core.request_fields import check_fields, illegal
+from codex_api._core.request_fields import check_fields, illegal, require_list, require_text
 from codex_api.errors import RequestBuildError
 
 Colour = Literal["red", "green"]
@@ -29,6 +29,28 @@ def refused(picture: Picture) -> str:
     with pytest.raises(RequestBuildError) as caught:
         check_fields(picture, "picture")
     return str(caught.value)
+
+
+def test_a_value_without_a_json_form_is_refused() -> None:
+    assert "illegal value in the picture: " in refused(Picture(any=object()))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(" ", "it is blank, expected a name"), (None, "it is NoneType, expected")]
+)
+def test_a_text_has_to_say_something(value: object, told: str) -> None:
+    require_text("x", "model", "picture", "a name")
+    with pytest.raises(RequestBuildError, match=f"illegal `model` in the picture: {told}"):
+        require_text(value, "model", "picture", "a name")
+
+
+@pytest.mark.parametrize("value", [iter([1]), "abc", b"abc", 5, None, {"a": 1}])
+def test_only_a_sequence_of_things_is_a_list(value: object) -> None:
+    require_list((), "dots", "picture", "a list")
+    with pytest.raises(
+        RequestBuildError, match=r"illegal `dots` in the picture: it is .*, expected"
+    ):
+        require_list(value, "dots", "picture", "a list")
 
 
 def test_legal_values_pass() -> None:

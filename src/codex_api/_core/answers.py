@@ -8,11 +8,12 @@ only: it is kept in its raw form at its place.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from codex_api._core.excerpt import excerpt
+from codex_api._core.surrogates import without_halves
 from codex_api.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ U = TypeVar("U")
 
 #: The most of a body that an error quotes.
 EXCERPT_BYTES = 200
+
+#: What decoders raise for bytes that are not what they expect: nesting without end included.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _PATH = re.compile(r"(?P<what>.*?) - at `(?P<path>[^`]*)`\Z", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<field>[^`]*)`")
@@ -43,18 +47,18 @@ def decode_answer(
         DecodeError: The body is not JSON, or not of the promised form.
     """
     try:
-        return decoder.decode(response.body)
+        return decoder.decode(without_halves(response.body))
     except msgspec.ValidationError as exc:
         what, path = _located(str(exc))
         raise unreadable(response, endpoint, path, what, quoted=quoted) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         what = "it is an HTML page, not JSON" if _is_html(response.body) else str(exc)
         raise unreadable(response, endpoint, "$", what, quoted=quoted) from exc
 
 
 def decode_elements(
     elements: Iterable[msgspec.Raw],
-    decoder: msgspec.json.Decoder[T],
+    decode: Callable[[msgspec.Raw], T],
     keep: Callable[[msgspec.Raw], U],
 ) -> list[T | U]:
     """Read list elements one by one; ``keep`` wraps those that cannot be read.
@@ -64,8 +68,8 @@ def decode_elements(
     decoded: list[T | U] = []
     for raw in elements:
         try:
-            decoded.append(decoder.decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            decoded.append(decode(raw))
+        except UNREADABLE:
             decoded.append(keep(raw.copy()))
     return decoded
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
-from codex_api._core.answers import decode_answer
-from codex_api._core.item_codec import decode_item, decode_items, wire_items
-from codex_api._core.request_fields import illegal
+from codex_api._core.answers import UNREADABLE, decode_answer, decode_elements
+from codex_api._core.item_codec import decode_item, wire_items
+from codex_api._core.request_fields import illegal, require_list, require_text
 from codex_api._core.responses import TURN_STATE
+from codex_api._core.surrogates import without_halves
 from codex_api._core.unary import post, with_headers
 from codex_api.errors import DecodeError, InvalidRequestError
 from codex_api.transport._core.flow import Sleep
@@ -35,6 +36,7 @@ from codex_api.types.item import (
     ContextCompaction,
     Message,
     ResponseItem,
+    UnknownItem,
 )
 from codex_api.types.reasoning import Reasoning
 from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
@@ -127,7 +129,7 @@ def compaction_request(compaction: CompactionInput) -> ResponsesApiRequest:
         RequestBuildError: The history is empty.
     """
     items = history(compaction)
-    triggered = isinstance(items[-1], CompactionTrigger)
+    triggered = isinstance(_decoded(items[-1]), CompactionTrigger)
     return ResponsesApiRequest(
         model=compaction.model,
         instructions=compaction.instructions,
@@ -170,13 +172,13 @@ def history(compaction: CompactionInput) -> Sequence[ResponseItem | msgspec.Raw]
     Raises:
         RequestBuildError: There are none, or the model has no name.
     """
-    if not compaction.model.strip():
-        raise illegal("model", SUBJECT, "it is blank, expected the name of a model")
+    require_text(compaction.model, "model", SUBJECT, "the name of a model")
     if isinstance(compaction.input, str):
         text = compaction.input
         items: Sequence[ResponseItem | msgspec.Raw] = [Message.user(text)] if text.strip() else []
     else:
         items = compaction.input
+        require_list(items, "input", SUBJECT, "text or a list of items")
     if not items:
         raise illegal("input", SUBJECT, "the history is empty, at least one item is needed")
     return items
@@ -192,10 +194,17 @@ def compacted(compaction: CompactionInput, output: Sequence[ResponseItem]) -> li
     if not made:
         message = f"cannot read the answer of {ENDPOINT} by stream: it has no `compaction` item"
         raise DecodeError(message)
-    kept = (
-        decode_item(item) if isinstance(item, msgspec.Raw) else item for item in history(compaction)
-    )
+    kept = (_decoded(item) for item in history(compaction))
     return [*(item for item in kept if isinstance(item, Message) and item.role == "user"), *made]
+
+
+def _decoded(item: ResponseItem | msgspec.Raw) -> ResponseItem:
+    if not isinstance(item, msgspec.Raw):
+        return item
+    try:
+        return decode_item(without_halves(bytes(item)))
+    except UNREADABLE:
+        return UnknownItem("", item)
 
 
 def routes(provider: Provider, via: CompactionRoute) -> tuple[Route, ...]:
@@ -257,4 +266,8 @@ def _decode(response: Response, *, turn_state: TurnState | None) -> list[Respons
     state = response.headers.get(TURN_STATE)
     if turn_state is not None and state is not None:
         turn_state.offer(state)
-    return decode_items(decode_answer(_BODY, response, ENDPOINT).output)
+    return decode_elements(decode_answer(_BODY, response, ENDPOINT).output, decode_item, _kept)
+
+
+def _kept(raw: msgspec.Raw) -> ResponseItem:
+    return UnknownItem("", raw)

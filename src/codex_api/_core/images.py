@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from codex_api._core.answers import decode_answer, decode_elements
-from codex_api._core.request_fields import check_fields, illegal
+from codex_api._core.request_fields import check_fields, illegal, require_text
 from codex_api._core.unary import post
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.images import (
@@ -158,15 +158,13 @@ def _operation(
 
 def _check(request: ImageGenerationRequest | ImageEditRequest, subject: str) -> None:
     check_fields(request, subject)
-    if not request.prompt.strip():
-        raise illegal("prompt", subject, "it is blank, expected what the image should show")
-    if not request.model.strip():
-        raise illegal("model", subject, "it is blank, expected the name of an image model")
+    require_text(request.prompt, "prompt", subject, "what the image should show")
+    require_text(request.model, "model", subject, "the name of an image model")
 
 
 def _decode(response: Response, *, endpoint: str) -> ImageResponse:
     body = decode_answer(_BODY, response, endpoint)
-    images = decode_elements(body.data, _IMAGE, UnknownImage)
+    images = decode_elements(body.data, _IMAGE.decode, UnknownImage)
     return ImageResponse(
         created=body.created,
         data=images,

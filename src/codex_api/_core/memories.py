@@ -9,13 +9,14 @@ import msgspec
 
 from codex_api._core.answers import decode_answer, decode_elements
 from codex_api._core.item_codec import wire_items
-from codex_api._core.request_fields import illegal
+from codex_api._core.request_fields import check_fields, illegal, require_list, require_text
 from codex_api._core.unary import post
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.memories import (
     MemorySummarizeInput,
     MemorySummarizeOutput,
     MemorySummary,
+    RawMemory,
     RawMemoryMetadata,
     UnknownMemorySummary,
 )
@@ -70,19 +71,32 @@ def summarize(
     Raises:
         RequestBuildError: There is no trace, or one cannot be encoded.
     """
-    if not summarize_input.raw_memories:
-        raise illegal("raw_memories", SUBJECT, "it is empty, at least one trace is needed")
-    if not summarize_input.model.strip():
-        raise illegal("model", SUBJECT, "it is blank, expected the name of a model")
+    _check(summarize_input)
+    wire = _wire(summarize_input)
+    # The items are any JSON.
+    bare = [msgspec.structs.replace(trace, items=()) for trace in wire.traces]
+    check_fields(msgspec.structs.replace(wire, traces=bare), SUBJECT)
     return post(
         ctx,
         ENDPOINT,
-        JsonBody(_wire(summarize_input)),
+        JsonBody(wire),
         _decode,
         extra_headers=extra_headers,
         options=options,
         timeout=timeout,
     )
+
+
+def _check(summarize_input: MemorySummarizeInput) -> None:
+    require_text(summarize_input.model, "model", SUBJECT, "the name of a model")
+    require_list(summarize_input.raw_memories, "raw_memories", SUBJECT, "a list of traces")
+    if not summarize_input.raw_memories:
+        raise illegal("raw_memories", SUBJECT, "it is empty, at least one trace is needed")
+    for index, memory in enumerate(summarize_input.raw_memories):
+        field = f"raw_memories[{index}]"
+        if not isinstance(memory, RawMemory):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+            raise illegal(field, SUBJECT, f"it is {type(memory).__name__}, expected a RawMemory")
+        require_list(memory.items, f"{field}.items", SUBJECT, "a list of items")
 
 
 def _wire(summarize_input: MemorySummarizeInput) -> _WireInput:
@@ -95,7 +109,7 @@ def _wire(summarize_input: MemorySummarizeInput) -> _WireInput:
 
 def _wire_item(item: Any) -> object:  # noqa: ANN401 - any JSON
     # Only typed items have a wire form of their own.
-    return wire_items([item], keep_ids=False)[0] if _is_typed(item) else item
+    return wire_items([item])[0] if _is_typed(item) else item
 
 
 def _is_typed(item: object) -> bool:
@@ -103,13 +117,13 @@ def _is_typed(item: object) -> bool:
 
 
 def _decode(response: Response) -> list[MemorySummary]:
-    body = decode_answer(_BODY, response, ENDPOINT)
-    summaries: list[MemorySummary] = []
-    for element in decode_elements(body.output, _NEW, UnknownMemorySummary):
-        if isinstance(element, _TraceSummary):
-            named = MemorySummarizeOutput(element.trace_summary, element.memory_summary)
-            summaries.append(named)
-        else:
-            old = decode_elements([element.raw], _OLD, UnknownMemorySummary)
-            summaries += old
-    return summaries
+    output = decode_answer(_BODY, response, ENDPOINT).output
+    return decode_elements(output, _decode_summary, UnknownMemorySummary)
+
+
+def _decode_summary(raw: msgspec.Raw) -> MemorySummarizeOutput:
+    try:
+        named = _NEW.decode(raw)
+    except msgspec.ValidationError:
+        return _OLD.decode(raw)
+    return MemorySummarizeOutput(named.trace_summary, named.memory_summary)

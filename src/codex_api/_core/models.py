@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from codex_api._core.answers import decode_answer, decode_elements, unreadable
+from codex_api._core.answers import UNREADABLE, decode_answer, decode_elements, unreadable
 from codex_api._core.operation import Operation
+from codex_api._core.request_fields import require_text
 from codex_api._version import __version__
-from codex_api.transport.errors import RequestBuildError
 from codex_api.types.models import Model, ModelInfo, ModelsPage, PublicModel, UnknownModel
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ def resolved_client_version(ctx: CallContext, client_version: str | None) -> str
     """
     if client_version is None:
         return ctx.provider.headers.get("version", __version__)
-    if not client_version.strip():
-        message = "`client_version` is blank; give a version such as 0.142.5, or None"
-        raise RequestBuildError(message)
+    require_text(client_version, "client_version", "models call", "one such as 0.142.5, or None")
     return client_version
 
 
@@ -99,7 +97,7 @@ def decode_models(response: Response) -> list[Model]:
     if body.models is not msgspec.UNSET:
         return [_decode_model(raw) for raw in body.models]
     if body.data is not msgspec.UNSET:
-        return [*decode_elements(body.data, _PUBLIC, _unknown_model)]
+        return [*decode_elements(body.data, _PUBLIC.decode, _unknown_model)]
     what = "there is neither `models` (Codex backend) nor `data` (public API)"
     raise unreadable(response, ENDPOINT, "$", what)
 
@@ -114,20 +112,20 @@ def _decode_page(response: Response, *, etag: str | None) -> ModelsPage:
 def _decode_model(raw: msgspec.Raw) -> Model:
     try:
         return _MODEL.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         pass
     try:
         # A null stands for an absent field as far as callers can tell, so it takes the default.
         present = {name: value for name, value in _FIELDS.decode(raw).items() if value is not None}
         return msgspec.convert(present, ModelInfo)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return _unknown_model(raw.copy())
 
 
 def _unknown_model(raw: msgspec.Raw) -> UnknownModel:
     try:
         named = _NAMED.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return UnknownModel(None, raw)
     slug = named.slug or named.id
     return UnknownModel(slug if isinstance(slug, str) else None, raw)

@@ -7,6 +7,7 @@ the error says was expected.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -30,13 +31,41 @@ def check_fields(request: msgspec.Struct, subject: str) -> None:
         RequestBuildError: A value is not legal; the error names its path and what is expected.
     """
     try:
-        msgspec.convert(msgspec.to_builtins(request), type(request))
+        plain = msgspec.to_builtins(request)
+    except TypeError as exc:
+        message = f"illegal value in the {subject}: {exc}"
+        raise RequestBuildError(message) from exc
+    try:
+        msgspec.convert(plain, type(request))
     except msgspec.ValidationError as exc:
         match = _LOCATED.match(str(exc))
         what, path = (match["what"], match["path"]) if match else (str(exc), "")
         expected = "".join(f"; expected one of {names}" for names in _allowed(request, path))
         message = f"illegal `{path}` in the {subject}: {what}{expected}"
         raise RequestBuildError(message) from exc
+
+
+def require_text(value: object, field: str, subject: str, expected: str) -> None:
+    """Check a text that has to say something.
+
+    Raises:
+        RequestBuildError: ``value`` is blank, or no text.
+    """
+    if isinstance(value, str) and value.strip():
+        return
+    found = "blank" if isinstance(value, str) else type(value).__name__
+    raise illegal(field, subject, f"it is {found}, expected {expected}")
+
+
+def require_list(value: object, field: str, subject: str, expected: str) -> None:
+    """Check a list, which may be empty.
+
+    Raises:
+        RequestBuildError: ``value`` is no sequence, or one of characters or bytes.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return
+    raise illegal(field, subject, f"it is {type(value).__name__}, expected {expected}")
 
 
 def illegal(field: str, subject: str, expected: str) -> RequestBuildError:

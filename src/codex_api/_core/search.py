@@ -9,7 +9,7 @@ import msgspec
 
 from codex_api._core.answers import decode_answer
 from codex_api._core.item_codec import wire_items
-from codex_api._core.request_fields import check_fields, illegal
+from codex_api._core.request_fields import check_fields, require_list, require_text
 from codex_api._core.unary import post
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.reasoning import Reasoning
@@ -77,6 +77,7 @@ def _wire_input(
 ) -> str | Sequence[object] | None:
     if request.input is None or isinstance(request.input, str):
         return request.input
+    require_list(request.input, "input", SUBJECT, "text or a list of items")
     return wire_items(request.input, keep_ids=options is not None and options.item_ids == "keep")
 
 
@@ -87,6 +88,5 @@ def _decode(response: Response) -> SearchResponse:
 def _check(wire: _WireRequest) -> None:
     # The input has a codec of its own.
     check_fields(msgspec.structs.replace(wire, input=None), SUBJECT)
-    for field in ("id", "model"):
-        if not getattr(wire, field).strip():
-            raise illegal(field, SUBJECT, "it is blank")
+    require_text(wire.id, "id", SUBJECT, "the id of a conversation")
+    require_text(wire.model, "model", SUBJECT, "the name of a model")
