@@ -4,8 +4,10 @@ import io
 import json
 
 import msgspec
+import pytest
 
-from codex_api.cli.realtime.transcript import event_json, printer_for
+from codex_api.cli.realtime.transcript import event_json, printer_for, printing
+from codex_api.errors import ApiError
 from codex_api.types.realtime import RealtimeAudioFrame, TranscriptEntry
 from codex_api.types.realtime_events import (
     AudioOut,
@@ -77,3 +79,24 @@ def test_unknown_event_is_shown_as_it_came() -> None:
 
     assert event_json(known) == b'{"event":"RealtimeOtherEvent","raw":{"type":"new","x":1.0}}'
     assert json.loads(event_json(garbage))["raw"] == "no json \ufffd"
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_error_of_the_server_fails_the_command_in_the_end(*, json_lines: bool) -> None:
+    out = io.StringIO()
+
+    def session() -> None:
+        with printing(out, json_lines=json_lines) as printer:
+            printer.show(RealtimeErrorEvent("no such item"))
+            printer.show(OutputTranscriptDone("hello"))
+
+    with pytest.raises(ApiError, match="reported an error: no such item"):
+        session()
+
+    first, second = out.getvalue().splitlines()
+    assert "no such item" in first
+    assert "hello" in second
+
+
+def test_text_cannot_command_the_terminal() -> None:
+    assert shown(OutputTranscriptDelta("a\x1b[2Jb\x9b\x07c\td")) == "model: a[2Jbc\td\n"

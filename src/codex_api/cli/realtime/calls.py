@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import FIRST_COMPLETED
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - read by cyclopts
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +16,7 @@ from codex_api.cli.realtime.clients import call_clients
 from codex_api.cli.realtime.options import SessionOptions
 from codex_api.cli.realtime.sessions import JsonLines, Quiet  # noqa: TC001 - read by cyclopts
 from codex_api.cli.realtime.sound_files import frames_of, writer_for
-from codex_api.cli.realtime.transcript import printer_for
+from codex_api.cli.realtime.transcript import printing
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.realtime_events import HandoffRequested
 
@@ -54,8 +54,11 @@ def call(
     """Call the model, say what is in a WAV file, and keep what it answers."""
     frames = None if wav is None else frames_of(wav)
     config = session.config(version)
-    printer = printer_for(sys.stdout, json_lines=json_lines)
-    with connection.endpoint() as endpoint, closing(printer), writer_for(output) as writer:
+    with (
+        connection.endpoint() as endpoint,
+        printing(sys.stdout, json_lines=json_lines) as printer,
+        writer_for(output) as writer,
+    ):
         conversation = _Conversation(frames, config, printer, writer, agent, quiet)
         asyncio.run(conversation.hold(endpoint, stun))
 

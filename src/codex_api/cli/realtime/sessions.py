@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path  # noqa: TC003 - read by cyclopts
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ from codex_api._async.client import AsyncClient
 from codex_api.cli.connection import Connection, Endpoint
 from codex_api.cli.realtime.options import SessionOptions
 from codex_api.cli.realtime.sound_files import frames_of, writer_for
-from codex_api.cli.realtime.transcript import printer_for
+from codex_api.cli.realtime.transcript import printing
 from codex_api.types.realtime import RealtimeVersion  # noqa: TC001 - read by cyclopts
 from codex_api.types.realtime_events import AudioOut
 from codex_api.types.realtime_options import RealtimeOptions
@@ -46,8 +46,10 @@ def listen(
     """Print what is said in a WAV file, as it is heard."""
     frames = frames_of(wav)
     config = msgspec.structs.replace(session.config("v2"), mode="transcription")
-    printer = printer_for(sys.stdout, json_lines=json_lines)
-    with connection.endpoint() as endpoint, closing(printer):
+    with (
+        connection.endpoint() as endpoint,
+        printing(sys.stdout, json_lines=json_lines) as printer,
+    ):
         asyncio.run(_listen(endpoint, config, frames, printer, quiet))
 
 
@@ -64,8 +66,11 @@ def say(
 ) -> None:
     """Say something in writing; print the answer and keep its sound."""
     config = session.config(version)
-    printer = printer_for(sys.stdout, json_lines=json_lines)
-    with connection.endpoint() as endpoint, closing(printer), writer_for(output) as writer:
+    with (
+        connection.endpoint() as endpoint,
+        printing(sys.stdout, json_lines=json_lines) as printer,
+        writer_for(output) as writer,
+    ):
         asyncio.run(_say(endpoint, config, text, printer, writer, quiet))
 
 

@@ -1,15 +1,27 @@
-"""Events of a session on their way to the terminal: a transcript that grows, or JSON lines."""
+"""Events of a session on their way to the terminal: a transcript that grows, or JSON lines.
+
+An error that the server reports is shown in its place and does not end the session, but the command
+fails in the end: a script must not take an answer with an error in it for a good one.
+"""
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 import msgspec
 
+from codex_api.errors import ApiError
 from codex_api.types import realtime_events as events
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from codex_api.types.realtime_events import RealtimeEvent
+
+
+# What a terminal would obey instead of showing it.
+_CONTROLS = dict.fromkeys({*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")})
 
 
 class EventPrinter(Protocol):
@@ -61,7 +73,7 @@ class Transcript:
             self._end_line()
             self._out.write(f"{speaker}: ")
             self._speaker = speaker
-        self._out.write(text)
+        self._out.write(text.translate(_CONTROLS))
         self._out.flush()
 
     def _finish(self, speaker: str, text: str) -> None:
@@ -72,7 +84,7 @@ class Transcript:
 
     def _note(self, text: str) -> None:
         self._end_line()
-        self._out.write(f"[{text}]\n")
+        self._out.write(f"[{text.translate(_CONTROLS)}]\n")
         self._out.flush()
 
     def _end_line(self) -> None:
@@ -114,3 +126,35 @@ def event_json(event: RealtimeEvent) -> bytes:
 def printer_for(out: TextIO, *, json_lines: bool) -> EventPrinter:
     """Choose the form of the output."""
     return EventLines(out) if json_lines else Transcript(out)
+
+
+class _Watching:
+    """Another printer, and the last error that went through it."""
+
+    def __init__(self, printer: EventPrinter) -> None:
+        self._printer = printer
+        self.error: str | None = None
+
+    def show(self, event: RealtimeEvent) -> None:
+        """Show one event at once."""
+        if isinstance(event, events.RealtimeErrorEvent):
+            self.error = event.message
+        self._printer.show(event)
+
+    def close(self) -> None:
+        """End what is still open."""
+        self._printer.close()
+
+
+@contextmanager
+def printing(out: TextIO, *, json_lines: bool) -> Generator[EventPrinter]:
+    """Give a printer for one session.
+
+    Raises:
+        ApiError: At the end, when the server reported an error on the way.
+    """
+    with closing(_Watching(printer_for(out, json_lines=json_lines))) as printer:
+        yield printer
+    if printer.error is not None:
+        message = f"the server reported an error: {printer.error}"
+        raise ApiError(message)
