@@ -822,6 +822,24 @@ async def test_a_stream_knows_what_its_answer_told(front: Front) -> None:
     assert limits is not None
 
 
+async def test_each_stream_tells_of_its_own_answer(front: Front) -> None:
+    first = post("h1", headers=[("x-request-id", "req_1"), ("x-codex-turn-state", "TS-1")])
+    second = post("h2", headers=[("x-request-id", "req_2"), ("openai-model", "m2")])
+    with peer_of(first, second) as peer:
+        async with Conversation(front, peer, transport="http") as talk:
+            one, two = talk.session.stream(ask()), talk.session.stream(ask())
+            await front(one.collect)
+            before = (two.request_id, two.turn_state, dict(two.rate_limits_by_id))
+            with pytest.raises(errors.ClientStateError, match="not open"):
+                _ = two.headers
+            await front(two.collect)
+
+    assert before == (None, None, {})
+    assert (one.request_id, one.turn_state, one.server_model) == ("req_1", "TS-1", None)
+    assert (two.request_id, two.turn_state, two.server_model) == ("req_2", None, "m2")
+    assert two.headers["x-request-id"] == "req_2"
+
+
 async def test_a_stream_is_used_once_and_in_a_with_block(front: Front) -> None:
     with peer_of([ACCEPT, *turn("r1"), Hang()]) as peer:
         async with Conversation(front, peer) as talk:

@@ -10,6 +10,7 @@ from codex_api._core.stream_call import CLOSED, NOT_OPEN, OVER
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.responses import Responses
 from codex_api._sync.websocket import connect_responses
+from codex_api.session._core.answer_facts import AnswerFacts
 from codex_api.session._core.effects import (
     Announce,
     CheckSocket,
@@ -30,14 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
-    import msgspec
-
     from codex_api._core.collect import CollectedResponse
     from codex_api._sync.runner import Runner
     from codex_api._sync.websocket import ResponsesWebSocket, WebSocketResponseStream
     from codex_api.events import ResponseEvent
-    from codex_api.items import ResponseItem
-    from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
     from codex_api.session._core.effects import Effect, Steps
     from codex_api.session._core.session_plan import RequestPlan
     from codex_api.session._core.transport_choice import TransportName
@@ -213,7 +210,7 @@ class Link:
                 self._send(plan, effect)
             case PostRequest(kept, cell):
                 request, options = plan.forms.posted(kept), plan.options(cell)
-                self._begin(self._responses.stream(request, options))
+                self._begin(plan, self._responses.stream(request, options))
             case Resume(response_id, starting_after):
                 self._resume(plan, response_id, starting_after)
             case Pause(delay):
@@ -235,22 +232,22 @@ class Link:
     def _send(self, plan: RequestPlan, effect: SendFrame) -> None:
         assert self._socket is not None  # noqa: S101 - an exchange checks or opens it first
         options = plan.options(effect.cell)
-        self._begin(self._socket.stream_frame(plan.frame(effect), options))
+        self._begin(plan, self._socket.stream_frame(plan.frame(effect), options))
 
     def _resume(self, plan: RequestPlan, response_id: str, starting_after: int) -> None:
         calls = self._session.calls
         call = resume_call(
             calls.context, response_id, starting_after, plan.options(), calls.telemetry
         )
-        self._begin(ResponseStream(self._runner, call))
+        self._begin(plan, ResponseStream(self._runner, call))
 
-    def _begin(self, stream: ResponseStream | WebSocketResponseStream) -> None:
-        self.current = None
+    def _begin(self, plan: RequestPlan, stream: ResponseStream | WebSocketResponseStream) -> None:
+        self.current = plan.answer = None
         stream.__enter__()
-        self.current = stream
+        self.current = plan.answer = stream
 
 
-class SessionStream:
+class SessionStream(AnswerFacts):
     """The events of one response of a session.
 
     Use it in a ``with`` block. A ``StreamRetry`` among the events says that the response is asked
@@ -258,46 +255,10 @@ class SessionStream:
     """
 
     def __init__(self, link: Link, plan: RequestPlan) -> None:
+        super().__init__(plan)
         self._link = link
-        self._plan = plan
         self._events: Generator[ResponseEvent, None, None] | None = None
         self._is_closed = False
-
-    @property
-    def request_id(self) -> str | None:
-        """Value of ``x-request-id`` of the answer, or None, as over a WebSocket."""
-        stream = self._link.current
-        return None if stream is None else stream.request_id
-
-    @property
-    def rate_limits(self) -> RateLimitSnapshot | None:
-        """The newest snapshot of the default limit, or None when none was told."""
-        stream = self._link.current
-        return None if stream is None else stream.rate_limits
-
-    @property
-    def api_rate_limits(self) -> ApiRateLimits | None:
-        """The ``x-ratelimit-*`` limits of the answer, or None, as over a WebSocket."""
-        stream = self._link.current
-        return None if stream is None else stream.api_rate_limits
-
-    @property
-    def server_model(self) -> str | None:
-        """The model that the server says it runs, or None."""
-        stream = self._link.current
-        return None if stream is None else stream.server_model
-
-    @property
-    def response_id(self) -> str | None:
-        """Id of the response, once an event told it."""
-        return self._plan.progress.response_id
-
-    def supply(self, *outputs: ResponseItem | msgspec.Raw) -> None:
-        """Tell the outputs of tools that were run while the response went on.
-
-        With its output a tool call survives a retry; without, the model has to make it again.
-        """
-        self._plan.progress.supply(outputs)
 
     def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside a ``with`` block it opens and closes too.

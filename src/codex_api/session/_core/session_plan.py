@@ -17,6 +17,7 @@ from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from codex_api._core.calls import CallSettings
+    from codex_api._core.stream_call import StreamFacts
     from codex_api.auth import AuthProvider
     from codex_api.session._core.effects import SendFrame, Steps
     from codex_api.session._core.transport_choice import TransportName
@@ -60,7 +61,11 @@ class SessionPlan:
 
 
 class RequestPlan:
-    """One request of a session, encoded, and the exchange that gets its response."""
+    """One request of a session, encoded, and the exchange that gets its response.
+
+    Attributes:
+        answer: The answer that is being read, or was read last; None before there is one.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class RequestPlan:
         settings, clock = session.settings, session.calls.clock
         self.forms = forms = RequestForms(request, session.options)
         self.progress = Progress(keep_ids=forms.keep_ids)
+        self.answer: StreamFacts | None = None
         self._session = session
         asked = Asked(
             fields=forms.fields,
