@@ -62,6 +62,7 @@ class Driver:
         self.effects: list[Effect] = []
         self.now = 0.0
         self.is_open = False
+        self.owner = "me"
         self._opens = list(opens)
         self._relays = list(relays)
         self._renews = renews
@@ -107,7 +108,7 @@ class Driver:
             case Renew():
                 return self._renews
             case Identify():
-                return "me"
+                return self.owner
             case Pause(delay):
                 self.now += delay
             case _:
@@ -128,7 +129,7 @@ class Driver:
 
 CREATED, COMPLETED = events.Created("r1"), events.Completed("r1")
 WHOLE = ([CREATED, COMPLETED], 5, None)
-OPENING = ["Identify", "CheckSocket", "OpenSocket", "SendFrame", "Relay"]
+OPENING = ["Identify", "CheckSocket", "OpenSocket", "Identify", "SendFrame", "Relay"]
 
 
 def done(item: Any) -> events.OutputItemDone:
@@ -153,6 +154,15 @@ def test_an_old_socket_is_replaced() -> None:
     driver.now += driver.state.rotate_after
 
     assert driver.run(driver.exchange().steps()) == OPENING
+
+
+def test_a_socket_is_not_used_with_other_credentials() -> None:
+    driver = Driver(relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.owner = "you"
+
+    assert driver.run(driver.exchange().steps()) == OPENING
+    assert driver.of(SendFrame)[1].previous_response_id is None
 
 
 def test_a_socket_that_cannot_be_opened_gives_way_to_http() -> None:

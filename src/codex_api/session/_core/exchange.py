@@ -74,6 +74,7 @@ class SessionState:
     Attributes:
         rotate_after: Seconds after which a socket is not used for another request.
         opened_at: Monotonic instant at which the current socket was opened, or None.
+        owner: Identity of the credentials that the current socket was opened with.
         used: Whether the current socket has carried a response.
         warm: Whether a prewarm opened the turn that the next request belongs to.
     """
@@ -83,6 +84,7 @@ class SessionState:
     chain: ChainedInput = field(default_factory=ChainedInput)
     turn: StickyTurn = field(default_factory=StickyTurn)
     opened_at: float | None = None
+    owner: str = ""
     used: bool = False
     warm: bool = False
 
@@ -193,13 +195,13 @@ class Exchange:
         state, asked = self._state, self._asked
         owner = yield from _identity()
         try:
-            reused = yield from self._ready_socket()
+            reused = yield from self._ready_socket(owner)
         except CodexApiError as exc:
             state.forget_socket()
             return self._failure(Phase.CONNECT, exc)
         whole = asked.with_kept(self._progress.kept)
         chained = state.chain.continuation(asked.fields, whole) if asked.may_chain else None
-        cell = TurnState(state.turn.value_for(owner))
+        cell = TurnState(state.turn.value_for(state.owner))
         state.chain.begin(asked.fields, asked.input)
         try:
             yield SendFrame(
@@ -216,17 +218,19 @@ class Exchange:
                 Phase.WEBSOCKET, exc, was_reused=reused, chained=chained is not None
             )
         finally:
-            state.turn.offer(cell.get(), owner)
+            state.turn.offer(cell.get(), state.owner)
         self._finish_on_socket()
         return None
 
-    def _ready_socket(self) -> Generator[Effect, object, bool]:
+    def _ready_socket(self, owner: str) -> Generator[Effect, object, bool]:
         state = self._state
-        alive = yield CheckSocket()
+        alive = (yield CheckSocket()) and state.owner == owner
         if alive and state.opened_at is not None and not self._is_old(state.opened_at):
             return state.used
         state.forget_socket()
         yield OpenSocket()
+        # Opening renews what the server refuses.
+        state.owner = yield from _identity()
         state.opened_at = self._clock()
         self._signal((Signal.OPENED,))
         return False
