@@ -204,12 +204,25 @@ async def test_server_that_hangs_up_ends_call_and_events(
 
 
 async def test_v2_is_refused_before_any_request(
-    client: AsyncClient, server: EmbeddedServer
+    client: AsyncClient, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(server.requests)
+    # Gathering candidates sends packets to STUN servers.
+    monkeypatch.delattr(RTCPeerConnection, "setLocalDescription")
 
     with pytest.raises(InvalidRequestError, match="v1 or v3"):
         await RealtimePeer(client, RealtimeSessionConfig(version="v2")).start()
+
+    assert len(server.requests) == before
+
+
+async def test_recording_that_cannot_be_written_is_an_error_before_the_call(
+    client: AsyncClient, server: EmbeddedServer, tmp_path: Path
+) -> None:
+    before = len(server.requests)
+
+    with pytest.raises(FileNotFoundError):
+        await RealtimePeer(client, CONFIG, record=tmp_path / "no" / "a.wav").start()
 
     assert len(server.requests) == before
 

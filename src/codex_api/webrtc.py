@@ -25,6 +25,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from codex_api._core.realtime.calls import check_callable
 from codex_api._core.realtime.connection import SessionMachine
 from codex_api.errors import ClientStateError, ConnectTimeoutError, NetworkError
 from codex_api.realtime_audio import WavWriter
@@ -111,6 +112,7 @@ class RealtimePeer:
         self._channel: RTCDataChannel | None = None
         self._sideband: AsyncRealtimeConnection | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._writer: WavWriter | None = None
         self.microphone = Pcm16Track()
         self.call: RealtimeCall | None = None
         self.heard_seconds = 0.0
@@ -137,15 +139,21 @@ class RealtimePeer:
         """Call. Entering the peer does this.
 
         Raises:
-            InvalidRequestError: The session asks for v2, which calls do not speak.
+            InvalidRequestError: The session asks for v2, for transcription or for written answers,
+                none of which calls have.
+            OSError: The recording cannot be written.
             ConnectTimeoutError: The call was answered, but no sound could flow in time.
             CodexApiError: The call, or joining its sideband, failed.
         """
         if self._pc is not None:
             message = "this peer has called already: make another one"
             raise ClientStateError(message)
+        if self._config is not None:
+            check_callable(self._config)  # looking for addresses may ask STUN servers already
         self._pc = pc = RTCPeerConnection(RTCConfiguration(iceServers=self._ice_servers))
         try:
+            if self._record is not None:
+                self._writer = WavWriter(self._record)
             await self._call(pc)
         except BaseException:
             await self.hang_up()
@@ -199,17 +207,12 @@ class RealtimePeer:
             self._listener = asyncio.ensure_future(self._hear(track))
 
     async def _hear(self, track: MediaStreamTrack) -> None:
-        writer = None if self._record is None else WavWriter(self._record)
-        try:
-            async for pcm16 in pcm16_of(track):
-                self.heard_seconds += len(pcm16) / 48_000
-                if writer is not None:
-                    writer.write_pcm16(pcm16)
-                if self._on_audio is not None:
-                    self._on_audio(pcm16)
-        finally:
-            if writer is not None:
-                writer.close()
+        async for pcm16 in pcm16_of(track):
+            self.heard_seconds += len(pcm16) / 48_000
+            if self._writer is not None:
+                self._writer.write_pcm16(pcm16)
+            if self._on_audio is not None:
+                self._on_audio(pcm16)
 
     def _receive(self, message: str | bytes) -> None:
         now = asyncio.get_running_loop().time()
@@ -259,10 +262,14 @@ class RealtimePeer:
         self.microphone.stop()
         if self._pc is not None:
             await self._pc.close()
-        if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+        try:
+            if self._listener is not None:
+                self._listener.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._listener
+        finally:
+            if self._writer is not None:
+                self._writer.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

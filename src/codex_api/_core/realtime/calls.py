@@ -77,7 +77,7 @@ def _session_request(
     session: RealtimeSessionConfig,
     extra_headers: HeaderSource | Headers | None,
 ) -> Request:
-    _check_speakable(session)
+    check_callable(session)
     body = DIALECTS[session.version].session(session)
     body.pop("id", None)
     headers = session_headers(session)
@@ -102,7 +102,12 @@ def _session_request(
     return request if direct_live else _routed(request)
 
 
-def _check_speakable(session: RealtimeSessionConfig) -> None:
+def check_callable(session: RealtimeSessionConfig) -> None:
+    """Refuse what calls do not do.
+
+    Raises:
+        InvalidRequestError: The session asks for v2, for transcription or for written answers.
+    """
     if session.version == "v2":
         message = "WebRTC calls speak realtime v1 or v3, not v2; v2 has WebSocket sessions"
         raise InvalidRequestError(message)
