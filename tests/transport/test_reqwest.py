@@ -246,7 +246,7 @@ def test_a_body_that_is_cut_is_a_network_error(
 def test_an_answer_too_large_to_keep_is_refused(
     transport: ReqwestTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("codex_api.transport.reqwest.MAX_BODY_BYTES", 50)
+    monkeypatch.setattr("codex_api.transport.reqwest_engine.MAX_BODY_BYTES", 50)
     body = b"x" * 100
     sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
     script = [Send(http_head(200, head)), Send(sent)]
