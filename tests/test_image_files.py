@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,15 @@ def test_every_kind_of_source_is_taken_alone_and_in_a_list(picture: Path) -> Non
     url = ImageUrl("https://a.example/x.png")
     inline = ImageUrl(data_url(PNG))
 
-    for source in (picture, str(picture), PNG, inline.image_url, inline):
+    for source in (
+        picture,
+        str(picture),
+        PNG,
+        bytearray(PNG),
+        memoryview(PNG),
+        inline.image_url,
+        inline,
+    ):
         assert load_images(source) == [inline]
     assert load_images(["https://a.example/x.png", picture, url]) == [url, inline, url]
 
@@ -43,6 +52,10 @@ def test_every_kind_of_source_is_taken_alone_and_in_a_list(picture: Path) -> Non
         (b"", r"`images\[0\]` cannot be used.*empty"),
         (b"%PDF", r"`images\[0\]`.*PNG, JPEG, WebP or GIF"),
         ("/", r"`images\[0\] \(/\)` cannot be read"),
+        (None, r"`images\[0\]` is NoneType; expected a URL, a path or the bytes"),
+        (["https://a.example", 5], r"`images\[1\]` is int"),
+        (os.devnull, r"`images\[0\].*is no regular file"),
+        ("A" * 100_000, r"`images\[0\] \(A{200}\.\.\.\)` cannot be read: File name too long"),
         (ImageUrl("https://"), r"`images\[0\]`.*with a host"),
         ("data:image/png;base64,hush!", r"`images\[0\]`.*not base64"),
     ],

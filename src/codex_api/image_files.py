@@ -6,6 +6,8 @@ Everything is read and checked before a request is made, so a bad source costs n
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 #: What the image endpoint takes for one file.
 MAX_IMAGE_BYTES = 50 * 1024 * 1024
+#: The most of a path that an error quotes.
+MAX_PATH_CHARS = 200
+
+_SINGLE = (str, bytes, bytearray, memoryview, os.PathLike, ImageUrl)
 
 
 def load_images(images: ImageSource | Sequence[ImageSource]) -> list[ImageUrl]:
@@ -32,8 +38,7 @@ def load_images(images: ImageSource | Sequence[ImageSource]) -> list[ImageUrl]:
         RequestBuildError: There is none, a file cannot be read, or is too large, or one is no
             PNG, JPEG, WebP or GIF; the error names the position and the file.
     """
-    sources = [images] if isinstance(images, str | bytes | os.PathLike | ImageUrl) else images
-    loaded = [_load(source, f"images[{index}]") for index, source in enumerate(sources)]
+    loaded = [_load(source, f"images[{index}]") for index, source in enumerate(_sources(images))]
     if not loaded:
         message = "`images` is empty; give at least one URL, path or file content"
         raise RequestBuildError(message)
@@ -53,18 +58,28 @@ def load_edit(
     return msgspec.structs.replace(images, images=load_images(images.images))
 
 
+def _sources(images: ImageSource | Sequence[ImageSource]) -> Iterable[ImageSource]:
+    if isinstance(images, Iterable) and not isinstance(images, _SINGLE):
+        return images  # pyright: ignore[reportReturnType]  # bytes are ruled out
+    return [images]
+
+
 def _load(source: ImageSource, field: str) -> ImageUrl:
+    if not isinstance(source, _SINGLE):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+        kind = type(source).__name__
+        message = f"`{field}` is {kind}; expected a URL, a path or the bytes of an image"
+        raise RequestBuildError(message)
     shown = field
     try:
         if isinstance(source, ImageUrl):
             check_url(source.image_url)
             return source
-        if isinstance(source, bytes):
-            return ImageUrl(data_url(source))
+        if isinstance(source, bytes | bytearray | memoryview):
+            return ImageUrl(data_url(bytes(source)))
         if isinstance(source, str) and is_url(source):
             check_url(source)
             return ImageUrl(source)
-        shown = f"{field} ({os.fspath(source)})"
+        shown = f"{field} ({_shortened(os.fspath(source))})"
         return ImageUrl(data_url(_read(Path(source))))
     except ValueError as exc:
         message = f"`{shown}` cannot be used as an image: {exc}"
@@ -74,9 +89,18 @@ def _load(source: ImageSource, field: str) -> ImageUrl:
         raise RequestBuildError(message) from exc
 
 
+def _shortened(path: str) -> str:
+    # What is taken for a path may be a whole image in base64.
+    return path if len(path) <= MAX_PATH_CHARS else path[:MAX_PATH_CHARS] + "..."
+
+
 def _read(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > MAX_IMAGE_BYTES:
-        message = f"it has {size} bytes, the limit is {MAX_IMAGE_BYTES}"
+    status = path.stat()
+    # To read a pipe is to wait for its writer; a folder says so itself.
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        message = "it is no regular file"
+        raise ValueError(message)
+    if status.st_size > MAX_IMAGE_BYTES:
+        message = f"it has {status.st_size} bytes, the limit is {MAX_IMAGE_BYTES}"
         raise ValueError(message)
     return path.read_bytes()

@@ -24,7 +24,7 @@ ImageBackground: TypeAlias = Literal["transparent", "opaque", "auto"]
 ImageQuality: TypeAlias = Literal["low", "medium", "high", "auto"]
 
 #: An http(s) or data URL, a path, or the bytes of an image.
-ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | ImageUrl"
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | ImageUrl"
 
 DEFAULT_IMAGE_MODEL = "gpt-image-2"
 
