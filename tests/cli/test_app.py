@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import json
 import os
 import signal
 import struct
@@ -111,6 +112,32 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
         program.wait(timeout=10)
 
     assert (program.returncode, err) == (0, "")
+
+
+def test_a_locale_that_knows_few_characters_costs_none_of_the_json(tmp_path: Path) -> None:
+    file = tmp_path / "\u00fcn\u00ef.txt"
+    file.write_bytes(b"x")
+    command = [*PROGRAM, "upload", str(file), "--json", "--provider=embedded"]
+    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    done = subprocess.run(command, env=narrow, check=True, capture_output=True)  # noqa: S603 - our own
+
+    assert json.loads(done.stdout)["file_name"] == file.name
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110 - no path of ours
+def test_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - as above
+        done = subprocess.run(  # noqa: S603 - our own
+            [*PROGRAM, "models", "--provider=embedded", "--json"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
 
 
 def test_a_terminal_gets_the_answer_rendered_and_every_line_once() -> None:

@@ -264,7 +264,9 @@ def test_on_the_public_api_a_file_goes_to_its_store(
         (["search", "--commands={"], "--commands: "),
         (["search", "--commands", '{"sports":[{"fn":"x","league":"nba"}]}'], "fn"),
         (["search", "x", "--recency=-1"], "recency"),
+        (["search", "--commands", '{"time":[],"wether":[]}'], "no command 'wether'"),
         (["upload", "nowhere.bin"], "nowhere.bin"),
+        (["upload", "{history}", "--purpose="], "`purpose`"),
         (["upload", "/"], "is a directory"),
     ],
 )
@@ -363,6 +365,25 @@ def test_an_item_of_another_kind_and_a_summary_that_cannot_be_read_are_shown(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines[:2]] == ["context_compaction", "compaction"]
     assert lines[2].endswith("(unreadable; see --json)")
+
+
+def test_an_item_that_a_server_laid_out_is_printed_on_one_line(
+    capsys: pytest.CaptureFixture[str], history: Path, tmp_path: Path
+) -> None:
+    body = b'{"output":[{\n "type": "new",\n "x": 1.50}]}'
+    target = tmp_path / "left.jsonl"
+    with ScriptedServer([answer(200, body)]) as server:
+        where = ["--base-url", server.url, "--output", str(target)]
+        assert main(["compact", str(history), "--via=endpoint", "--json", *where]) == 0
+
+    assert capsys.readouterr().out == target.read_text() == '{"type":"new","x":1.50}\n'
+
+
+def test_a_missing_summary_is_told(capsys: pytest.CaptureFixture[str], history: Path) -> None:
+    with ScriptedServer([answer(200, {"output": []})]) as server:
+        assert main(["memories", "summarize", str(history), "--base-url", server.url]) == 0
+
+    assert "1 files were sent, and 0 summaries came back" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

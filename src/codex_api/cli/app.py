@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ app.command("codex_api.cli.upload:upload", name="upload", help="Upload a file.")
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; failures become one line on standard error and an exit code."""
+    _widen_output()
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     try:
         result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
@@ -62,7 +64,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CodexApiError as exc:
         complain(str(exc))
         return exit_codes.exit_code(exc)
+    except OSError as exc:
+        # Such as a disk that the output has filled.
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _forget_output()
+        complain(str(exc))
+        return exit_codes.FAILED
     return result if isinstance(result, int) else exit_codes.OK
+
+
+def _widen_output() -> None:
+    """Let the output take every character: JSON is UTF-8, and a locale may know fewer."""
+    output: object = sys.stdout
+    if isinstance(output, io.TextIOWrapper):
+        encoding = None if output.isatty() else "utf-8"
+        output.reconfigure(encoding=encoding, errors="replace")
 
 
 def _forget_output() -> None:

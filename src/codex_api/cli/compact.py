@@ -11,7 +11,7 @@ from codex_api import items
 from codex_api.atomic_file import write_atomically
 from codex_api.cli.connection import Connection
 from codex_api.cli.console import notes
-from codex_api.cli.listing import print_raw, print_table
+from codex_api.cli.listing import one_line_json, print_raw, print_table
 from codex_api.cli.output_files import check_target, unwritable
 from codex_api.cli.request_files import read_history
 from codex_api.cli.respond import DEFAULT_MODEL
@@ -65,7 +65,7 @@ def compact(
         left = client.responses.compact(
             compaction, timeout=connection.timeout, via=via, options=options
         )
-    lines = [items.encode_item(item, keep_ids=True) for item in left]
+    lines = [one_line_json(items.encode_item(item, keep_ids=True)) for item in left]
     if output is not None:
         _write(output, lines)
     if json_lines:

@@ -21,8 +21,13 @@ def print_json(value: object) -> None:
 
 
 def print_raw(line: bytes) -> None:
-    """Print a line that is JSON already."""
-    sys.stdout.write(line.decode("utf-8", "replace") + "\n")
+    """Print JSON that is encoded already, on one line however a server laid it out."""
+    sys.stdout.write(one_line_json(line).decode("utf-8", "replace") + "\n")
+
+
+def one_line_json(data: bytes) -> bytes:
+    """Give JSON without the white space between its parts."""
+    return msgspec.json.format(data, indent=-1)
 
 
 def print_text(text: str) -> None:
@@ -34,7 +39,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows: aligned on a terminal, one tab-separated line each elsewhere."""
     if not sys.stdout.isatty():
         for row in rows:
-            sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
+            sys.stdout.write("\t".join(_flat(cell) for cell in row) + "\n")
         return
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
@@ -42,5 +47,5 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 
-def _one_line(cell: str) -> str:
+def _flat(cell: str) -> str:
     return " ".join(printable(cell).split())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from codex_api.cli.connection import Connection
+from codex_api.cli.console import notes
 from codex_api.cli.listing import print_json, print_table
 from codex_api.cli.request_files import read_history
 from codex_api.cli.respond import DEFAULT_MODEL
@@ -51,6 +52,9 @@ def summarize(
     with connection.client() as client:
         summaries = client.memories.summarize(given)
     pairs = list(zip(traces, summaries, strict=False))
+    if len(summaries) != len(traces):
+        counts = f"{len(traces)} files were sent, and {len(summaries)} summaries came back"
+        notes().print(counts, style="yellow")
     if json_lines:
         for path, summary in pairs:
             print_json({"source_path": str(path), "summary": _shown(summary)})

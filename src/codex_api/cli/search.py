@@ -79,7 +79,13 @@ def search(
 
 def _commands(text: str) -> SearchCommands:
     try:
-        return msgspec.json.decode(text, type=SearchCommands)
+        commands = msgspec.json.decode(text, type=SearchCommands)
+        given = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeError) as exc:
         message = f"--commands: {exc}"
         raise RequestBuildError(message) from None
+    known = SearchCommands.__struct_fields__
+    for name in given.keys() - known:
+        message = f"--commands: there is no command {name!r}; expected {', '.join(known)}"
+        raise RequestBuildError(message)
+    return commands

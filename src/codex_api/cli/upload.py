@@ -51,7 +51,7 @@ def upload(
 
         # The public API knows no other way of uploading.
         is_public = client.provider.base_url == providers.OPENAI_BASE_URL
-        wanted = purpose or ("user_data" if is_public else None)
+        wanted = "user_data" if purpose is None and is_public else purpose
         result: UploadedFile | FileObject
         if wanted is None:
             result = client.files.upload(file, name, on_progress=show)
