@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from codex_api.transport.errors import RequestBuildError
@@ -70,3 +72,9 @@ def test_half_a_sample_is_refused() -> None:
 def test_data_that_is_no_base64_is_refused() -> None:
     with pytest.raises(ValueError, match="base64"):
         _ = RealtimeAudioFrame("not base64!").pcm16
+
+
+@pytest.mark.parametrize("choice", [{"version": "v9"}, {"mode": "silent"}, {"output_modality": ""}])
+def test_choice_that_there_is_not_is_refused(choice: dict[str, Any]) -> None:
+    with pytest.raises(RequestBuildError, match=f"realtime {next(iter(choice))} must be one of"):
+        RealtimeSessionConfig(**choice)

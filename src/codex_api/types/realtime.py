@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -48,6 +48,13 @@ REALTIME_VOICES: Final[Mapping[RealtimeVersion, tuple[str, ...]]] = {
 _DEFAULT_VOICES: Final[Mapping[RealtimeVersion, str]] = {"v1": "cove", "v2": "marin", "v3": "cove"}
 
 
+_CHOICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("version", get_args(RealtimeVersion)),
+    ("mode", get_args(RealtimeMode)),
+    ("output_modality", get_args(RealtimeModality)),
+)
+
+
 class RealtimeSessionConfig(msgspec.Struct, frozen=True):
     """What a realtime session should be.
 
@@ -60,6 +67,9 @@ class RealtimeSessionConfig(msgspec.Struct, frozen=True):
         output_modality: Whether answers are spoken or written. Only v2 can write.
         voice: None takes the default of the version. The name is not checked here: see
             ``check_voice``.
+
+    Raises:
+        RequestBuildError: There is no such version, mode or modality.
     """
 
     instructions: str = ""
@@ -69,6 +79,13 @@ class RealtimeSessionConfig(msgspec.Struct, frozen=True):
     mode: RealtimeMode = "conversational"
     output_modality: RealtimeModality = "audio"
     voice: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in _CHOICES:
+            value = getattr(self, name)
+            if value not in known:
+                message = f"realtime {name} must be one of {', '.join(known)}, not {value!r}"
+                raise RequestBuildError(message)
 
     @property
     def effective_voice(self) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,17 @@ def test_boundary_that_occurs_in_the_content_is_not_used() -> None:
     assert data.count(boundary.encode()) == 3
 
 
+@pytest.mark.parametrize("base_url", [API, BACKEND])
+@pytest.mark.parametrize("session", [None, RealtimeSessionConfig()])
+def test_offer_that_is_no_text_is_refused(
+    base_url: str, session: RealtimeSessionConfig | None
+) -> None:
+    offer: Any = OFFER.encode()
+
+    with pytest.raises(RequestBuildError, match="must be a str, not bytes"):
+        create_call(context(base_url), offer, session)
+
+
 def test_offer_that_is_no_unicode_is_refused() -> None:
     with pytest.raises(RequestBuildError):
         create_call(context(), "\ud800")
@@ -154,6 +166,7 @@ def answer(location: str | None, body: bytes = b"answer") -> Response:
     [
         ("/v1/realtime/calls/rtc_1", "rtc_1"),
         ("/v1/realtime/calls/calls/rtc_1", "rtc_1"),
+        ("/v1/realtime/calls/rtc_1#rtc_2", "rtc_1"),
         ("https://h/backend-api/calls/rtc_1?x=rtc_2", "rtc_1"),
         ("/calls/rtc_1/rtc_2/end", "rtc_2"),
         ("/calls/3F2504E0-4F89-11D3-9A0C-0305E82C3301", "3F2504E0-4F89-11D3-9A0C-0305E82C3301"),

@@ -117,6 +117,12 @@ def test_sideband_names_the_call_and_not_the_model(version: RealtimeVersion, url
     assert sideband_url(config, "rtc_t", "https://api.openai.com/v1") == url
 
 
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+def test_call_without_an_id_cannot_be_joined(version: RealtimeVersion) -> None:
+    with pytest.raises(RequestBuildError, match="without its id"):
+        sideband_url(RealtimeSessionConfig(version=version), "", "https://example.com")
+
+
 def test_call_id_cannot_break_out_of_the_path() -> None:
     config = RealtimeSessionConfig(version="v3")
 

@@ -51,6 +51,9 @@ def create_call(
             none of which calls have.
         RequestBuildError: A text cannot be encoded, or a header or the URL is illegal.
     """
+    if not isinstance(sdp, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        message = f"the SDP offer must be a str, not {type(sdp).__name__}"
+        raise RequestBuildError(message)
     request = (
         _bare_request(ctx, sdp, extra_headers)
         if session is None
@@ -185,7 +188,7 @@ def read_answer(response: Response) -> RealtimeCall:
 
 def call_id_of(location: str) -> str | None:
     """Find the call's id in a ``Location``: its last path segment that looks like one."""
-    path = location.partition("?")[0]
+    path = location.partition("?")[0].partition("#")[0]
     for segment in reversed(path.split("/")):
         prefixed = segment.startswith(_PREFIX) and len(segment) > len(_PREFIX)
         if prefixed or _UUID.match(segment):

@@ -40,8 +40,11 @@ def sideband_url(
     """Give the URL that joins the WebRTC call ``call_id``.
 
     Raises:
-        RequestBuildError: ``base_url`` is no HTTP or WebSocket URL.
+        RequestBuildError: ``base_url`` is no HTTP or WebSocket URL, or ``call_id`` is empty.
     """
+    if not call_id:
+        message = "a realtime call cannot be joined without its id"
+        raise RequestBuildError(message)
     return _url(config, call_id, base_url, query_params or {})
 
 
