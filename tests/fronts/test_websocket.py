@@ -367,6 +367,22 @@ async def test_closing_wakes_a_reader(front: Front) -> None:
 # --- clocks -------------------------------------------------------------------------------------
 
 
+def test_closing_while_an_event_is_being_looked_at_ends_the_response() -> None:
+    class Impatient(Telemetry):
+        def on_ws_event(self, outcome: PollOutcome, duration: float) -> None:
+            del outcome, duration
+            stream.close()
+
+    with server(ACCEPT, ReadMessage(), created()) as peer:
+        api = Client(Provider("mock", peer.url), network=Network(proxy=None), telemetry=Impatient())
+        with api, api.responses.connect() as socket, socket.stream(REQUEST) as stream:
+            with pytest.raises(errors.ClientStateError, match="closed"):
+                list(stream)
+            closed = socket.is_closed
+
+    assert closed
+
+
 async def test_pings_do_not_hide_a_stall(front: Front) -> None:
     pings = [action for _ in range(40) for action in (SendPing(), Pause(0.02))]
     with server(ACCEPT, ReadMessage(), created(), *pings) as peer:

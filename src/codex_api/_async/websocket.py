@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._async.socket_line import SocketLine
@@ -194,8 +195,9 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         self._closed = True
         self._let_go(ClientStateError(CLOSED))
         if self._events is not None and not self._waiting:
-            await self._events.aclose()
-            self._end()
+            with suppress(RuntimeError):  # another task runs it after all, and will see the end
+                await self._events.aclose()
+                self._end()
 
     async def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside an ``async with`` it opens and closes too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._core.collect import Collector
@@ -192,8 +193,9 @@ class WebSocketResponseStream(SocketStreamFacts):
         self._closed = True
         self._let_go(ClientStateError(CLOSED))
         if self._events is not None and not self._waiting:
-            self._events.close()
-            self._end()
+            with suppress(ValueError):  # another thread runs it after all, and will see the end
+                self._events.close()
+                self._end()
 
     def collect(self) -> CollectedResponse:
         """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
