@@ -659,3 +659,41 @@ def test_known_type_with_any_fields_never_raises(tag: str, fields: dict[str, obj
     mapper.feed_all((line(tag, **fields),))
 
     assert not (mapper.done and mapper.failure)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"response.output_text.delta","delta":"Hi","sequence_number":7}',
+        b'{"type":"response.output_text.delta","delta":"Hi"}',
+        b'{"type":"response.created","response":{"id":"resp_1"}}',
+        b'{"type":"response.custom_tool_call_input.delta","delta":"x","call_id":"c1"}',
+        b'{"type":"response.output_text.delta","delta":5}',
+        b'{"type":"response.output_text.delta","delta":"half \\ud83d"}',
+        b'{"type":"brand.new"}',
+        b"{not json",
+        b"",
+    ],
+)
+def test_a_payload_as_text_gives_what_it_gives_as_bytes(payload: bytes) -> None:
+    by_text, by_bytes = EventMapper(other_events=True), EventMapper(other_events=True)
+
+    assert by_text.feed_text(payload.decode()) == by_bytes.feed_all([payload])
+    assert by_text.last_sequence_number == by_bytes.last_sequence_number
+    assert by_text.skipped == by_bytes.skipped
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        '{"type":"response.completed","response":{"id":"resp_1"}}',
+        '{"type":"response.failed","response":{"error":{"code":"insufficient_quota"}}}',
+    ],
+)
+def test_texts_after_the_end_of_the_response_are_not_looked_at(last: str) -> None:
+    mapper = EventMapper()
+    mapper.feed_text(last)
+    failure = mapper.failure
+
+    assert mapper.feed_text('{"type":"response.output_text.delta","delta":"late"}') == []
+    assert mapper.failure is failure

@@ -185,3 +185,7 @@ def test_what_a_caller_writes_without_an_id_goes_out_as_written(first: object) -
     prepared = prepare_items([first, message, call], keep_ids=False)
 
     assert prepared[1:] == [message, call]
+
+
+def test_a_string_is_one_message_of_the_user() -> None:
+    assert prepare_items("hi", keep_ids=True) == [items.Message.user("hi")]

@@ -356,6 +356,24 @@ def test_a_body_put_in_place_of_ours_is_encoded(body: JsonBody | EncodedJson) ->
     assert following.request.headers["content-type"] == "application/json"
 
 
+def test_a_deadline_that_passed_while_signing_lets_nothing_be_sent() -> None:
+    time = Time()
+    flow = call(REQUEST, policy(clock=time.monotonic, deadline=110.0))
+    asked = next(flow)
+    assert isinstance(asked, Authorize)
+    time.now = 110.0
+
+    with pytest.raises(DeadlineExceededError):
+        flow.send(asked.request)
+
+
+def test_a_whole_answer_to_a_streamed_call_is_as_good_as_its_head() -> None:
+    flow = open_stream(REQUEST, policy(accept=frozenset({304})))
+    sent(flow, next(flow))
+
+    assert finish(flow, Response(304, Headers({"a": "1"}), b"")) == Head(304, Headers({"a": "1"}))
+
+
 def test_draws_are_injected() -> None:
     draws: list[float] = []
 

@@ -91,3 +91,54 @@ def test_what_is_no_text_is_refused(name: Any, value: Any) -> None:
         Headers({name: value})
     with pytest.raises(RequestBuildError, match="must be text"):
         Headers().set(name, value)
+
+
+def test_headers_can_be_made_of_pairs_mappings_and_headers() -> None:
+    made = [
+        Headers([("a", "1"), ("b", "2")]),
+        Headers({"A": "1", "B": "2"}),
+        Headers(Headers({"a": "1", "b": "2"})),
+        Headers.received([("a", "1"), ("b", "2")]),
+        Headers.lenient([("a", "1"), ("b", "2")]),
+    ]
+
+    assert all(headers == made[0] for headers in made)
+
+
+def test_received_fields_keep_all_values_of_a_name() -> None:
+    headers = Headers.received([("a", "1"), ("b", "2"), ("a", "3")])
+
+    assert list(headers.items()) == [("a", "1"), ("a", "3"), ("b", "2")]
+
+
+def test_an_absent_name_is_a_key_error_or_the_default() -> None:
+    headers = Headers({"a": "1"})
+
+    with pytest.raises(KeyError):
+        headers["b"]
+    assert (headers.get("b"), headers.get("b", "x"), headers.get_all("b")) == (None, "x", [])
+    assert "b" not in headers
+
+
+def test_headers_are_equal_by_value_and_to_nothing_else() -> None:
+    assert Headers({"a": "1"}) == Headers({"A": "1"})
+    assert Headers({"a": "1"}) != Headers({"a": "2"})
+    assert Headers({"a": "1"}) != {"a": "1"}
+    with pytest.raises(TypeError):
+        hash(Headers())
+
+
+def test_a_name_can_be_removed_whether_it_is_there_or_not() -> None:
+    headers = Headers({"a": "1"})
+    headers.remove("A")
+    headers.remove("a")
+
+    assert len(headers) == 0
+
+
+def test_no_layer_changes_nothing() -> None:
+    headers = Headers({"a": "1"})
+    headers.merge(None)
+    headers.fill(None)
+
+    assert list(headers.items()) == [("a", "1")]
