@@ -142,3 +142,11 @@ def test_no_layer_changes_nothing() -> None:
     headers.fill(None)
 
     assert list(headers.items()) == [("a", "1")]
+
+
+def test_a_name_can_be_moved_to_the_end_whether_it_is_there_or_not() -> None:
+    headers = Headers([("a", "1"), ("b", "2"), ("a", "3")])
+    headers.move_to_end("A")
+    headers.move_to_end("c")
+
+    assert list(headers.items()) == [("b", "2"), ("a", "1"), ("a", "3")]
