@@ -31,6 +31,8 @@ from codex_api.transport.errors import (
 from codex_api.transport.network import Network, certificates_der, proxy_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyreqwest.bytes import Bytes
     from pyreqwest.client import Client
     from pyreqwest.request import RequestBuilder, StreamRequest
@@ -233,8 +235,20 @@ def _reason(error: engine_errors.PyreqwestError) -> str:
 
 
 def headers_of(response: EngineResponse) -> Headers:
-    """Give the fields of an answer's head."""
-    return Headers.received(response.headers.items())
+    """Give the fields of an answer's head.
+
+    The engine cannot give a value that is not ASCII: fields with one are left out.
+    """
+    try:
+        return Headers.received(response.headers.items())
+    except ValueError:
+        return Headers.received(_ascii_fields(response.headers))
+
+
+def _ascii_fields(fields: HeaderMap) -> Iterator[tuple[str, str]]:
+    for name in dict.fromkeys(fields):
+        with suppress(ValueError):
+            yield from ((name, value) for value in fields.getall(name))
 
 
 def is_short(headers: Headers) -> bool:
@@ -244,7 +258,7 @@ def is_short(headers: Headers) -> bool:
 
 
 def bounded(body: bytearray, chunk: Bytes) -> bytes:
-    """Give the bytes of ``chunk``, or raise ``EventTooLargeError`` when ``body`` would grow too big."""
+    """Give the bytes of ``chunk``, or raise ``EventTooLargeError`` if ``body`` got too big."""
     if len(body) + len(chunk) > MAX_BODY_BYTES:
         message = f"the answer is larger than {MAX_BODY_BYTES} bytes"
         raise EventTooLargeError(message)

@@ -10,43 +10,38 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
 import time
 from asyncio.events import (
     _get_running_loop,  # pyright: ignore[reportPrivateUsage]  # None where there is none
 )
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from websockets import exceptions as ws_errors
-from websockets.asyncio import client as asyncio_client
-from websockets.client import ClientProtocol
-from websockets.datastructures import Headers as WireHeaders
 from websockets.protocol import State
-from websockets.sync import client as sync_client
 
-from codex_api.transport._core.flow import status_error
-from codex_api.transport._core.headers import Headers
-from codex_api.transport._core.messages import public_url
-from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
-    ConnectTimeoutError,
     EventTooLargeError,
-    HttpStatusError,
-    NetworkError,
-    RequestBuildError,
     TransportTimeoutError,
     WebSocketClosedError,
 )
 from codex_api.transport.network import apply_keepalive, proxy_for, ssl_context
+from codex_api.transport.websocket_handshake import (
+    AsyncConnect,
+    AsyncConnection,
+    Protocol,
+    SyncConnect,
+    SyncConnection,
+    Upgrade,
+    connect_error,
+    upgrade_of,
+)
 
 if TYPE_CHECKING:
-    from websockets.http11 import Request
-
+    from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
 
 __all__ = ["AsyncWebSocket", "WebSocket", "connect", "connect_async"]
@@ -56,97 +51,12 @@ MAX_MESSAGE_BYTES = 64 << 20
 _CLOSE_TIMEOUT = 2.0
 # Frames held before reading stops: enough for a burst of deltas, few enough to bound memory.
 _QUEUE_FRAMES = 64
-_FIRST_FIELDS = (
-    "Host",
-    "Connection",
-    "Upgrade",
-    "Sec-WebSocket-Version",
-    "Sec-WebSocket-Key",
-)
-_LAST_FIELD = "sec-websocket-extensions"
-_SWITCHING_PROTOCOLS = 101
-
-
-class _Protocol(ClientProtocol):
-    """The sans-I/O client, with our order of handshake fields and a clock on incoming bytes."""
-
-    last_activity: float = 0.0
-
-    @classmethod
-    def replacing(cls, protocol: ClientProtocol) -> _Protocol:
-        return cls(
-            protocol.uri,
-            extensions=protocol.available_extensions,
-            max_size=protocol.max_message_size,
-        )
-
-    def send_request(self, request: Request) -> None:
-        request.headers = _in_wire_order(request.headers)
-        super().send_request(request)
-
-    def receive_data(self, data: bytes | bytearray) -> None:
-        self.last_activity = time.monotonic()
-        super().receive_data(data)
-
-
-def _in_wire_order(headers: WireHeaders) -> WireHeaders:
-    first = {name.lower(): name for name in _FIRST_FIELDS}
-    ordered = WireHeaders((name, headers[name]) for name in _FIRST_FIELDS)
-    last: list[str] = []
-    for name, value in headers.raw_items():
-        lower = name.lower()
-        if lower == _LAST_FIELD:
-            last.append(value)
-        elif lower not in first:
-            ordered[lower] = value
-    for value in last:
-        ordered[_LAST_FIELD] = value
-    return ordered
-
-
-class _SyncConnection(sync_client.ClientConnection):
-    def __init__(
-        self,
-        sock: socket.socket,
-        protocol: ClientProtocol,
-        **options: Any,  # noqa: ANN401 - handed on
-    ) -> None:
-        self.activity = _Protocol.replacing(protocol)
-        super().__init__(sock, self.activity, **options)
-
-    def maybe_raise_legacy_warning(self) -> None:
-        """Stay silent: we own the connection and close it ourselves."""
-
-
-class _AsyncConnection(asyncio_client.ClientConnection):
-    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:  # noqa: ANN401 - handed on
-        self.activity = _Protocol.replacing(protocol)
-        super().__init__(self.activity, **options)
-
-
-class _SyncConnect(sync_client.reconnect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
-class _AsyncConnect(asyncio_client.connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
-@dataclass(frozen=True, slots=True)
-class Upgrade:
-    """What the server answered to the handshake."""
-
-    url: str
-    status: int
-    headers: Headers
 
 
 class _Socket:
     """What both kinds share: facts of the handshake, and the process that may use them."""
 
-    def __init__(self, upgrade: Upgrade, protocol: _Protocol) -> None:
+    def __init__(self, upgrade: Upgrade, protocol: Protocol) -> None:
         self.upgrade = upgrade
         self._protocol = protocol
         self._pid = os.getpid()
@@ -190,7 +100,7 @@ class _Socket:
 class WebSocket(_Socket):
     """A blocking connection. One thread may read while another sends."""
 
-    def __init__(self, connection: _SyncConnection, upgrade: Upgrade) -> None:
+    def __init__(self, connection: SyncConnection, upgrade: Upgrade) -> None:
         super().__init__(upgrade, connection.activity)
         self._connection = connection
 
@@ -281,7 +191,7 @@ class WebSocket(_Socket):
 class AsyncWebSocket(_Socket):
     """A connection of one event loop. One task may read while others send."""
 
-    def __init__(self, connection: _AsyncConnection, upgrade: Upgrade) -> None:
+    def __init__(self, connection: AsyncConnection, upgrade: Upgrade) -> None:
         super().__init__(upgrade, connection.activity)
         self._connection = connection
         self._loop = connection.loop
@@ -392,15 +302,15 @@ def connect(
     """
     options = _options(url, headers, network, deflate=deflate, limit=max_message_bytes)
     try:
-        connection = _SyncConnect(
-            url, create_connection=_SyncConnection, open_timeout=connect_timeout, **options
+        connection = SyncConnect(
+            url, create_connection=SyncConnection, open_timeout=connect_timeout, **options
         ).connect()
     except Exception as exc:
-        raise _connect_error(exc, url, connect_timeout) from exc
-    assert isinstance(connection, _SyncConnection)  # noqa: S101 - what create_connection makes
+        raise connect_error(exc, url, connect_timeout) from exc
+    assert isinstance(connection, SyncConnection)  # noqa: S101 - what create_connection makes
     with suppress(OSError):  # the server may have closed it again
         apply_keepalive(network, connection.socket)
-    return WebSocket(connection, _upgrade(url, connection))
+    return WebSocket(connection, upgrade_of(url, connection))
 
 
 async def connect_async(
@@ -415,15 +325,15 @@ async def connect_async(
     """Open a connection in the running event loop; the rest is as in ``connect``."""
     options = _options(url, headers, network, deflate=deflate, limit=max_message_bytes)
     try:
-        connection = await _AsyncConnect(
-            url, create_connection=_AsyncConnection, open_timeout=connect_timeout, **options
+        connection = await AsyncConnect(
+            url, create_connection=AsyncConnection, open_timeout=connect_timeout, **options
         )
     except Exception as exc:
-        raise _connect_error(exc, url, connect_timeout) from exc
-    assert isinstance(connection, _AsyncConnection)  # noqa: S101 - what create_connection makes
+        raise connect_error(exc, url, connect_timeout) from exc
+    assert isinstance(connection, AsyncConnection)  # noqa: S101 - what create_connection makes
     with suppress(OSError):  # the server may have closed it again
         apply_keepalive(network, connection.transport.get_extra_info("socket"))
-    return AsyncWebSocket(connection, _upgrade(url, connection))
+    return AsyncWebSocket(connection, upgrade_of(url, connection))
 
 
 def _options(
@@ -444,47 +354,6 @@ def _options(
     if urlsplit(options["proxy"] or "").scheme == "https":
         options["proxy_ssl"] = ssl_context(network)
     return options
-
-
-def _upgrade(url: str, connection: _SyncConnection | _AsyncConnection) -> Upgrade:
-    response = connection.response
-    if response is None:
-        return Upgrade(public_url(url), _SWITCHING_PROTOCOLS, Headers())
-    fields = Headers.lenient(response.headers.raw_items())
-    return Upgrade(public_url(url), response.status_code, fields)
-
-
-def _connect_error(  # noqa: PLR0911 - one arm a cause
-    exc: Exception, url: str, timeout: float | None
-) -> CodexApiError:
-    match exc:
-        case CodexApiError():
-            return exc
-        case ws_errors.InvalidStatus():
-            return _rejection(exc, url)
-        case TimeoutError():
-            return ConnectTimeoutError(f"the WebSocket was not up within {timeout} s")
-        case ssl.SSLCertVerificationError():
-            message = f"the server's certificate is not trusted: {exc.verify_message}"
-            return NetworkError(message, retryable=False)
-        case ws_errors.InvalidURI() | ws_errors.InvalidProxy() | ValueError() | ImportError():
-            return RequestBuildError(f"the WebSocket cannot be opened: {type(exc).__name__}")
-        case ws_errors.InvalidProxyStatus():
-            status = exc.response.status_code
-            return NetworkError(f"the proxy refused the WebSocket with status {status}")
-        case ws_errors.InvalidMessage() if isinstance(exc.__cause__, EOFError):
-            return NetworkError("the server closed the connection during the WebSocket handshake")
-        case OSError():
-            return NetworkError(f"the WebSocket could not be opened: {exc.strerror or exc}")
-        case _:
-            return NetworkError(f"the WebSocket handshake failed: {exc}")
-
-
-def _rejection(exc: ws_errors.InvalidStatus, url: str) -> HttpStatusError:
-    response = exc.response
-    headers = Headers.lenient(response.headers.raw_items())
-    body = bytes(response.body)
-    return status_error(response.status_code, url, headers, body, RetryConfig(), time.time())
 
 
 def _send_timeout(timeout: float | None) -> TransportTimeoutError:
