@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -58,14 +58,16 @@ def load_edit(
     return msgspec.structs.replace(images, images=load_images(images.images))
 
 
-def _sources(images: ImageSource | Sequence[ImageSource]) -> Iterable[ImageSource]:
-    if isinstance(images, Iterable) and not isinstance(images, _SINGLE):
-        return images  # pyright: ignore[reportReturnType]  # bytes are ruled out
-    return [images]
+def _sources(images: Any) -> list[ImageSource]:  # noqa: ANN401 - not every caller has a type checker
+    return [*images] if _are_several(images) else [images]
+
+
+def _are_several(images: object) -> bool:
+    return isinstance(images, Iterable) and not isinstance(images, _SINGLE)
 
 
 def _load(source: ImageSource, field: str) -> ImageUrl:
-    if not isinstance(source, _SINGLE):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+    if not isinstance(source, _SINGLE):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
         kind = type(source).__name__
         message = f"`{field}` is {kind}; expected a URL, a path or the bytes of an image"
         raise RequestBuildError(message)
