@@ -374,6 +374,12 @@ def test_without_headers_and_turn_state_the_options_stay() -> None:
     assert (settled.thread_id, settled.turn_state) == ("t", options.turn_state)
 
 
+def test_a_turn_state_as_a_string_is_sent() -> None:
+    settled = compaction_options(ResponsesOptions(), None, "ts-1")
+
+    assert compact(CONTEXT, INPUT, options=settled).request.headers["x-codex-turn-state"] == "ts-1"
+
+
 def test_a_pause_is_told_to_the_observer() -> None:
     told: list[tuple[int, float]] = []
 

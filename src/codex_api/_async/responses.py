@@ -114,7 +114,7 @@ class AsyncResponses:
         compaction: CompactionInput,
         extra_headers: HeaderSource | Headers | None = None,
         timeout: float | None = None,
-        turn_state: TurnState | None = None,
+        turn_state: TurnState | str | None = None,
         *,
         via: CompactionRoute = "endpoint",
         options: ResponsesOptions = _NO_OPTIONS,
@@ -125,7 +125,8 @@ class AsyncResponses:
             compaction: The history, at least one item.
             extra_headers: For this call; laid over those of ``options``.
             timeout: Limit in seconds on the whole call; None takes 4 times the idle limit.
-            turn_state: Cell of this turn: sent if set, and set by the answer if not.
+            turn_state: Cell of this turn: sent if set, and set by the answer if not. A string is
+                only sent.
             via: ``endpoint`` calls ``responses/compact``; ``stream`` ends the input of a streamed
                 response with a trigger; ``auto`` takes what the server has.
             options: Says which session and sub-agent the call belongs to.

@@ -41,6 +41,7 @@ from codex_api.types.item import (
 from codex_api.types.reasoning import Reasoning
 from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
 from codex_api.types.text import TextControls
+from codex_api.types.turn_state import TurnState
 
 if TYPE_CHECKING:
     from codex_api._core.calls import CallSettings
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from codex_api.transport._core.flow import CallPolicy, Flow
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
-    from codex_api.types.turn_state import TurnState
 
 ENDPOINT = "responses/compact"
 SUBJECT = "compaction input"
@@ -157,12 +157,14 @@ def compaction_settings(settings: CallSettings, timeout: float | None) -> CallSe
 def compaction_options(
     options: ResponsesOptions,
     extra_headers: HeaderSource | Headers | None,
-    turn_state: TurnState | None,
+    turn_state: TurnState | str | None,
 ) -> ResponsesOptions:
     """Lay a call's own headers and turn state over ``options``."""
     settled = with_headers(options, extra_headers)
     if turn_state is None:
         return settled
+    if isinstance(turn_state, str):
+        turn_state = TurnState(turn_state)
     return msgspec.structs.replace(settled, turn_state=turn_state)
 
 
