@@ -351,6 +351,17 @@ def test_answer_that_is_no_stream_says_what_it_is(
     assert stream.failure.retryable
 
 
+def test_compressed_answer_that_nobody_asked_for_is_named() -> None:
+    headers = Headers({"content-type": "text/event-stream", "content-encoding": "GZip"})
+    machine = ResponseStreamMachine(headers)
+    machine.feed(b"\x1f\x8b\x08\x00\x00", 0.0)
+    machine.close()
+
+    assert isinstance(machine.failure, DecodeError)
+    assert "'gzip'" in str(machine.failure)
+    assert machine.failure.retryable
+
+
 def test_excerpt_of_an_answer_that_is_no_stream_is_bounded() -> None:
     stream = machine({"content-type": "text/html"})
 

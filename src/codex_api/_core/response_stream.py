@@ -104,6 +104,7 @@ class ResponseStreamMachine:
         self._take_headers(headers)
         self._endpoint = endpoint
         self._content_type = (headers.get("content-type") or "").partition(";")[0].strip().lower()
+        self._coding = (headers.get("content-encoding") or "identity").strip().lower()
         self._feed_data = SSEDecoder(max_event_bytes=max_event_bytes).feed_data
         # The start of the body, until an event shows that it is a stream.
         self._head: bytes | None = b""
@@ -235,11 +236,14 @@ class ResponseStreamMachine:
         """Tell an answer that is no event stream at all from one that was cut."""
         head = (self._head or b"").strip()
         named = self._content_type not in {"", _STREAM_TYPE}
-        if not head or not (named or head.startswith(_FOREIGN_STARTS)):
+        coded = self._coding != "identity"
+        if not head or not (named or coded or head.startswith(_FOREIGN_STARTS)):
             return None
+        what = f"but {self._content_type or 'of no known type'}: {excerpt(head)}"
+        if coded:
+            what = f"but encoded as {excerpt(self._coding)!r}, which was not asked for"
         error = DecodeError(
-            f"the answer of {self._endpoint} is no event stream "
-            f"but {self._content_type or 'of no known type'}: {excerpt(head)}",
+            f"the answer of {self._endpoint} is no event stream {what}",
             **self._mapper.context,
         )
         # Observed: the Codex CLI tries again.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import time
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from pyreqwest.bytes import Bytes
     from pyreqwest.client import Client
+    from pyreqwest.http import HeaderMap
     from pyreqwest.request import RequestBuilder, StreamRequest
     from pyreqwest.response import Response as EngineResponse
 
