@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 import threading
 
 import anyio
 import httpx2
 import pytest
+import trustme
 import websockets.exceptions
 import websockets.sync.client
 
@@ -179,6 +182,31 @@ def test_a_reset_of_the_client_is_told_from_its_fin() -> None:
         sock.close()
 
         assert server.wait_for_disconnect().ending == "reset"
+
+
+def test_a_client_of_tls_that_leaves_is_seen_without_a_complaint(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with ScriptedServer([stream([HELLO], end="hang")], ssl_context=context) as server:
+        address = ("127.0.0.1", server.port)
+        for polite in (True, False):
+            with trusting.wrap_socket(
+                socket.create_connection(address), server_hostname="127.0.0.1"
+            ) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                sock.recv(1)
+                if polite:
+                    sock.setblocking(False)
+                    with contextlib.suppress(OSError):
+                        sock.unwrap()
+            server.wait_for_disconnect(connection=0 if polite else 1)
+
+    assert caplog.text == ""
 
 
 def test_a_client_that_leaves_ends_a_pause_and_the_script() -> None:

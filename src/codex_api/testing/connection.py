@@ -90,13 +90,14 @@ class Connection(asyncio.Protocol):
         self._notify()
 
     def eof_received(self) -> bool:
-        """Note the FIN, and stay able to send."""
+        """Note the FIN, and stay able to send where the protocol allows it: TLS does not."""
         self._end("eof")
-        return True
+        return self._transport is not None and not self._transport.get_extra_info("sslcontext")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end."""
         self._end("server" if exc is None else "reset")
+        self._transport = None  # one of TLS that was lost can no longer be asked for its socket
         self._writable.set()
 
     def pause_writing(self) -> None:
@@ -150,7 +151,9 @@ class Connection(asyncio.Protocol):
         """Send what is left, then a FIN."""
         if self._transport is not None:
             self._end("server")
-            self._transport.close()
+            # Closed twice, a transport of TLS forgets its socket and can no longer be reset.
+            if not self._transport.is_closing():
+                self._transport.close()
 
     def reset(self) -> None:
         """Send an RST; data that the kernel still holds is dropped."""
