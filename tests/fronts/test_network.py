@@ -9,7 +9,16 @@ import pytest
 import trustme
 from anyio import to_thread
 
-from codex_api import ApiKeyAuth, Network, Provider, RetryConfig, Timeouts, errors, events
+from codex_api import (
+    ApiKeyAuth,
+    AsyncClient,
+    Network,
+    Provider,
+    RetryConfig,
+    Timeouts,
+    errors,
+    events,
+)
 from codex_api.testing.actions import Hang, Send, WaitFor, answer, stream
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
@@ -190,15 +199,53 @@ async def test_no_more_connections_are_opened_than_allowed(front: Front) -> None
     assert texts == ["Hi", "Hi"]
 
 
-async def test_waiting_for_a_connection_has_the_limit_on_the_first_event(front: Front) -> None:
+@pytest.mark.parametrize("kind", ["stream", "whole"])
+async def test_a_call_that_gave_up_waiting_for_a_connection_is_never_sent(
+    front: Front, kind: str
+) -> None:
     with ScriptedServer([stream([DELTA], end="hang")], repeat_last=True) as server:
         network = Network(proxy=None, max_connections=1)
-        client = client_of(
-            front, provider(server), network=network, timeouts=Timeouts(first_event=0.2)
-        )
-        async with front.entering(client), front.entering(client.responses.stream(REQUEST)):
-            with pytest.raises(errors.FirstEventTimeoutError):
+        limits = Timeouts(first_event=0.1, total=None if kind == "stream" else 0.1)
+        client = client_of(front, provider(server, retry=FAST), network=network, timeouts=limits)
+        async with front.entering(client):
+            async with front.entering(client.responses.stream(REQUEST)):
+                late = client.responses.stream(REQUEST).collect
+                with pytest.raises((errors.TransportTimeoutError, errors.FirstEventTimeoutError)):
+                    await front(late if kind == "stream" else client.models.list)
+            async with front.entering(client.responses.stream(REQUEST)):
+                await to_thread.run_sync(server.wait_for_requests, 2)
+
+        assert [request.path for request in server.requests] == ["/v1/responses"] * 2
+
+
+async def test_a_cancelled_call_gives_up_its_turn_for_a_connection() -> None:
+    with ScriptedServer([stream([DELTA], end="hang"), stream([DELTA, COMPLETED])]) as server:
+        client = AsyncClient(provider(server), network=Network(proxy=None, max_connections=1))
+        async with client:
+            async with client.responses.stream(REQUEST):
+                waiting = asyncio.create_task(client.responses.stream(REQUEST).collect())
+                await asyncio.sleep(0.02)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            assert (await client.responses.stream(REQUEST).collect()).text == "Hi"
+
+        assert len(server.requests) == 2
+
+
+async def test_a_failed_call_gives_its_connection_back(front: Front) -> None:
+    script = [answer(400), answer(400), answer(200, {"models": []}), stream([DELTA], end="reset")]
+    with ScriptedServer([*script, stream([DELTA, COMPLETED])]) as server:
+        network = Network(proxy=None, max_connections=1)
+        async with front.entering(client_of(front, provider(server), network=network)) as client:
+            for call in (client.responses.stream(REQUEST).collect, client.models.list):
+                with pytest.raises(errors.InvalidRequestError):
+                    await front(call)
+            await front(client.models.list)
+            with pytest.raises(errors.StreamClosedError):
                 await front(client.responses.stream(REQUEST).collect)
+
+            assert (await front(client.responses.stream(REQUEST).collect)).text == "Hi"
 
 
 async def test_idle_connections_are_used_again(front: Front) -> None:

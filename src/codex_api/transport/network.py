@@ -76,7 +76,8 @@ class Network:
             for never.
         tcp_keepalive_interval: Seconds between two such questions.
         tcp_keepalive_retries: Unanswered questions that end the connection.
-        max_connections: Connections open at once in one client, or None for no limit.
+        max_connections: Connections in use at once in one client, or None for no limit; further
+            requests wait for their turn.
         pool_idle_timeout: Seconds that an unused connection is kept; None for ever.
         cloudflare_cookies: Whether Cloudflare's cookies of ChatGPT hosts are kept and sent.
         trust_env: Whether the environment is read at all.

@@ -18,6 +18,7 @@ from codex_api.transport._core.messages import Response
 from codex_api.transport.blocking import BlockingDriver
 from codex_api.transport.errors import ClientStateError, TransportError, TransportTimeoutError
 from codex_api.transport.network import Network
+from codex_api.transport.request_slots import AsyncSlots, BlockingSlots
 from codex_api.transport.reqwest_engine import Engine, bounded, headers_of, is_short, translated
 
 if TYPE_CHECKING:
@@ -49,12 +50,13 @@ def _check_cancels(before: int) -> None:
 
 
 class _AsyncStream:
-    """A streamed answer under asyncio."""
+    """A streamed answer under asyncio; closing it gives back the slot that it was given."""
 
-    __slots__ = ("_entered", "_kept", "_read", "_response", "headers", "status")
+    __slots__ = ("_entered", "_kept", "_read", "_response", "headers", "slots", "status")
 
     def __init__(self, entered: StreamRequest, response: EngineResponse) -> None:
         self._entered: StreamRequest | None = entered
+        self.slots: AsyncSlots | None = None
         self._response = response
         self._read = response.body_reader.read_chunk
         self._kept: tuple[bytes | None] | None = None
@@ -91,7 +93,11 @@ class _AsyncStream:
     async def aclose(self) -> None:
         entered, self._entered = self._entered, None
         if entered is not None:
-            await entered.__aexit__(None, None, None)
+            try:
+                await entered.__aexit__(None, None, None)
+            finally:
+                if self.slots is not None:
+                    self.slots.give()
 
 
 class AsyncReqwestTransport:
@@ -112,10 +118,23 @@ class AsyncReqwestTransport:
         connect_timeout: float | None = None,
         read_timeout: float | None = None,
     ) -> None:
-        self._engine = Engine(network or Network(), connect_timeout, read_timeout)
+        settings = network or Network()
+        self._engine = Engine(settings, connect_timeout, read_timeout)
+        limit = settings.max_connections
+        self._slots = None if limit is None else AsyncSlots(limit)
 
     async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
+        if self._slots is None:
+            return await self._execute(request, timeout)
+        ends_at = _end(timeout)
+        await self._slots.take(timeout)
+        try:
+            return await self._execute(request, _left(ends_at))
+        finally:
+            self._slots.give()
+
+    async def _execute(self, request: Request, timeout: float | None) -> Response:
         ends_at, cancels = _end(timeout), _cancels()
         try:
             stream = await self._open(self._engine.request(request, whole=True, timeout=timeout))
@@ -135,6 +154,19 @@ class AsyncReqwestTransport:
 
     async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:
         """Send a request and return when the head of the answer is there."""
+        if self._slots is None:
+            return await self._stream(request, timeout)
+        ends_at = _end(timeout)
+        await self._slots.take(timeout)
+        try:
+            stream = await self._stream(request, _left(ends_at))
+        except BaseException:
+            self._slots.give()
+            raise
+        stream.slots = self._slots
+        return stream
+
+    async def _stream(self, request: Request, timeout: float | None) -> _AsyncStream:
         entered = self._engine.request(request)
         try:
             async with asyncio.timeout(timeout):
@@ -169,6 +201,10 @@ def _end(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
+def _left(ends_at: float | None) -> float | None:
+    return None if ends_at is None else max(0.0, ends_at - time.monotonic())
+
+
 def _has_passed(ends_at: float | None) -> bool:
     """Tell the limit on the whole answer from the one on connecting: the engine does not."""
     return ends_at is not None and time.monotonic() >= ends_at
@@ -190,7 +226,7 @@ def _run(
 
 
 class _Stream:
-    """A streamed answer in blocking code."""
+    """A streamed answer in blocking code; closing it gives back the slot that it was given."""
 
     __slots__ = (
         "_closed",
@@ -201,6 +237,7 @@ class _Stream:
         "_reading",
         "_response",
         "headers",
+        "slots",
         "status",
     )
 
@@ -209,6 +246,7 @@ class _Stream:
     ) -> None:
         self._driver = driver
         self._entered: StreamRequest | None = entered
+        self.slots: BlockingSlots | None = None
         self._response = response
         self._read = response.body_reader.read_chunk
         self._pending: Coroutine[Any, Any, Any] | None = None
@@ -255,7 +293,11 @@ class _Stream:
             self._pending = None
         entered, self._entered = self._entered, None
         if entered is not None:
-            _run(entered.__aexit__(None, None, None))
+            try:
+                _run(entered.__aexit__(None, None, None))
+            finally:
+                if self.slots is not None:
+                    self.slots.give()
 
 
 class ReqwestTransport:
@@ -276,10 +318,23 @@ class ReqwestTransport:
         connect_timeout: float | None = None,
         read_timeout: float | None = None,
     ) -> None:
-        self._engine = Engine(network or Network(), connect_timeout, read_timeout)
+        settings = network or Network()
+        self._engine = Engine(settings, connect_timeout, read_timeout)
+        limit = settings.max_connections
+        self._slots = None if limit is None else BlockingSlots(limit)
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
+        if self._slots is None:
+            return self._execute(request, timeout)
+        ends_at = _end(timeout)
+        self._slots.take(timeout)
+        try:
+            return self._execute(request, _left(ends_at))
+        finally:
+            self._slots.give()
+
+    def _execute(self, request: Request, timeout: float | None) -> Response:
         ends_at = _end(timeout)
         try:
             stream = self._open(self._engine.request(request, whole=True, timeout=timeout), None)
@@ -297,6 +352,19 @@ class ReqwestTransport:
 
     def stream(self, request: Request, timeout: float | None = None) -> _Stream:
         """Send a request and return when the head of the answer is there."""
+        if self._slots is None:
+            return self._stream(request, timeout)
+        ends_at = _end(timeout)
+        self._slots.take(timeout)
+        try:
+            stream = self._stream(request, _left(ends_at))
+        except BaseException:
+            self._slots.give()
+            raise
+        stream.slots = self._slots
+        return stream
+
+    def _stream(self, request: Request, timeout: float | None) -> _Stream:
         stream = self._open(self._engine.request(request), timeout)
         self._engine.keep_cookies(request.url, stream.headers)
         return stream

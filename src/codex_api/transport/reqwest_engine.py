@@ -141,7 +141,6 @@ class Engine:
             .deflate(enable=False)
             .http1_lower_case_headers()
             .http2(network.http2)
-            .max_connections(network.max_connections)
             .no_proxy()
         )
         if self._connect_timeout is not None:

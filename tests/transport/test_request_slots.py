@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from codex_api.transport.errors import TransportTimeoutError
+from codex_api.transport.request_slots import AsyncSlots, BlockingSlots
+
+PATIENCE = 10.0
+
+
+def test_a_thread_waits_until_a_slot_is_given_back() -> None:
+    slots = BlockingSlots(2)
+    slots.take(None)
+    slots.take(0.0)
+    taken = threading.Event()
+
+    def wait() -> None:
+        slots.take(PATIENCE)
+        taken.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert not taken.wait(0.02)
+    slots.give()
+    thread.join(PATIENCE)
+
+    assert taken.is_set()
+
+
+def test_a_thread_gives_up_in_time() -> None:
+    slots = BlockingSlots(1)
+    slots.take(None)
+
+    with pytest.raises(TransportTimeoutError, match=r"0\.01 s"):
+        slots.take(0.01)
+    slots.give()
+    slots.take(0.0)
+
+
+@pytest.mark.anyio
+async def test_tasks_get_their_turns_in_order() -> None:
+    slots = AsyncSlots(1)
+    await slots.take(None)
+    turns: list[int] = []
+
+    async def work(number: int) -> None:
+        await slots.take(PATIENCE)
+        turns.append(number)
+        await asyncio.sleep(0)
+        slots.give()
+
+    tasks = [asyncio.create_task(work(number)) for number in range(5)]
+    await asyncio.sleep(0)
+    assert turns == []
+    slots.give()
+    await asyncio.gather(*tasks)
+
+    assert turns == [0, 1, 2, 3, 4]
+    await slots.take(0.0)
+
+
+@pytest.mark.anyio
+async def test_a_task_gives_up_in_time_and_its_place_with_it() -> None:
+    slots = AsyncSlots(1)
+    await slots.take(None)
+    with pytest.raises(TransportTimeoutError, match=r"0\.01 s") as caught:
+        await slots.take(0.01)
+    assert caught.value.__cause__ is None
+    slots.give()
+    await asyncio.sleep(0)
+
+    await slots.take(0.0)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_task_passes_its_turn_on() -> None:
+    slots = AsyncSlots(1)
+    await slots.take(None)
+    first, second = (asyncio.create_task(slots.take(None)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    slots.give()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+    await asyncio.wait_for(second, PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_a_turn_that_comes_together_with_the_cancellation_is_not_lost() -> None:
+    slots = AsyncSlots(1)
+    await slots.take(None)
+    task = asyncio.create_task(slots.take(None))
+    await asyncio.sleep(0)
+    slots.give()
+    await asyncio.sleep(0)  # the turn is granted; the task has not seen it yet
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    await slots.take(0.0)
+
+
+def test_a_slot_reaches_the_task_of_another_event_loop() -> None:
+    slots = AsyncSlots(1)
+    waiting, taken = threading.Event(), threading.Event()
+
+    async def wait() -> None:
+        task = asyncio.create_task(slots.take(PATIENCE))
+        await asyncio.sleep(0)
+        waiting.set()
+        await task
+        taken.set()
+
+    asyncio.run(slots.take(None))
+    thread = threading.Thread(target=lambda: asyncio.run(wait()))
+    thread.start()
+    assert waiting.wait(PATIENCE)
+    slots.give()
+    thread.join(PATIENCE)
+
+    assert taken.is_set()
+
+
+def test_a_loop_that_was_closed_does_not_keep_the_slot() -> None:
+    slots = AsyncSlots(1)
+    asyncio.run(slots.take(None))
+    loop = asyncio.new_event_loop()
+    slots._waiting.append(loop.create_future())  # a task that was destroyed while it waited
+    loop.close()
+    slots.give()
+
+    asyncio.run(slots.take(0.0))
