@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyreqwest.exceptions import RequestError
 
 from codex_api.testing.actions import Close, Hang, Open, Reset, Send, WaitFor, answer
 from codex_api.testing.gate import Gate
@@ -29,7 +30,7 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
 )
 from codex_api.transport.network import Network
-from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport
+from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport, _AsyncStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -402,3 +403,134 @@ def test_use_in_a_forked_child_is_an_error_and_not_a_hang(transport: ReqwestTran
         assert b"another process" in os.read(read, 1000)
         os.close(read)
         os.close(write)
+
+
+# What asyncio adds
+
+
+@pytest.mark.anyio
+async def test_whole_answers_of_every_length_are_read_under_asyncio(
+    async_transport: AsyncReqwestTransport,
+) -> None:
+    chunked = [Send(sse_head()), Send(chunk(b"a")), Send(chunk(b"b")), Send(last_chunk())]
+    with ScriptedServer([answer(200, b"ab"), chunked]) as server:
+        for _ in range(2):
+            assert (await async_transport.execute(get(server.url), PATIENCE)).body == b"ab"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("head", [{"content-length": "100"}, {"transfer-encoding": "chunked"}])
+async def test_an_answer_too_large_to_keep_is_refused_under_asyncio(
+    async_transport: AsyncReqwestTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
+) -> None:
+    monkeypatch.setattr("codex_api.transport.reqwest_engine.MAX_BODY_BYTES", 50)
+    body = b"x" * 100
+    sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
+    with (
+        ScriptedServer([[Send(http_head(200, head)), Send(sent)]]) as server,
+        pytest.raises(EventTooLargeError, match="50"),
+    ):
+        await async_transport.execute(get(server.url), PATIENCE)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", [Close(), Reset()])
+async def test_an_answer_that_is_cut_is_a_network_error_under_asyncio(
+    async_transport: AsyncReqwestTransport, end: Close | Reset
+) -> None:
+    for framing in ({"content-length": "100"}, {"transfer-encoding": "chunked"}):
+        gate = Gate()
+        script = [Send(http_head(200, framing)), Send(b"1\r\nx\r\n"), WaitFor(gate), end]
+        with ScriptedServer([script, script]) as server:
+            stream = await async_transport.stream(get(server.url), PATIENCE)
+            await stream.read_chunk()
+            gate.set()
+            with pytest.raises(NetworkError):
+                await stream.read_chunk()
+            await stream.aclose()
+            await stream.aclose()
+
+            with pytest.raises(NetworkError):
+                await async_transport.execute(get(server.url), PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_use_of_a_closed_transport_says_what_to_do_under_asyncio(
+    async_transport: AsyncReqwestTransport,
+) -> None:
+    with ScriptedServer([answer(200)]) as server:
+        await async_transport.execute(get(server.url), PATIENCE)
+        await async_transport.aclose()
+        await async_transport.aclose()
+        for call in (async_transport.execute, async_transport.stream):
+            with pytest.raises(ClientStateError, match="make a new one"):
+                await call(get(server.url), PATIENCE)
+
+
+class Engine:
+    """An engine whose every wait ends with the result that it has, cancelled or not."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        self.status = 200
+        self.headers = {"content-type": "text/event-stream"}
+        self.body_reader = self
+        self.exits = 0
+
+    async def _result(self) -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if isinstance(self.result, Exception):
+                raise self.result from None
+        return self.result
+
+    async def __aenter__(self) -> Any:
+        await self._result()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.exits += 1
+
+    read_chunk = _result
+
+
+class Piece:
+    def to_bytes(self) -> bytes:
+        return b"x"
+
+
+async def cancelled(coroutine: Any) -> None:
+    task = asyncio.create_task(coroutine)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("result", [None, RequestError("broken", {"causes": None})])
+async def test_cancelling_before_the_head_is_not_swallowed(
+    async_transport: AsyncReqwestTransport, result: Any
+) -> None:
+    engine: Any = Engine(result)
+    await cancelled(async_transport._open(engine))
+
+    assert engine.exits == (result is None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("result", [None, Piece()])
+async def test_cancelling_a_read_is_not_swallowed_and_loses_nothing(result: Any) -> None:
+    engine: Any = Engine(result)
+    stream = _AsyncStream(engine, engine)
+    await cancelled(stream.read_chunk())
+
+    assert await stream.read_chunk() == (result and b"x")
+
+
+@pytest.mark.anyio
+async def test_cancelling_a_read_that_breaks_is_not_swallowed() -> None:
+    engine: Any = Engine(RequestError("broken", {"causes": None}))
+
+    await cancelled(_AsyncStream(engine, engine).read_chunk())
