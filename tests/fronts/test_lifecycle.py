@@ -513,6 +513,34 @@ async def test_two_readers_that_start_at_once_do_not_both_get_events() -> None:
                 await first
 
 
+def test_a_second_thread_is_told_that_a_stream_has_one_reader() -> None:
+    with (
+        ScriptedServer([stream([], end="hang")]) as server,
+        Client(provider(server), network=Network(proxy=None)) as client,
+        client.responses.stream(REQUEST) as opened,
+    ):
+        next(opened)
+        ends: list[type[Exception]] = []
+
+        def wait() -> None:
+            try:
+                next(opened)
+            except errors.ClientStateError as exc:
+                ends.append(type(exc))
+
+        reader = threading.Thread(target=wait)
+        reader.start()
+        while not opened._reading:
+            time.sleep(0.001)
+        for look in (iter, next):
+            with pytest.raises(errors.ClientStateError, match="one reader"):
+                look(opened)
+        opened.close()
+        reader.join(PATIENCE)
+
+    assert ends == [errors.ClientStateError]
+
+
 # Threads, loops, processes
 
 

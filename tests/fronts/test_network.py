@@ -19,7 +19,7 @@ from codex_api import (
     errors,
     events,
 )
-from codex_api.testing.actions import Hang, Send, WaitFor, answer, stream
+from codex_api.testing.actions import Hang, ReadRequest, Reset, Send, WaitFor, answer, stream
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, last_chunk, sse_event, sse_head
@@ -246,6 +246,15 @@ async def test_a_failed_call_gives_its_connection_back(front: Front) -> None:
                 await front(client.responses.stream(REQUEST).collect)
 
             assert (await front(client.responses.stream(REQUEST).collect)).text == "Hi"
+
+
+async def test_a_broken_connection_makes_room_for_the_next(front: Front) -> None:
+    broken = [ReadRequest(), Reset()]
+    works = [ReadRequest(), *stream([DELTA, COMPLETED])]
+    with ScriptedServer(connections=[broken, broken, works]) as server:
+        network = Network(proxy=None, max_connections=1)
+
+        assert await ask(front, provider(server), network) == "Hi"
 
 
 async def test_idle_connections_are_used_again(front: Front) -> None:
