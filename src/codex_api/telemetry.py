@@ -25,7 +25,7 @@ class StreamStart(Struct, frozen=True, kw_only=True):
 
     Attributes:
         model: The one asked for, or None when the body does not say.
-        url: Where the request goes; a WebSocket's begins with ``ws``.
+        url: Where the request goes, without user info and query; a WebSocket's begins with ``ws``.
         conversation_id: Of the options, or None.
     """
 

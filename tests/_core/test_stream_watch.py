@@ -104,13 +104,15 @@ def test_an_incomplete_response_has_its_cost_on_the_error() -> None:
         (JsonBody({"model": "m"}), "m"),
         (EncodedJson(b'{"model":7}'), None),
         (EncodedJson(b"nonsense \xff"), None),
+        (JsonBody({"model": 7}), None),
+        (JsonBody({"model": "m", "input": object()}), "m"),
         (JsonBody([]), None),
         (RawBody(b"x"), None),
         (None, None),
     ],
 )
 def test_the_model_is_read_from_the_body(body: Body | None, model: str | None) -> None:
-    request = Request(method="POST", url="http://h/responses", body=body)
+    request = Request(method="POST", url="http://u:p@h/responses?key=s3cret", body=body)
     start = stream_start(request, ResponsesOptions(conversation_id="c1"))
 
     assert start == StreamStart(model=model, url="http://h/responses", conversation_id="c1")

@@ -9,7 +9,7 @@ import msgspec
 from codex_api import events
 from codex_api._core.error_body import read_as
 from codex_api.telemetry import StreamEnd, StreamStart
-from codex_api.transport._core.messages import EncodedJson, JsonBody
+from codex_api.transport._core.messages import EncodedJson, JsonBody, public_url
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from codex_api.events import ResponseEvent
     from codex_api.telemetry import StreamObserver
-    from codex_api.transport._core.messages import Request
+    from codex_api.transport._core.messages import Body, Request
     from codex_api.types.request import ResponsesOptions
     from codex_api.types.usage import TokenUsage
 
@@ -95,14 +95,24 @@ class _Asked(msgspec.Struct):
 
 def stream_start(request: Request, options: ResponsesOptions) -> StreamStart:
     """Say what a call is about to ask."""
-    body = request.body
-    data = msgspec.json.encode(body.value) if isinstance(body, JsonBody) else b""
-    asked = read_as(_Asked, body.data if isinstance(body, EncodedJson) else data)
     return StreamStart(
-        model=asked.model if asked else None,
-        url=request.url,
+        model=_model_of(request.body),
+        url=public_url(request.url),
         conversation_id=options.thread_id or options.conversation_id,
     )
+
+
+def _model_of(body: Body | None) -> str | None:
+    if isinstance(body, EncodedJson):
+        asked = read_as(_Asked, body.data)
+        return asked.model if asked else None
+    if not isinstance(body, JsonBody):
+        return None
+    try:
+        # Not encoded: whether all of it can be is for the call itself to find out.
+        return msgspec.convert(body.value, _Asked).model
+    except msgspec.ValidationError:
+        return None
 
 
 def _is_failure(error: BaseException | None) -> TypeGuard[CodexApiError]:
