@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from codex_api import AsyncClient, Client, Network, Provider, ResponsesApiRequest, RetryConfig
 from codex_api.items import Message
 from codex_api.testing.actions import AcceptWebSocket, Action, ReadMessage, SendMessage, stream
+from codex_api.testing.wire import header_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_api.testing.scripted import ScriptedServer
+    from codex_api.testing.wire import HeaderPairs
     from tests.front import Front
 
 ACCEPT = AcceptWebSocket()
@@ -91,8 +93,12 @@ def turn(response_id: str, *items: dict[str, Any]) -> list[Action]:
     return [ReadMessage(), *messages(*payloads(response_id, *items))]
 
 
-def posted(response_id: str, *items: dict[str, Any], **options: Any) -> Sequence[Action]:
-    return stream(payloads(response_id, *items), **options)
+def posted(
+    response_id: str, *items: dict[str, Any], headers: HeaderPairs = (), **options: Any
+) -> Sequence[Action]:
+    # With the script the connection ends: nobody may send another request on it.
+    closing = [*header_pairs(headers), ("connection", "close")]
+    return stream(payloads(response_id, *items), closing, **options)
 
 
 def ask(*items: Any, **fields: Any) -> ResponsesApiRequest:
