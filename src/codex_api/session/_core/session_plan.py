@@ -12,7 +12,7 @@ from codex_api.session._core.progress import Progress
 from codex_api.session._core.request_forms import RequestForms
 from codex_api.session._core.sticky_turn import identity
 from codex_api.session._core.stream_retry import RetryDecider, StreamRetryPolicy
-from codex_api.session._core.transport_choice import State, TransportChoice
+from codex_api.session._core.transport_choice import TransportChoice
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
@@ -43,11 +43,6 @@ class SessionPlan:
     def transport(self) -> TransportName:
         """What the next request goes over, as far as is known now."""
         return self.state.choice.pick(self.calls.clock.monotonic())
-
-    @property
-    def transport_state(self) -> State:
-        """What is known of the WebSocket."""
-        return self.state.choice.state
 
     def plan(
         self, request: ResponsesApiRequest, *, new_turn: bool | None, generate: bool | None = None
