@@ -57,5 +57,5 @@ def tables(origin: str, repetitions: int) -> Iterator[Table]:
             if engine <= _OFFICIAL / 1.5:
                 table.bound("codex-api", "openai", _OFFICIAL)
             else:
-                table.notes.append(f"no bound on 1/30 of openai: the floor alone is at {engine:.2f}")
+                table.notes.append(f"no 1/30 of openai here: the floor is at {engine:.2f}")
             yield table
