@@ -10,7 +10,7 @@ from openai import OpenAI
 
 from benchmarks.harness import Table, Variant, measure
 from codex_api import ResponsesApiRequest
-from codex_api._core.request_body import encode_request
+from codex_api._logic.outgoing.body import encode_request
 from codex_api.types.item import KnownItem
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from codex_api.testing import EmbeddedServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from codex_api._logic.session.transport_choice import TransportMode
     from codex_api.session import ResponsesSession
-    from codex_api.session._core.transport_choice import TransportMode
 
 _TURNS = 50
 _STREAMS = 20  # a repetition

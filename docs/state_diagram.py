@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_api.session._core.transport_choice import TRANSITIONS, State
+from codex_api._logic.session.transport_choice import TRANSITIONS, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 
 import codex_api.transport.errors as transport_errors
 from codex_api import errors
-from codex_api._core.collect import Collector
+from codex_api._logic.incoming.collect import Collector
 from codex_api.events import OutputTextDelta
 from codex_api.rate_limits import ApiRateLimits, RateLimitReachedType, RateLimitSnapshot
 from codex_api.transport._core.headers import Headers

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from codex_api._async.client import AsyncClient
     from codex_api._sync.client import Client
     from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
-    from codex_api.models_cache import ModelsCache
+    from codex_api.local.models_cache import ModelsCache
+    from codex_api.local.replay import stream_from_file
     from codex_api.provider import Provider, Timeouts
     from codex_api.rate_limits import RateLimitSnapshot
-    from codex_api.replay import stream_from_file
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.errors import CodexApiError
@@ -97,7 +97,7 @@ _MODULES = {
     "MemorySummarizeInput": "types.memories",
     "MemorySummarizeOutput": "types.memories",
     "ModelInfo": "types.models",
-    "ModelsCache": "models_cache",
+    "ModelsCache": "local.models_cache",
     "ModelsPage": "types.models",
     "Network": "transport.network",
     "NoAuth": "auth",
@@ -119,7 +119,7 @@ _MODULES = {
     "TokenUsage": "types.usage",
     "TurnState": "types.turn_state",
     "UploadedFile": "types.files",
-    "stream_from_file": "replay",
+    "stream_from_file": "local.replay",
 }
 # Reached as attributes too: ``import codex_api; codex_api.items.Message``.
 _SUBMODULES = frozenset(

@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from codex_api._core.collect import CollectedResponse
-    from codex_api._core.error_mapping import map_api_error
+    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api._logic.incoming.error_mapping import map_api_error
     from codex_api.rate_limits import ApiRateLimits, RateLimitReachedType, RateLimitSnapshot
     from codex_api.types.usage import TokenUsage
 
@@ -122,7 +122,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # the shape of a module's __getattr__
     # The mapping imports the classes below, so it cannot be imported up here.
     if name == "map_api_error":
-        from codex_api._core.error_mapping import map_api_error  # noqa: PLC0415  # see above
+        from codex_api._logic.incoming.error_mapping import map_api_error  # noqa: PLC0415  # see above
 
         return map_api_error
     message = f"module {__name__!r} has no attribute {name!r}"

@@ -8,7 +8,7 @@ byte.
 
 from __future__ import annotations
 
-from codex_api._core.item_codec import decode_item, decode_items, encode_item
+from codex_api._logic.incoming.item_codec import decode_item, decode_items, encode_item
 from codex_api.types.content import (
     AgentContentPart,
     ContentPart,

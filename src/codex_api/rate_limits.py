@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codex_api._core.retry_delay import parse_duration
+from codex_api._logic.incoming.retry_delay import parse_duration
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_api import AsyncClient, Client, Network, Provider, events
-from codex_api._core.response_stream import ResponseStreamMachine
+from codex_api._logic.incoming.machine import ResponseStreamMachine
 from codex_api.testing.actions import Send
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, last_chunk, sse_event, sse_head

@@ -24,7 +24,7 @@ from codex_api import (
     errors,
     items,
 )
-from codex_api._core.image_formats import data_url
+from codex_api._logic.outgoing.image_formats import data_url
 from codex_api.testing import EmbeddedServer, ServerSettings
 from codex_api.testing.scenarios import Scenario
 from codex_api.types.models import ModelInfo

@@ -28,7 +28,7 @@ from codex_api import (
     errors,
     items,
 )
-from codex_api.models_cache import ModelsCache
+from codex_api.local.models_cache import ModelsCache
 from codex_api.testing.actions import Action, Hang, Pause, answer, stream
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.types.images import ImageData

@@ -23,7 +23,7 @@ from codex_api import (
     errors,
     events,
 )
-from codex_api._core.request_body import encode_response_create
+from codex_api._logic.outgoing.body import encode_response_create
 from codex_api.items import Message
 from codex_api.testing.actions import (
     AcceptWebSocket,

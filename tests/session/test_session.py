@@ -14,9 +14,9 @@ from codex_api import (
     errors,
     events,
 )
+from codex_api._logic.session.request_forms import RequestForms
 from codex_api.items import CustomToolCallOutput, FunctionCallOutput, Message
 from codex_api.session import ReplayRefusedError, SessionSettings
-from codex_api.session._core.request_forms import RequestForms
 from codex_api.testing.actions import (
     Action,
     Close,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from codex_api._async.authorizer import Authorizer
 from codex_api._async.runner import Runner
-from codex_api._core.calls import CallSettings, client_defaults
-from codex_api._core.operation import CallContext
+from codex_api._logic.calling.operation import CallContext
+from codex_api._logic.calling.policy import CallSettings, client_defaults
 from codex_api.auth import NoAuth
 from codex_api.clock import SystemClock
 from codex_api.provider import Timeouts

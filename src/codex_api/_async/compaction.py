@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from codex_api._async.response_stream import AsyncResponseStream
 from codex_api._async.runner import Runner
-from codex_api._core import compaction as core
-from codex_api._core.responses import stream_call
+from codex_api._logic.endpoints import compaction as core
+from codex_api._logic.endpoints.responses import stream_call
 from codex_api.transport.errors import CodexApiError
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING
 
-from codex_api._core import files as core
-from codex_api._core.file_store import create_file
+from codex_api._logic.endpoints import files as core
+from codex_api._logic.endpoints.file_store import create_file
+from codex_api.local.upload_source import open_upload
 from codex_api.types.files import UploadLimits
-from codex_api.upload_source import open_upload
 
 if TYPE_CHECKING:
     from codex_api._async.runner import Runner
+    from codex_api.local.upload_source import AsyncUploadable, Progress, UploadStream
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
-    from codex_api.upload_source import AsyncUploadable, Progress, UploadStream
 
 _LIMITS = UploadLimits()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core import models as core
+from codex_api._logic.endpoints import models as core
 
 if TYPE_CHECKING:
     from codex_api._async.runner import Runner
-    from codex_api.models_cache import ModelsCache
+    from codex_api.local.models_cache import ModelsCache
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.models import ModelsPage
 
@@ -74,7 +74,7 @@ class AsyncModels:
         Raises:
             CodexApiError: As ``list``; a cache that cannot be read or written costs nothing.
         """
-        from codex_api.models_cache import list_cached  # noqa: PLC0415 - on first use
+        from codex_api.local.models_cache import list_cached  # noqa: PLC0415 - on first use
 
         settings = self._runner.settings
         return await self._runner.drive(

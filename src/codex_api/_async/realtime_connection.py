@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._async.watchdog import Watchdog
-from codex_api._core.realtime.connection import (
+from codex_api._logic.realtime.connection import (
     SessionMachine,
     closed_error,
     final_error,

@@ -6,8 +6,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._async.watchdog import Watchdog
-from codex_api._core.collect import Collector
-from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
+from codex_api._logic.calling.stream_call import (
+    CLOSED,
+    IN_USE,
+    NOT_OPEN,
+    OVER,
+    StreamCall,
+    StreamFacts,
+)
+from codex_api._logic.incoming.collect import Collector
 from codex_api.transport.errors import ClientStateError, CodexApiError, NetworkError
 
 if TYPE_CHECKING:
@@ -15,8 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api._async.runner import Runner
-    from codex_api._core.collect import CollectedResponse
-    from codex_api._core.response_stream import ResponseStreamMachine
+    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api._logic.incoming.machine import ResponseStreamMachine
     from codex_api.events import ResponseEvent
     from codex_api.telemetry import PollOutcome
     from codex_api.transport.protocols import AsyncStreamResponse

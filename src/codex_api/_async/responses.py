@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from codex_api._async.compaction import AsyncCompactor
 from codex_api._async.connecting import Connecting
 from codex_api._async.response_stream import AsyncResponseStream
-from codex_api._core import responses as core
-from codex_api._core.compaction import compaction_options
+from codex_api._logic.endpoints import responses as core
+from codex_api._logic.endpoints.compaction import compaction_options
 from codex_api.types.request import ResponsesOptions
 
 if TYPE_CHECKING:

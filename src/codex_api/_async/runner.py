@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from codex_api._core.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
+from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
 from codex_api.transport._core.messages import Response
@@ -13,8 +13,8 @@ from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
     from codex_api._async.authorizer import Authorizer
-    from codex_api._core.calls import CallSettings
-    from codex_api._core.operation import Operation
+    from codex_api._logic.calling.operation import Operation
+    from codex_api._logic.calling.policy import CallSettings
     from codex_api.telemetry import StreamObserver
     from codex_api.transport._core.messages import Request
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport

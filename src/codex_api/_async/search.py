@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core import search as core
+from codex_api._logic.endpoints import search as core
 
 if TYPE_CHECKING:
     from codex_api._async.runner import Runner

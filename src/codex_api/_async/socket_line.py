@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from codex_api._core.websocket_call import closed_error
-from codex_api._core.websocket_handshake import HandshakeFacts
+from codex_api._logic.calling.websocket_call import closed_error
+from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport.errors import ClientStateError
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from codex_api._core.stream_call import CLOSED
+from codex_api._logic.calling.stream_call import CLOSED
 from codex_api.transport.errors import ClientStateError
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Self
 
 from codex_api._async.socket_line import SocketLine
 from codex_api._async.watchdog import Watchdog
-from codex_api._core.collect import Collector
-from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
-from codex_api._core.websocket_call import (
+from codex_api._logic.calling.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
+from codex_api._logic.calling.websocket_call import (
     SocketStreamFacts,
     encode_frame,
     probed,
     socket_call,
 )
-from codex_api._core.websocket_handshake import HandshakeFacts, handshake
+from codex_api._logic.incoming.collect import Collector
+from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts, handshake
 from codex_api.errors import map_api_error
 from codex_api.transport.errors import (
     ClientStateError,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api._async.runner import Runner
-    from codex_api._core.collect import CollectedResponse
-    from codex_api._core.websocket_stream import WebSocketStreamMachine
+    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
     from codex_api.events import ResponseEvent
     from codex_api.telemetry import PollOutcome
     from codex_api.transport._core.headers import Headers

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from codex_api._core.calls import CallSettings, client_defaults
-from codex_api._core.operation import CallContext
+from codex_api._logic.calling.operation import CallContext
+from codex_api._logic.calling.policy import CallSettings, client_defaults
 from codex_api._sync.authorizer import Authorizer
 from codex_api._sync.runner import Runner
 from codex_api.auth import NoAuth

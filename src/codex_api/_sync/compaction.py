@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core import compaction as core
-from codex_api._core.responses import stream_call
+from codex_api._logic.endpoints import compaction as core
+from codex_api._logic.endpoints.responses import stream_call
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.runner import Runner
 from codex_api.transport.errors import CodexApiError

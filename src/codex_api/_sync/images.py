@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core import images as core
-from codex_api.image_files import load_edit
+from codex_api._logic.endpoints import images as core
+from codex_api.local.image_files import load_edit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

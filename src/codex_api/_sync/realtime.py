@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core.realtime import calls
-from codex_api._core.realtime.connection import SessionMachine, opening_error
-from codex_api._core.realtime.handshake import handshake
+from codex_api._logic.realtime import calls
+from codex_api._logic.realtime.connection import SessionMachine, opening_error
+from codex_api._logic.realtime.handshake import handshake
 from codex_api._sync.realtime_connection import RealtimeConnection
 from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions

@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from codex_api._core.realtime.connection import (
+from codex_api._logic.realtime.connection import (
     SessionMachine,
     closed_error,
     final_error,

@@ -5,8 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from codex_api._core.collect import Collector
-from codex_api._core.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER, StreamCall, StreamFacts
+from codex_api._logic.calling.stream_call import (
+    CLOSED,
+    IN_USE,
+    NOT_OPEN,
+    OVER,
+    StreamCall,
+    StreamFacts,
+)
+from codex_api._logic.incoming.collect import Collector
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
@@ -18,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
-    from codex_api._core.collect import CollectedResponse
-    from codex_api._core.response_stream import ResponseStreamMachine
+    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api._logic.incoming.machine import ResponseStreamMachine
     from codex_api._sync.runner import Runner
     from codex_api.events import ResponseEvent
     from codex_api.telemetry import PollOutcome

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._core import responses as core
-from codex_api._core.compaction import compaction_options
+from codex_api._logic.endpoints import responses as core
+from codex_api._logic.endpoints.compaction import compaction_options
 from codex_api._sync.compaction import Compactor
 from codex_api._sync.response_stream import ResponseStream
 from codex_api.types.request import ResponsesOptions

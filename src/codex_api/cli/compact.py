@@ -8,13 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from codex_api import items
-from codex_api.atomic_file import write_atomically
 from codex_api.cli.connection import Connection
 from codex_api.cli.console import notes
 from codex_api.cli.listing import one_line_json, print_raw, print_table
 from codex_api.cli.output_files import check_target, unwritable
 from codex_api.cli.request_files import read_history
 from codex_api.cli.respond import DEFAULT_MODEL
+from codex_api.types.atomic_file import write_atomically
 from codex_api.types.compaction import CompactionInput, CompactionRoute
 from codex_api.types.reasoning import Reasoning
 from codex_api.types.request import ResponsesOptions

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from codex_api.cli.connection import Connection
 from codex_api.cli.listing import print_json, print_table
-from codex_api.models_cache import ModelsCache
+from codex_api.local.models_cache import ModelsCache
 from codex_api.types.models import ModelInfo, PublicModel, UnknownModel
 
 if TYPE_CHECKING:

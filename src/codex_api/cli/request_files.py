@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from codex_api._core.image_formats import check_url, data_url, is_url
+from codex_api._logic.outgoing.image_formats import check_url, data_url, is_url
 from codex_api.transport.errors import RequestBuildError
 
 _BOM = b"\xef\xbb\xbf"

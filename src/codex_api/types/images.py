@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from codex_api.atomic_file import write_atomically
 from codex_api.errors import DecodeError
+from codex_api.types.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     import os

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codex_api.cli.realtime import realtime_app
-from codex_api.realtime_audio import Pcm16Audio, read_wav, write_wav
 from codex_api.testing.sound import frequency_hz, level_dbfs, loudest_part, silence, tone
 from codex_api.transport.errors import RequestBuildError
+from codex_api.voice.audio import Pcm16Audio, read_wav, write_wav
 
 if TYPE_CHECKING:
     from pathlib import Path

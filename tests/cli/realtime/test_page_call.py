@@ -20,7 +20,7 @@ from codex_api.provider import Provider
 from codex_api.testing.server import EmbeddedServer
 from codex_api.testing.sound import tone
 from codex_api.types.realtime import RealtimeSessionConfig
-from codex_api.webrtc_audio import Pcm16Track
+from codex_api.voice.webrtc_audio import Pcm16Track
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

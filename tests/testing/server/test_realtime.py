@@ -12,7 +12,6 @@ from codex_api._async.client import AsyncClient
 from codex_api.auth import ApiKeyAuth
 from codex_api.errors import HttpStatusError
 from codex_api.provider import Provider
-from codex_api.realtime_audio import Pcm16Audio
 from codex_api.testing.server import EmbeddedServer
 from codex_api.testing.sound import frequency_hz, silence, tone
 from codex_api.transport._core.headers import Headers
@@ -34,6 +33,7 @@ from codex_api.types.realtime_events import (
     ResponseDone,
     SessionUpdated,
 )
+from codex_api.voice.audio import Pcm16Audio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

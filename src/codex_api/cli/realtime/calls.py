@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from codex_api.cli.realtime.transcript import EventPrinter
-    from codex_api.realtime_audio import WavWriter
     from codex_api.types.realtime import RealtimeAudioFrame, RealtimeSessionConfig
-    from codex_api.webrtc import RealtimePeer
+    from codex_api.voice.audio import WavWriter
+    from codex_api.voice.webrtc import RealtimePeer
 
 _LOUD = 500
 
@@ -81,7 +81,7 @@ class _Conversation:
     async def hold(self, endpoint: Endpoint, stun: tuple[str, ...]) -> None:
         """Call, speak, listen and hang up."""
         try:
-            from codex_api.webrtc import RealtimePeer  # noqa: PLC0415 - the extra may be missing
+            from codex_api.voice.webrtc import RealtimePeer  # noqa: PLC0415 - the extra may be missing
         except ModuleNotFoundError as exc:
             message = "calls need: pip install 'codex-api[webrtc]'"
             raise RequestBuildError(message) from exc
@@ -113,7 +113,7 @@ class _Conversation:
         if self._frames is not None:
             yield
             return
-        from codex_api.microphone import loudspeaker  # noqa: PLC0415 - rarely wanted
+        from codex_api.voice.microphone import loudspeaker  # noqa: PLC0415 - rarely wanted
 
         with loudspeaker() as speaker:
             self._play = speaker.play
@@ -121,7 +121,7 @@ class _Conversation:
 
     async def _speak(self, peer: RealtimePeer) -> None:
         if self._frames is None:
-            from codex_api.microphone import microphone  # noqa: PLC0415 - rarely wanted
+            from codex_api.voice.microphone import microphone  # noqa: PLC0415 - rarely wanted
 
             await peer.play(microphone())
             return

@@ -23,8 +23,8 @@ from codex_api.types.realtime_options import RealtimeOptions
 if TYPE_CHECKING:
     from codex_api._async.realtime_connection import AsyncRealtimeConnection
     from codex_api.cli.realtime.transcript import EventPrinter
-    from codex_api.realtime_audio import WavWriter
     from codex_api.types.realtime import RealtimeAudioFrame, RealtimeSessionConfig
+    from codex_api.voice.audio import WavWriter
 
 _OPTIONS = RealtimeOptions(acknowledge=True)
 # Silence after the file, in frames of 20 ms, so that the server hears where the speech ends.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from codex_api.realtime_audio import WavWriter, session_frames
 from codex_api.transport.errors import RequestBuildError
+from codex_api.voice.audio import WavWriter, session_frames
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

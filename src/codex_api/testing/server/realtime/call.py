@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from codex_api.testing.server.realtime.conversation import Conversation
-from codex_api.webrtc_audio import Pcm16Track, pcm16_of
+from codex_api.voice.webrtc_audio import Pcm16Track, pcm16_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

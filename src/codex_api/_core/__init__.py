@@ -1,1 +1,0 @@
-"""API-aware logic without I/O: no socket, no clock, no randomness."""

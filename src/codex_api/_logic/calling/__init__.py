@@ -1,0 +1,1 @@
+"""How a call is made: prepared operations, limits, retries. Used by endpoints and the fronts."""

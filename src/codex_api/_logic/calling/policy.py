@@ -1,0 +1,132 @@
+"""What all calls of one client share: context, limits, and the policy of each call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from codex_api._version import __version__
+from codex_api.errors import FirstEventTimeoutError
+from codex_api.transport._core.flow import CallPolicy
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import ClientStateError, CodexApiError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from codex_api._logic.calling.operation import CallContext
+    from codex_api.clock import Clock
+    from codex_api.telemetry import StreamObserver, Telemetry
+
+_CLOSED = "this client is closed; make a new one"
+# Lowest layer of all: present only where nobody else said anything.
+_DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
+
+
+def client_defaults(headers: Headers) -> Headers:
+    """Complete a client's default headers with the library's own."""
+    defaults = headers.copy()
+    defaults.fill(_DEFAULTS)
+    return defaults
+
+
+class CallSettings(Struct, kw_only=True):
+    """The state of a client that its calls look at.
+
+    Attributes:
+        context: Provider and limits.
+        defaults: Headers for names that nothing else sets.
+        refused_coding: Whether a server took a body only after it came uncompressed.
+        closed: Whether the client was closed.
+    """
+
+    context: CallContext
+    clock: Clock
+    telemetry: Telemetry | None
+    defaults: Headers = field(default_factory=Headers)
+    refused_coding: bool = False
+    closed: bool = False
+
+    @property
+    def longest_silence(self) -> float | None:
+        """Seconds that no wait of a call outlasts, or None when one may last forever."""
+        first_event = self.context.timeouts.first_event
+        idle = self.context.provider.stream_idle_timeout
+        return None if first_event is None or idle is None else max(first_event, idle) + 1.0
+
+    def check_open(self) -> None:
+        """Raise ``ClientStateError`` when the client was closed: no new call begins."""
+        if self.closed:
+            raise ClientStateError(_CLOSED)
+
+    def unary_policy(self, timeout: float | None, accept: frozenset[int]) -> CallPolicy:
+        """Make the policy of a call whose answer is read whole.
+
+        Args:
+            timeout: Limit in seconds on the whole call; None takes ``Timeouts.total``.
+
+        Raises:
+            ClientStateError: The client was closed.
+        """
+        limit = self.context.timeouts.total if timeout is None else timeout
+        deadline = None if limit is None else self.clock.monotonic() + limit
+        return self._policy(deadline, limit, accept, first_event=False)
+
+    def stream_policy(
+        self, started_at: float, observer: StreamObserver | None = None
+    ) -> CallPolicy:
+        """Make the policy of a call up to the head of its stream.
+
+        Args:
+            started_at: When the call began, a monotonic instant.
+            observer: Hears of its attempts instead of the client's telemetry.
+
+        Raises:
+            ClientStateError: The client was closed.
+        """
+        timeouts = self.context.timeouts
+        limits = [
+            (started_at + limit, limit, first_event)
+            for limit, first_event in ((timeouts.total, False), (timeouts.first_event, True))
+            if limit is not None
+        ]
+        if not limits:
+            return self._policy(None, None, frozenset(), first_event=False, observer=observer)
+        deadline, limit, first_event = min(limits)
+        return self._policy(
+            deadline, limit, frozenset(), first_event=first_event, observer=observer
+        )
+
+    def _policy(
+        self,
+        deadline: float | None,
+        limit: float | None,
+        accept: frozenset[int],
+        *,
+        first_event: bool,
+        observer: StreamObserver | None = None,
+    ) -> CallPolicy:
+        self.check_open()
+        hooks = observer or self.telemetry
+
+        def late() -> CodexApiError:
+            if first_event:
+                return FirstEventTimeoutError(f"no event within {limit} s of the call's start")
+            return DeadlineExceededError(f"the call took longer than {limit} s")
+
+        return CallPolicy(
+            retry=self.context.provider.retry,
+            clock=self.clock.monotonic,
+            wall_clock=self.clock.wall,
+            draw=self.clock.draw,
+            observer=hooks,
+            defaults=self.defaults,
+            trace_headers=hooks.trace_headers if hooks else None,
+            deadline=deadline,
+            deadline_error=late,
+            accept=accept,
+            may_compress=not self.refused_coding,
+            on_coding_refused=self._remember_refusal,
+        )
+
+    def _remember_refusal(self) -> None:
+        self.refused_coding = True

@@ -1,0 +1,131 @@
+"""``GET models`` (SPEC 12.2): both shapes of the list, and the answer that nothing changed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from codex_api._logic.calling.operation import Operation
+from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements, unreadable
+from codex_api._logic.outgoing.fields import require_text
+from codex_api._version import __version__
+from codex_api.types.models import Model, ModelInfo, ModelsPage, PublicModel, UnknownModel
+
+if TYPE_CHECKING:
+    from codex_api._logic.calling.operation import CallContext
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.messages import Response
+
+ENDPOINT = "models"
+NOT_MODIFIED = 304
+
+
+class _Body(msgspec.Struct):
+    models: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Named(msgspec.Struct):
+    slug: Any = None
+    id: Any = None
+
+
+_BODY: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(_Body)
+_MODEL: msgspec.json.Decoder[ModelInfo] = msgspec.json.Decoder(ModelInfo)
+_PUBLIC: msgspec.json.Decoder[PublicModel] = msgspec.json.Decoder(PublicModel)
+_FIELDS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+_NAMED: msgspec.json.Decoder[_Named] = msgspec.json.Decoder(_Named)
+
+
+def list_models(
+    ctx: CallContext,
+    *,
+    client_version: str | None = None,
+    etag: str | None = None,
+    extra_headers: HeaderSource | Headers | None = None,
+    timeout: float | None = None,
+) -> Operation[ModelsPage]:
+    """List the models.
+
+    Args:
+        client_version: None takes the provider's ``version`` header, else this library's version.
+        etag: Sent as ``if-none-match``; the page is ``not_modified`` when it still holds.
+        timeout: Limit in seconds on the whole call, or None.
+
+    Raises:
+        RequestBuildError: ``client_version`` is blank, or a header is illegal.
+    """
+    version = resolved_client_version(ctx, client_version)
+    conditional = {} if etag is None else {"if-none-match": etag}
+    return Operation(
+        name=ENDPOINT,
+        request=ctx.request(
+            "GET",
+            "models",
+            extra_headers=extra_headers,
+            forced_headers=conditional,
+            query={"client_version": version},
+            timeout=timeout,
+        ),
+        decode=partial(_decode_page, etag=etag),
+        timeout=timeout,
+        accept=frozenset() if etag is None else frozenset({NOT_MODIFIED}),
+    )
+
+
+def resolved_client_version(ctx: CallContext, client_version: str | None) -> str:
+    """Give the version to ask with.
+
+    Raises:
+        RequestBuildError: ``client_version`` is blank.
+    """
+    if client_version is None:
+        return ctx.provider.headers.get("version", __version__)
+    require_text(client_version, "client_version", "models call", "one such as 0.142.5, or None")
+    return client_version
+
+
+def decode_models(response: Response) -> list[Model]:
+    """Read the list in either shape.
+
+    Raises:
+        DecodeError: The body is neither shape.
+    """
+    body = decode_answer(_BODY, response, ENDPOINT)
+    if body.models is not msgspec.UNSET:
+        return [_decode_model(raw) for raw in body.models]
+    if body.data is not msgspec.UNSET:
+        return [*decode_elements(body.data, _PUBLIC.decode, _unknown_model)]
+    what = "there is neither `models` (Codex backend) nor `data` (public API)"
+    raise unreadable(response, ENDPOINT, "$", what)
+
+
+def _decode_page(response: Response, *, etag: str | None) -> ModelsPage:
+    answered = response.headers.get("etag")
+    if response.status == NOT_MODIFIED:
+        return ModelsPage([], answered or etag, not_modified=True)
+    return ModelsPage(decode_models(response), answered)
+
+
+def _decode_model(raw: msgspec.Raw) -> Model:
+    try:
+        return _MODEL.decode(raw)
+    except UNREADABLE:
+        pass
+    try:
+        # A null stands for an absent field as far as callers can tell, so it takes the default.
+        present = {name: value for name, value in _FIELDS.decode(raw).items() if value is not None}
+        return msgspec.convert(present, ModelInfo)
+    except UNREADABLE:
+        return _unknown_model(raw.copy())
+
+
+def _unknown_model(raw: msgspec.Raw) -> UnknownModel:
+    try:
+        named = _NAMED.decode(raw)
+    except UNREADABLE:
+        return UnknownModel(None, raw)
+    slug = named.slug or named.id
+    return UnknownModel(slug if isinstance(slug, str) else None, raw)

@@ -1,0 +1,92 @@
+"""``alpha/search`` (SPEC 12.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from codex_api._logic.incoming.answers import decode_answer
+from codex_api._logic.incoming.item_codec import wire_items
+from codex_api._logic.outgoing.fields import check_fields, require_list, require_text
+from codex_api._logic.outgoing.unary_request import post
+from codex_api.transport._core.messages import JsonBody
+from codex_api.types.reasoning import Reasoning
+from codex_api.types.search import SearchCommands, SearchRequest, SearchResponse, SearchSettings
+
+if TYPE_CHECKING:
+    from codex_api._logic.calling.operation import CallContext, Operation
+    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.messages import Response
+    from codex_api.types.request import ResponsesOptions
+
+ENDPOINT = "alpha/search"
+SUBJECT = "search request"
+
+
+class _WireRequest(msgspec.Struct, omit_defaults=True):
+    id: str
+    model: str
+    reasoning: Reasoning | None = None
+    input: str | Sequence[object] | None = None
+    commands: SearchCommands | None = None
+    settings: SearchSettings | None = None
+    max_output_tokens: int | None = None
+
+
+_RESPONSE: msgspec.json.Decoder[SearchResponse] = msgspec.json.Decoder(SearchResponse)
+
+
+def search(
+    ctx: CallContext,
+    request: SearchRequest,
+    *,
+    extra_headers: HeaderSource | Headers | None = None,
+    options: ResponsesOptions | None = None,
+    timeout: float | None = None,
+) -> Operation[SearchResponse]:
+    """Search.
+
+    Raises:
+        RequestBuildError: A field is not legal; the error names its path and what is expected.
+    """
+    wire = _WireRequest(
+        request.id,
+        request.model,
+        request.reasoning,
+        _wire_input(request, options),
+        request.commands,
+        request.settings,
+        request.max_output_tokens,
+    )
+    _check(wire)
+    return post(
+        ctx,
+        ENDPOINT,
+        JsonBody(wire),
+        _decode,
+        extra_headers=extra_headers,
+        options=options,
+        timeout=timeout,
+    )
+
+
+def _wire_input(
+    request: SearchRequest, options: ResponsesOptions | None
+) -> str | Sequence[object] | None:
+    if request.input is None or isinstance(request.input, str):
+        return request.input
+    require_list(request.input, "input", SUBJECT, "text or a list of items")
+    return wire_items(request.input, keep_ids=options is not None and options.item_ids == "keep")
+
+
+def _decode(response: Response) -> SearchResponse:
+    return decode_answer(_RESPONSE, response, ENDPOINT)
+
+
+def _check(wire: _WireRequest) -> None:
+    # The input has a codec of its own.
+    check_fields(msgspec.structs.replace(wire, input=None), SUBJECT)
+    require_text(wire.id, "id", SUBJECT, "the id of a conversation")
+    require_text(wire.model, "model", SUBJECT, "the name of a model")

@@ -1,0 +1,1 @@
+"""What comes back, from bytes to events, values and errors. Imports nothing that sends."""

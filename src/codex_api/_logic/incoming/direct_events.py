@@ -1,0 +1,130 @@
+"""Events that are decoded from the wire straight into their class.
+
+Nearly all of a stream is deltas, so one tagged decode has to do for them, and for a whole chunk of
+them at once. What the decoder refuses is not lost: it is read field by field instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final, TypeAlias, Union
+
+import msgspec
+from msgspec import Raw
+
+from codex_api import events
+from codex_api._logic.incoming.error_body import read_as
+from codex_api.events import ResponseEvent, WireEvent
+
+Fields: TypeAlias = Mapping[str, Raw]
+ABSENT: Final = Raw()
+
+_CLASSES: Final = (
+    events.OutputTextDelta,
+    events.RefusalDelta,
+    events.FunctionCallArgumentsDelta,
+    events.ReasoningSummaryDelta,
+    events.ReasoningSummaryDone,
+    events.ReasoningSummaryPartAdded,
+    events.ReasoningContentDelta,
+)
+DIRECT_TYPES: Final = frozenset[type](_CLASSES)
+_BY_TAG: Final = {str(cls.__struct_config__.tag): cls for cls in _CLASSES}
+
+# Known and without a class of their own. They are listed so that one of them among deltas does not
+# make the decoder refuse the whole chunk.
+_SKIPPED_TAGS: Final = (
+    "keepalive",
+    "response.audio.delta",
+    "response.audio.done",
+    "response.audio.transcript.delta",
+    "response.audio.transcript.done",
+    "response.code_interpreter_call.completed",
+    "response.code_interpreter_call.in_progress",
+    "response.code_interpreter_call.interpreting",
+    "response.code_interpreter_call_code.delta",
+    "response.code_interpreter_call_code.done",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.custom_tool_call_input.done",
+    "response.file_search_call.completed",
+    "response.file_search_call.in_progress",
+    "response.file_search_call.searching",
+    "response.function_call_arguments.done",
+    "response.image_generation_call.completed",
+    "response.image_generation_call.generating",
+    "response.image_generation_call.in_progress",
+    "response.image_generation_call.partial_image",
+    "response.in_progress",
+    "response.mcp_call.completed",
+    "response.mcp_call.failed",
+    "response.mcp_call.in_progress",
+    "response.mcp_call_arguments.delta",
+    "response.mcp_call_arguments.done",
+    "response.mcp_list_tools.completed",
+    "response.mcp_list_tools.failed",
+    "response.mcp_list_tools.in_progress",
+    "response.output_text.annotation.added",
+    "response.output_text.done",
+    "response.queued",
+    "response.rate_limits.updated",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_text.done",
+    "response.refusal.done",
+    "response.web_search_call.completed",
+    "response.web_search_call.in_progress",
+    "response.web_search_call.searching",
+    "responsesapi.websocket_timing",
+)
+# Read field by field, and listed for the same reason.
+_SLOW_TAGS: Final = (
+    "codex.rate_limits",
+    "error",
+    "response.cancelled",
+    "response.completed",
+    "response.created",
+    "response.failed",
+    "response.incomplete",
+    "response.metadata",
+    "response.output_item.added",
+    "response.output_item.done",
+)
+
+
+class Skipped(WireEvent, frozen=True):
+    """An event without a class, which only those see who want all events."""
+
+
+class ToolInput(WireEvent, frozen=True, tag="response.custom_tool_call_input.delta"):
+    """The wire's form of ``ToolCallInputDelta``."""
+
+    delta: str
+    item_id: str | None = None
+    call_id: str | None = None
+
+
+@cache
+def direct_decoder() -> msgspec.json.Decoder[Any]:
+    """Build the decoder, once, and not before a stream is read."""
+    marks = [
+        msgspec.defstruct(f"Mark{index}", (), bases=(base,), tag=tag, frozen=True)
+        for base, tags in ((Skipped, _SKIPPED_TAGS), (WireEvent, _SLOW_TAGS))
+        for index, tag in enumerate(tags)
+    ]
+    return msgspec.json.Decoder(Union[(*_CLASSES, ToolInput, *marks)])
+
+
+def lenient_event(tag: str, fields: Fields) -> ResponseEvent | None:
+    """Make a delta of the fields that fit; None when one that it needs does not."""
+    event_class = _BY_TAG.get(tag)
+    if event_class is None:
+        return None
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(event_class):
+        value = read_as(field.type, fields.get(field.encode_name, ABSENT))
+        if value is not None:
+            values[field.name] = value
+        elif field.required:
+            return None
+    return event_class(**values)

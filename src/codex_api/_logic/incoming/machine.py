@@ -1,0 +1,274 @@
+"""One response over server-sent events, from bytes to events.
+
+Two clocks run. *Progress* counts from the last dispatched event, so that comments cannot hide a
+stall; *liveness* counts from the last byte, so that a quiet but living connection can be told from
+a dead one. The wait for the first event has a limit of its own, counted from the start of the call.
+
+A stream has one outcome: ``done``, or ``failure``. What comes after it is not looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from codex_api import events
+from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.incoming.mapping import EventMapper, header_events
+from codex_api.errors import (
+    DecodeError,
+    EventTooLargeError,
+    FirstEventTimeoutError,
+    IdleTimeoutError,
+    LivenessTimeoutError,
+    StreamClosedError,
+    StreamError,
+)
+from codex_api.rate_limits import parse_api_rate_limits
+from codex_api.transport._core.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
+from codex_api.transport.errors import EventTooLargeError as TransportEventTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Buffer
+
+    from codex_api.events import ResponseEvent
+    from codex_api.rate_limits import RateLimitSnapshot
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport.errors import CodexApiError
+    from codex_api.types.turn_state import TurnState
+
+_STREAM_TYPE: Final = "text/event-stream"
+# Of an answer that is no stream, enough to see what it is.
+_HEAD_BYTES: Final = 4096
+_FOREIGN_STARTS: Final = (b"{", b"[", b"<")
+NEVER: Final = float("inf")
+
+
+class ResponseStreamMachine:
+    """Read one response. Instants are seconds of one clock that never runs backwards.
+
+    Args:
+        headers: Headers of the answer.
+        idle_timeout: Limit in seconds on the wait for an event; None for none, as all limits.
+        liveness_timeout: Limit on the wait for any byte.
+        first_event_timeout: Limit on the time from the start of the call to the first event.
+        started_at: When the call began.
+        now: The present instant, at which the headers are there.
+        max_event_bytes: Limit on the size of one event.
+        other_events: Give ``OtherEvent`` for what has no class, instead of nothing.
+        request_id: Put on every error; None takes it from the headers.
+        turn_state: Cell that gets the turn state; None for one of its own.
+        seen_through: Events up to this sequence number are left out; None leaves none out.
+        endpoint: Name of what was called, for error texts.
+
+    Attributes:
+        initial: Events that the headers stand for, to be delivered first.
+        done: The response is complete.
+        failure: What ended it instead, or None. Raise it after the events returned with it.
+        deadline: The instant at which ``timed_out`` is to be called, or None.
+        request_id: Value of ``x-request-id``, or None.
+        api_rate_limits: The ``x-ratelimit-*`` limits of the headers, or None.
+    """
+
+    def __init__(
+        self,
+        headers: Headers,
+        *,
+        idle_timeout: float | None = None,
+        liveness_timeout: float | None = None,
+        first_event_timeout: float | None = None,
+        started_at: float = 0.0,
+        now: float = 0.0,
+        max_event_bytes: int | None = DEFAULT_MAX_EVENT_BYTES,
+        other_events: bool = False,
+        request_id: str | None = None,
+        turn_state: TurnState | None = None,
+        seen_through: int | None = None,
+        endpoint: str = "responses",
+    ) -> None:
+        self.request_id = (
+            request_id or headers.get("x-request-id") or headers.get("x-oai-request-id")
+        )
+        self.api_rate_limits = parse_api_rate_limits(headers)
+        self.initial = header_events(headers)
+        self.done = False
+        self.failure: CodexApiError | None = None
+        self._mapper = EventMapper(
+            other_events=other_events,
+            safety_headers=headers,
+            request_id=self.request_id,
+            turn_state=turn_state,
+            seen_through=seen_through,
+        )
+        self._take_headers(headers)
+        self._endpoint = endpoint
+        self._content_type = (headers.get("content-type") or "").partition(";")[0].strip().lower()
+        self._coding = (headers.get("content-encoding") or "identity").strip().lower()
+        self._feed_data = SSEDecoder(max_event_bytes=max_event_bytes).feed_data
+        # The start of the body, until an event shows that it is a stream.
+        self._head: bytes | None = b""
+        self._idle_timeout = idle_timeout
+        self._liveness_timeout = liveness_timeout
+        self._first_event_timeout = first_event_timeout
+        self._started_at = started_at
+        self._progress_at = now
+        self._alive_at = now
+        self._step = min(_or_never(idle_timeout), _or_never(liveness_timeout))
+        self.deadline: float | None = None
+        self._set_deadline()
+
+    @property
+    def response_id(self) -> str | None:
+        """Id of the response, once an event told it."""
+        return self._mapper.response_id
+
+    @property
+    def server_model(self) -> str | None:
+        """The model that the server says it runs, as told last, or None."""
+        return self._mapper.server_model or self._header_model
+
+    @property
+    def rate_limits(self) -> RateLimitSnapshot | None:
+        """The newest snapshot of the default limit, or None when none was told."""
+        return self._mapper.rate_limits
+
+    @property
+    def rate_limits_by_id(self) -> Mapping[str, RateLimitSnapshot]:
+        """The newest snapshot of each limit, by its id."""
+        return self._mapper.limits
+
+    @property
+    def turn_state(self) -> TurnState:
+        """The cell of the turn state."""
+        return self._mapper.turn_state_cell
+
+    @property
+    def last_sequence_number(self) -> int | None:
+        """Sequence number of the newest event that had one, or None."""
+        return self._mapper.last_sequence_number
+
+    def feed(self, chunk: Buffer, now: float) -> list[ResponseEvent]:
+        """Decode what ``chunk`` completes, arrived at ``now``."""
+        try:
+            payloads = self._feed_data(chunk)
+        except TransportEventTooLargeError as exc:
+            return self._stop(EventTooLargeError(str(exc), **self._mapper.context), exc)
+        if not payloads:
+            if self.done or self.failure is not None:
+                return []
+            if self._head is not None:
+                self._head = (self._head + bytes(chunk))[:_HEAD_BYTES]
+            self._alive_at = now
+            self._set_deadline()
+            return []
+        mapper = self._mapper
+        found = mapper.feed_all(payloads)
+        self._progress(now)
+        if mapper.done or mapper.failure is not None:
+            self._end()
+        return found
+
+    def close(self) -> list[ResponseEvent]:
+        """End the input. Without a completed response that is a failure; may be called twice."""
+        if self.done or self.failure is not None:
+            return []
+        return self._stop(self._foreign() or StreamClosedError(**self._mapper.context))
+
+    def broken(self, error: CodexApiError) -> StreamError:
+        """Give the failure for a connection that broke with ``error``; sets ``failure``."""
+        failure = StreamClosedError(
+            f"the connection broke before the response was complete: {error}",
+            **self._mapper.context,
+        )
+        self._stop(failure, error)
+        return failure
+
+    def timed_out(self, now: float) -> CodexApiError:
+        """Give the failure for reaching ``deadline``; sets ``failure``."""
+        context = self._mapper.context
+        liveness_at = self._alive_at + _or_never(self._liveness_timeout)
+        idle_at = self._progress_at + _or_never(self._idle_timeout)
+        silence = f"nothing at all for {now - self._alive_at:g} s"
+        failure: StreamError
+        if self._first_event_at() < min(liveness_at, idle_at):
+            waited = now - self._started_at
+            message = f"no event within {waited:g} s of the call's start, and {silence}"
+            failure = FirstEventTimeoutError(message, **context)
+        elif liveness_at < idle_at:
+            failure = LivenessTimeoutError(f"the server sent {silence}", **context)
+        else:
+            waited = now - self._progress_at
+            message = f"the server sent no event for {waited:g} s, and {silence}"
+            failure = IdleTimeoutError(message, **context)
+        self._stop(failure)
+        return failure
+
+    def _take_headers(self, headers: Headers) -> None:
+        self._header_model = headers.get("openai-model")
+        turn_state = headers.get("x-codex-turn-state")
+        if turn_state is not None:
+            self._mapper.turn_state_cell.offer(turn_state)
+        for event in self.initial:
+            if isinstance(event, events.RateLimits) and not event.snapshot.is_empty:
+                self._mapper.limits[event.snapshot.limit_id or ""] = event.snapshot
+
+    def _progress(self, now: float) -> None:
+        """Start both clocks anew; the first event has come."""
+        self._head = None
+        self._progress_at = self._alive_at = now
+        self.deadline = now + self._step if self._step != NEVER else None
+
+    def _set_deadline(self) -> None:
+        deadline = min(
+            self._alive_at + _or_never(self._liveness_timeout),
+            self._progress_at + _or_never(self._idle_timeout),
+            self._first_event_at(),
+        )
+        self.deadline = None if deadline == NEVER else deadline
+
+    def _first_event_at(self) -> float:
+        if self._head is None or self._first_event_timeout is None:
+            return NEVER
+        return self._started_at + self._first_event_timeout
+
+    def _foreign(self) -> DecodeError | None:
+        """Tell an answer that is no event stream at all from one that was cut."""
+        head = (self._head or b"").strip()
+        named = self._content_type not in {"", _STREAM_TYPE}
+        coded = self._coding != "identity"
+        if not head or not (named or coded or head.startswith(_FOREIGN_STARTS)):
+            return None
+        what = f"but {self._content_type or 'of no known type'}: {excerpt(head)}"
+        if coded:
+            what = f"but encoded as {excerpt(self._coding)!r}, which was not asked for"
+        error = DecodeError(
+            f"the answer of {self._endpoint} is no event stream {what}",
+            **self._mapper.context,
+        )
+        # Observed: the Codex CLI tries again.
+        error.retryable = True
+        return error
+
+    def _stop(
+        self, failure: CodexApiError, cause: BaseException | None = None
+    ) -> list[ResponseEvent]:
+        failure.__cause__ = cause
+        self.failure = failure
+        self.deadline = None
+        self._feed_data = _nothing
+        return []
+
+    def _end(self) -> None:
+        self.done, self.failure = self._mapper.done, self._mapper.failure
+        self.deadline = None
+        self._feed_data = _nothing
+
+
+def _or_never(timeout: float | None) -> float:
+    return NEVER if timeout is None else timeout
+
+
+def _nothing(chunk: Buffer) -> list[bytes]:
+    del chunk
+    return []

@@ -1,0 +1,355 @@
+"""From one JSON payload of a response stream to events (SPEC 10.4-10.6, 11.4).
+
+Two ways lead to an event. Deltas, nearly all of a stream, are decoded straight into their class, a
+whole chunk of them in one call. Everything else, and every payload that the first way refuses, is
+read field by field: a field that does not fit is absent and costs no other.
+
+The payload that ends the stream is the last one looked at: ``done`` after ``Completed``,
+``failure`` after an error. Nothing that follows can change that outcome.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from codex_api import events
+from codex_api._logic.incoming.direct_events import (
+    ABSENT,
+    DIRECT_TYPES,
+    Fields,
+    Skipped,
+    ToolInput,
+    direct_decoder,
+    lenient_event,
+)
+from codex_api._logic.incoming.error_body import read_as
+from codex_api._logic.incoming.failed_response import (
+    cancelled_error,
+    event_error,
+    failed_error,
+    incomplete_error,
+)
+from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.incoming.side_events import SideChannel
+from codex_api._logic.incoming.terminal import completed_event
+from codex_api._logic.outgoing.surrogates import without_halves
+from codex_api.errors import DecodeError
+from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_all_rate_limits, parse_rate_limit_event
+from codex_api.types.turn_state import TurnState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from codex_api.errors import ApiError, ErrorContext
+    from codex_api.events import ResponseEvent
+    from codex_api.rate_limits import RateLimitSnapshot
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport.errors import CodexApiError
+
+# The last is what msgspec raises for JSON that is nested without end.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def header_events(headers: Headers) -> list[ResponseEvent]:
+    """Give the events that an HTTP answer's headers stand for, in the order of SPEC 10.3."""
+    found: list[ResponseEvent] = []
+    model = headers.get("openai-model")
+    if model is not None:
+        found.append(events.ServerModel(model))
+    found.extend(events.RateLimits(snapshot) for snapshot in parse_all_rate_limits(headers))
+    etag = headers.get("x-models-etag")
+    if etag is not None:
+        found.append(events.ModelsEtag(etag))
+    if "x-reasoning-included" in headers:
+        found.append(events.ServerReasoningIncluded(included=True))
+    return found
+
+
+class _Numbered(msgspec.Struct):
+    sequence_number: int | None = None
+
+
+class EventMapper:
+    """Map the payloads of one response.
+
+    Args:
+        other_events: Give ``OtherEvent`` for what has no class, instead of nothing.
+        safety_headers: Headers of the HTTP answer; they may name a faster model.
+        emit_rate_limits: Give ``RateLimits`` for ``codex.rate_limits``; False only remembers them.
+        request_id: Put on every error.
+        turn_state: Cell that gets the turn state when the stream tells it; None for one of its own.
+        seen_through: Events up to this sequence number are left out, of a response whose start was
+            read before; None leaves none out.
+
+    Attributes:
+        done: The response is complete.
+        failure: What ended it instead, or None.
+        limits: The newest snapshot of each limit, by its id.
+        last_sequence_number: Of the newest event that had one, ``seen_through`` before, or None.
+        skipped: How many payloads were no JSON object with a type.
+        turn_state_cell: The cell of the turn state.
+    """
+
+    def __init__(
+        self,
+        *,
+        other_events: bool = False,
+        safety_headers: Headers | None = None,
+        emit_rate_limits: bool = True,
+        request_id: str | None = None,
+        turn_state: TurnState | None = None,
+        seen_through: int | None = None,
+    ) -> None:
+        self.done = False
+        self.failure: CodexApiError | None = None
+        self.limits: dict[str, RateLimitSnapshot] = {}
+        self.last_sequence_number = seen_through
+        self.skipped = 0
+        self.turn_state_cell = TurnState() if turn_state is None else turn_state
+        self._sides = SideChannel(self.turn_state_cell, safety_headers)
+        self._other_events = other_events
+        self._emit_rate_limits = emit_rate_limits
+        self._request_id = request_id
+        self._seen_through = seen_through
+        decoder = direct_decoder()
+        self._decode = decoder.decode
+        self._decode_lines = decoder.decode_lines
+
+    @property
+    def response_id(self) -> str | None:
+        """Id of the response, once an event told it."""
+        return self._sides.response_id
+
+    @property
+    def server_model(self) -> str | None:
+        """The model that the last event to name one named, or None."""
+        return self._sides.server_model
+
+    @property
+    def turn_state(self) -> str | None:
+        """The sticky-routing value of this turn, or None."""
+        return self.turn_state_cell.get()
+
+    @property
+    def rate_limits(self) -> RateLimitSnapshot | None:
+        """The newest snapshot of the default limit, or None."""
+        return self.limits.get(DEFAULT_LIMIT_ID)
+
+    @property
+    def context(self) -> ErrorContext:
+        """What is known about the stream, for an error that ends it."""
+        return {"request_id": self._request_id, "rate_limits": self.rate_limits}
+
+    def feed(self, data: bytes | str) -> list[ResponseEvent]:
+        """Map one payload.
+
+        Raises:
+            CodexApiError: The payload reports a failure. ``feed_all`` gives the events that came
+                with it, too.
+        """
+        found = self.feed_all((data.encode() if isinstance(data, str) else data,))
+        if self.failure is not None:
+            raise self.failure
+        return found
+
+    def feed_text(self, text: str) -> list[ResponseEvent]:
+        """Map one payload that came as text, as ``feed_all`` does."""
+        if self.done or self.failure is not None:
+            return []
+        try:
+            event = self._decode(text)
+        except _UNREADABLE:
+            return self.feed_all((text.encode("utf-8", "surrogatepass"),))
+        if type(event) not in DIRECT_TYPES:
+            return self.feed_all((text.encode(),))
+        if event.sequence_number is not None:
+            self.last_sequence_number = event.sequence_number
+        return [event]
+
+    def feed_all(self, payloads: Sequence[bytes]) -> list[ResponseEvent]:
+        """Map payloads in order, up to the one that ends the response.
+
+        Never raises: a failure is left in ``failure``, and the events before it are returned.
+        """
+        if self._seen_through is not None:
+            payloads = [data for data in payloads if not self._was_seen(data)]
+        if self.done or self.failure is not None or not payloads:
+            return []
+        if len(payloads) == 1:
+            return self._one(payloads[0])
+        try:
+            direct: list[Any] = self._decode_lines(b"\n".join(payloads))
+        except _UNREADABLE:
+            direct = []
+        # A payload may hold a line feed, or two objects: then lines are no payloads.
+        if len(direct) != len(payloads):
+            return self._each(payloads)
+        if not DIRECT_TYPES.issuperset(map(type, direct)):
+            return self._mixed(direct, payloads)
+        for event in reversed(direct):
+            if event.sequence_number is not None:
+                self.last_sequence_number = event.sequence_number
+                break
+        return direct
+
+    def _was_seen(self, data: bytes) -> bool:
+        read = read_as(_Numbered, data)
+        number = None if read is None else read.sequence_number
+        return number is not None and number <= (self._seen_through or 0)
+
+    def _each(self, payloads: Iterable[bytes]) -> list[ResponseEvent]:
+        found: list[ResponseEvent] = []
+        for data in payloads:
+            found += self._one(data)
+            if self.done or self.failure is not None:
+                break
+        return found
+
+    def _one(self, data: bytes) -> list[ResponseEvent]:
+        try:
+            event = self._decode(data)
+        except _UNREADABLE:
+            found: list[ResponseEvent] = []
+            self._read(data, found)
+            return found
+        if type(event) not in DIRECT_TYPES:
+            return self._mixed((event,), (data,))
+        if event.sequence_number is not None:
+            self.last_sequence_number = event.sequence_number
+        return [event]
+
+    def _mixed(self, direct: Iterable[Any], payloads: Iterable[bytes]) -> list[ResponseEvent]:
+        found: list[ResponseEvent] = []
+        for event, data in zip(direct, payloads, strict=True):
+            if event.sequence_number is not None:
+                self.last_sequence_number = event.sequence_number
+            if type(event) in DIRECT_TYPES:
+                found.append(event)
+            elif isinstance(event, ToolInput) and (known := event.item_id or event.call_id):
+                found.append(events.ToolCallInputDelta(known, event.call_id, event.delta))
+            elif self._other_events or not isinstance(event, Skipped):
+                self._read(data, found)
+                if self.done or self.failure is not None:
+                    break
+        return found
+
+    def _read(self, payload: bytes, found: list[ResponseEvent]) -> None:
+        """Map one payload field by field."""
+        payload = without_halves(payload)
+        try:
+            # The decoder checks only texts that it gives, and that is not all of them.
+            str(payload, "utf-8")
+            fields = _decode_fields(payload)
+            tag = read_as(str, fields.get("type", ABSENT))
+            if tag is None:
+                self.skipped += 1
+            elif tag == "error":
+                self.failure = event_error(fields, payload, self.context)
+            else:
+                self._map(tag, fields, payload, found)
+        except UnicodeDecodeError:
+            self.failure = self._undecodable("an event of the stream is not valid UTF-8")
+        except (msgspec.DecodeError, RecursionError):
+            self.skipped += 1
+
+    def _map(self, tag: str, fields: Fields, payload: bytes, found: list[ResponseEvent]) -> None:
+        number = read_as(int, fields.get("sequence_number", ABSENT))
+        if number is not None:
+            self.last_sequence_number = number
+        if tag == "codex.rate_limits":
+            event = self._rate_limits(payload)
+        else:
+            found.extend(self._sides.read(tag, fields))
+            event = self._own_event(tag, fields)
+        if event is not None:
+            found.append(event)
+        elif self._other_events and self.failure is None:
+            found.append(events.OtherEvent(tag, Raw(payload)))
+
+    def _own_event(self, tag: str, fields: Fields) -> ResponseEvent | None:
+        if tag == "response.completed":
+            return self._completed(fields.get("response", ABSENT))
+        if failing := _FAILURES.get(tag):
+            self.failure = failing(fields.get("response", ABSENT), self.context)
+            return None
+        if reading := _READERS.get(tag):
+            return reading(fields)
+        return lenient_event(tag, fields)
+
+    def _rate_limits(self, payload: bytes) -> ResponseEvent | None:
+        snapshot = parse_rate_limit_event(payload)
+        if snapshot is None:
+            return None
+        self.limits[snapshot.limit_id or DEFAULT_LIMIT_ID] = snapshot
+        return events.RateLimits(snapshot) if self._emit_rate_limits else None
+
+    def _completed(self, response: Raw) -> ResponseEvent | None:
+        if _is_null(response):
+            return None
+        try:
+            event = completed_event(response)
+        except msgspec.DecodeError as exc:
+            self.failure = self._undecodable(f"cannot read the completed response: {exc}")
+            self.failure.__cause__ = exc
+            return None
+        self.done = True
+        return event
+
+    def _undecodable(self, message: str) -> DecodeError:
+        # Unlike a whole answer of the wrong form, a stream gone wrong is worth a retry.
+        error = DecodeError(message, **self.context)
+        error.retryable = True
+        return error
+
+
+def _created(fields: Fields) -> ResponseEvent | None:
+    response = fields.get("response", ABSENT)
+    if _is_null(response):
+        return None
+    head = read_as(dict[str, Raw], response) or {}
+    return events.Created(read_as(str, head.get("id", ABSENT)))
+
+
+def _item_added(fields: Fields) -> ResponseEvent | None:
+    raw = fields.get("item", ABSENT)
+    return events.OutputItemAdded(decode_item(raw), raw) if _is_object(raw) else None
+
+
+def _item_done(fields: Fields) -> ResponseEvent | None:
+    raw = fields.get("item", ABSENT)
+    return events.OutputItemDone(decode_item(raw), raw) if _is_object(raw) else None
+
+
+def _tool_input(fields: Fields) -> ResponseEvent | None:
+    call_id = read_as(str, fields.get("call_id", ABSENT))
+    known = read_as(str, fields.get("item_id", ABSENT)) or call_id
+    delta = read_as(str, fields.get("delta", ABSENT))
+    if delta is None or not known:
+        return None
+    return events.ToolCallInputDelta(known, call_id, delta)
+
+
+_READERS: Final[dict[str, Callable[[Fields], ResponseEvent | None]]] = {
+    "response.created": _created,
+    "response.custom_tool_call_input.delta": _tool_input,
+    "response.output_item.added": _item_added,
+    "response.output_item.done": _item_done,
+}
+_FAILURES: Final[dict[str, Callable[[Raw, ErrorContext], ApiError]]] = {
+    "response.cancelled": cancelled_error,
+    "response.failed": failed_error,
+    "response.incomplete": incomplete_error,
+}
+
+
+def _is_null(raw: Raw) -> bool:
+    return bytes(raw) in {b"", b"null"}
+
+
+def _is_object(raw: Raw) -> bool:
+    return bytes(raw).startswith(b"{")

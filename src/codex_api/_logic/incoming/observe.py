@@ -1,0 +1,125 @@
+"""What an observer hears of one response, each thing once and the end always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, TypeVar
+
+import msgspec
+
+from codex_api import events
+from codex_api._logic.incoming.error_body import read_as
+from codex_api.telemetry import StreamEnd, StreamStart
+from codex_api.transport._core.messages import EncodedJson, JsonBody, public_url
+from codex_api.transport.errors import ClientStateError, CodexApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api.events import ResponseEvent
+    from codex_api.telemetry import StreamObserver
+    from codex_api.transport._core.messages import Body, Request
+    from codex_api.types.request import ResponsesOptions
+    from codex_api.types.usage import TokenUsage
+
+
+T = TypeVar("T")
+Feed: TypeAlias = "Callable[[T, float], list[ResponseEvent]]"
+
+
+class _Facts(Protocol):
+    @property
+    def response_id(self) -> str | None: ...
+    @property
+    def server_model(self) -> str | None: ...
+
+
+class StreamWatch:
+    """Tells an observer about one response.
+
+    Args:
+        observer: Who wants to hear of it.
+        started_at: When the call began, by the clock of ``feeding``.
+    """
+
+    def __init__(self, observer: StreamObserver, started_at: float) -> None:
+        self.observer = observer
+        self._started_at = started_at
+        self._machine: _Facts | None = None
+        self._completed: events.Completed | None = None
+        self._heard = False
+        self._ended = False
+
+    def feeding(self, machine: _Facts, feed: Feed[T]) -> Feed[T]:
+        """Give ``feed``, the method of ``machine``, with an ear on it."""
+        self._machine = machine
+
+        def heard(data: T, now: float) -> list[ResponseEvent]:
+            found = feed(data, now)
+            if found:
+                self._hear(found, now)
+            return found
+
+        return heard
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell the end; only the first one counts.
+
+        Args:
+            error: What ended the response, or None when it was complete or given up.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        machine, done = self._machine, self._completed
+        self.observer.on_end(
+            StreamEnd(
+                response_id=machine.response_id if machine else None,
+                server_model=machine.server_model if machine else None,
+                usage=done.token_usage if done else _usage_of(error),
+                is_complete=done is not None,
+                error=error if _is_failure(error) else None,
+            )
+        )
+
+    def _hear(self, found: list[ResponseEvent], now: float) -> None:
+        if not self._heard:
+            self._heard = True
+            self.observer.on_first_event(now - self._started_at)
+        if isinstance(found[-1], events.Completed):
+            self._completed = found[-1]
+
+
+class _Asked(msgspec.Struct):
+    model: str | None = None
+
+
+def stream_start(request: Request, options: ResponsesOptions) -> StreamStart:
+    """Say what a call is about to ask."""
+    return StreamStart(
+        model=_model_of(request.body),
+        url=public_url(request.url),
+        conversation_id=options.thread_id or options.conversation_id,
+    )
+
+
+def _model_of(body: Body | None) -> str | None:
+    if isinstance(body, EncodedJson):
+        asked = read_as(_Asked, body.data)
+        return asked.model if asked else None
+    if not isinstance(body, JsonBody):
+        return None
+    try:
+        # Not encoded: whether all of it can be is for the call itself to find out.
+        return msgspec.convert(body.value, _Asked).model
+    except msgspec.ValidationError:
+        return None
+
+
+def _is_failure(error: BaseException | None) -> TypeGuard[CodexApiError]:
+    # Closed elsewhere or cancelled: given up by the caller.
+    return isinstance(error, CodexApiError) and not isinstance(error, ClientStateError)
+
+
+def _usage_of(error: BaseException | None) -> TokenUsage | None:
+    usage: TokenUsage | None = getattr(error, "usage", None)
+    return usage

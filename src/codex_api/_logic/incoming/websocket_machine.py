@@ -1,0 +1,107 @@
+"""One response over a WebSocket, from messages to events.
+
+Mapping, clocks and outcome are those of a response over HTTP; what differs is told here. A message
+is one payload; a binary one is an error. Pings keep the liveness clock going, and only that one.
+The answer to the handshake belongs to the connection, so its events open every response of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api._logic.incoming.machine import NEVER, ResponseStreamMachine
+from codex_api.errors import (
+    EventTooLargeError,
+    IdleTimeoutError,
+    StreamClosedError,
+    StreamError,
+    TransportTimeoutError,
+)
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import EventTooLargeError as TransportEventTooLargeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
+    from codex_api.events import ResponseEvent
+    from codex_api.transport.errors import CodexApiError
+    from codex_api.types.turn_state import TurnState
+
+# The server sends these while the model thinks: signs of life, and no more.
+_KEEPALIVE = '"keepalive"'
+_TYPE_AT = 64
+
+
+class WebSocketStreamMachine(ResponseStreamMachine):
+    """Read one response. Instants are seconds of one clock that never runs backwards.
+
+    Args:
+        facts: What the handshake told.
+        idle_timeout: As for ``ResponseStreamMachine``, and so are the others.
+    """
+
+    def __init__(
+        self,
+        facts: HandshakeFacts,
+        *,
+        idle_timeout: float | None = None,
+        liveness_timeout: float | None = None,
+        first_event_timeout: float | None = None,
+        started_at: float = 0.0,
+        now: float = 0.0,
+        other_events: bool = False,
+        turn_state: TurnState | None = None,
+    ) -> None:
+        super().__init__(
+            Headers(),
+            idle_timeout=idle_timeout,
+            liveness_timeout=liveness_timeout,
+            first_event_timeout=first_event_timeout,
+            started_at=started_at,
+            now=now,
+            other_events=other_events,
+            turn_state=turn_state,
+        )
+        self._header_model = facts.server_model
+        self.initial = facts.events()
+
+    def feed(self, chunk: Buffer | str, now: float) -> list[ResponseEvent]:
+        """Decode a message, arrived at ``now``; text is a ``str``, anything else was binary."""
+        if self.done or self.failure is not None:
+            return []
+        if not isinstance(chunk, str):
+            message = "the server sent a binary WebSocket message, and responses are text"
+            return self._stop(StreamError(message, **self._mapper.context))
+        mapper = self._mapper
+        found = mapper.feed_text(chunk)
+        self._alive_at = now
+        if found or _KEEPALIVE not in chunk[:_TYPE_AT]:
+            self._head = None
+            self._progress_at = now
+            self.deadline = None if self._step is NEVER else now + self._step
+        else:
+            self._set_deadline()
+        if mapper.done or mapper.failure is not None:
+            self._end()
+        return found
+
+    def heard(self, at: float) -> None:
+        """Take note that bytes of any kind came at ``at``."""
+        if at > self._alive_at:
+            self._alive_at = at
+            self._set_deadline()
+
+    def lost(self, error: CodexApiError) -> StreamError:
+        """Give the failure for a connection that ended with ``error``; sets ``failure``."""
+        context = self._mapper.context
+        failure: StreamError
+        if isinstance(error, TransportEventTooLargeError):
+            failure = EventTooLargeError(str(error), **context)
+        elif isinstance(error, TransportTimeoutError):
+            failure = IdleTimeoutError(str(error), **context)
+        else:
+            message = f"the WebSocket ended before the response was complete: {error}"
+            failure = StreamClosedError(message, **context)
+        self._stop(failure, error)
+        return failure

@@ -1,0 +1,278 @@
+"""The body of a Responses request: HTTP body or WebSocket frame (SPEC 10.1, 11.3).
+
+One encoder writes both. The order of the fields below is the order of the keys on the wire; a field
+with a default is left out when unset, one without is always there. Raw JSON in the input goes out
+verbatim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from codex_api._logic.incoming.item_codec import ENCODE_ERRORS, ENCODER, encode_value
+from codex_api._logic.outgoing.items import prepare_items
+from codex_api.transport.errors import RequestBuildError
+
+if TYPE_CHECKING:
+    from codex_api.types.request import ResponsesApiRequest
+    from codex_api.types.trace import W3cTraceContext
+
+
+class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
+    model: object
+    instructions: object = None
+    previous_response_id: object = None
+    input: list[object] | msgspec.Raw
+    tools: object = None
+    tool_choice: object
+    parallel_tool_calls: object
+    reasoning: object
+    store: object
+    stream: object
+    stream_options: object = None
+    include: object
+    service_tier: object = None
+    prompt_cache_key: object = None
+    prompt_cache_options: object = None
+    text: object = None
+    generate: object = None
+    client_metadata: object = None
+
+
+class _ResponseCreate(_Body, tag_field="type", tag="response.create", kw_only=True):
+    """The same behind ``"type": "response.create"``."""
+
+
+_B = TypeVar("_B", bound=_Body)
+# Holds the place of an input that is put in later; encoded strings never hold a bare NUL.
+_MARK = b"\0"
+_HOLE = msgspec.Raw(b"[" + _MARK + b"]")
+_CONTINUATION = frozenset(("previous_response_id", "generate"))
+_RESERVED = frozenset(_Body.__struct_fields__) - _CONTINUATION
+
+
+def encode_request(request: ResponsesApiRequest, *, keep_ids: bool = False) -> bytes:
+    """Encode the body of a request over HTTP.
+
+    Args:
+        request: What to ask.
+        keep_ids: Whether typed items send their ids.
+
+    Raises:
+        RequestBuildError: A value has no place or no form in JSON; the text names the field.
+    """
+    body = _body(_Body, request)
+    return _with_extra(request, _encode(body, request, keep_ids=keep_ids), _RESERVED)
+
+
+def encode_response_create(
+    request: ResponsesApiRequest,
+    *,
+    previous_response_id: str | None = None,
+    generate: bool | None = None,
+    keep_ids: bool = False,
+) -> bytes:
+    """Encode the frame that asks for a response over a WebSocket.
+
+    Args:
+        request: What to ask.
+        previous_response_id: The response that the input continues; None sends all input.
+        generate: False warms the server up without an answer; None leaves the key out.
+        keep_ids: Whether typed items send their ids.
+
+    Raises:
+        RequestBuildError: A value has no place or no form in JSON; the text names the field.
+    """
+    frame = _body(_ResponseCreate, request)
+    frame.previous_response_id = previous_response_id
+    frame.generate = generate
+    given = {name for name in _CONTINUATION if getattr(frame, name) is not None}
+    data = _encode(frame, request, keep_ids=keep_ids)
+    return _with_extra(request, data, _RESERVED | given | {"type"})
+
+
+def response_create_client_metadata(
+    metadata: Mapping[str, str] | None = None, trace: W3cTraceContext | None = None
+) -> dict[str, str] | None:
+    """Add the trace to the client metadata of a frame, which has no headers to carry it.
+
+    Returns:
+        None when the result would be empty.
+    """
+    merged = dict(metadata or {})
+    if trace is not None and trace.traceparent is not None:
+        merged["ws_request_header_traceparent"] = trace.traceparent
+    if trace is not None and trace.tracestate is not None:
+        merged["ws_request_header_tracestate"] = trace.tracestate
+    return merged or None
+
+
+def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
+    _check_shapes(request)
+    return body_class(
+        model=request.model,
+        instructions=request.instructions or None,
+        input=_HOLE,
+        tools=request.tools,
+        tool_choice=request.tool_choice,
+        parallel_tool_calls=request.parallel_tool_calls,
+        reasoning=request.reasoning,
+        store=request.store,
+        stream=request.stream,
+        stream_options=request.stream_options,
+        include=request.include,
+        service_tier=request.service_tier,
+        prompt_cache_key=request.prompt_cache_key,
+        prompt_cache_options=request.prompt_cache_options,
+        text=request.text,
+        client_metadata=request.client_metadata,
+    )
+
+
+def _encode(body: _Body, request: ResponsesApiRequest, *, keep_ids: bool) -> bytes:
+    items: Sequence[object] = request.input
+    marks = request.prompt_cache_breakpoints
+    if not marks and items and type(items[0]) is msgspec.Raw and type(items[-1]) is msgspec.Raw:
+        joined = _joined(body, items)
+        if joined is not None:
+            return joined
+    prepared = prepare_items(items, keep_ids=keep_ids)
+    body.input = _with_breakpoints(prepared, marks) if marks else prepared
+    return _encoded(body)
+
+
+def _joined(body: _Body, items: Sequence[object]) -> bytes | None:
+    """Encode a body whose input is raw with one copy of it; None when an item is typed."""
+    head, _, tail = _encoded(body).partition(_MARK)
+    pieces: list[Any] = list(items)
+    pieces[0] = head + bytes(pieces[0])
+    pieces[-1] = bytes(pieces[-1]) + tail
+    try:
+        return b",".join(pieces)
+    except TypeError:
+        return None
+
+
+def _encoded(body: _Body) -> bytes:
+    try:
+        return ENCODER.encode(body)
+    except ENCODE_ERRORS as exc:
+        culprits = (name for name, value in _pieces(body) if not _encodes(value))
+        message = f"{next(culprits, 'the request')} cannot be encoded as JSON: {exc}"
+        raise RequestBuildError(message) from exc
+
+
+def _pieces(body: _Body) -> Iterator[tuple[str, object]]:
+    for index, item in enumerate(body.input if isinstance(body.input, list) else ()):
+        yield f"input[{index}]", item
+    for field in body.__struct_fields__:
+        yield field, getattr(body, field)
+
+
+def _encodes(value: object) -> bool:
+    try:
+        ENCODER.encode(value)
+    except ENCODE_ERRORS:
+        return False
+    return True
+
+
+def _with_extra(request: ResponsesApiRequest, data: bytes, reserved: frozenset[str]) -> bytes:
+    if not request.extra_body:
+        return data
+    taken = sorted(reserved & request.extra_body.keys())
+    if taken:
+        message = f"extra_body must not hold {taken[0]!r}: the request has a field for it"
+        raise RequestBuildError(message)
+    return data[:-1] + b"," + encode_value(request.extra_body, "extra_body")[1:]
+
+
+# --- shapes -------------------------------------------------------------------------------------
+
+_LIST = (list, tuple, Sequence)
+_MAP = (dict, Mapping, NoneType)
+_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "model": ((str,), "a non-empty string"),
+    "input": ((*_LIST, str), "a sequence of items, or a string"),
+    "tools": ((*_LIST, NoneType), "a sequence of tools, or None"),
+    "parallel_tool_calls": ((bool,), "true or false"),
+    "store": ((bool,), "true or false"),
+    "stream": ((bool,), "true or false"),
+    "include": (_LIST, "a sequence of strings"),
+    "client_metadata": (_MAP, "a mapping of strings, or None"),
+    "extra_body": (_MAP, "a mapping, or None"),
+}
+
+
+def _check_shapes(request: ResponsesApiRequest) -> None:
+    """Refuse what would encode, but not as it was meant."""
+    for name, (kinds, expected) in _SHAPES.items():
+        value: object = getattr(request, name)
+        # A string is a sequence too.
+        if not isinstance(value, kinds) or (isinstance(value, str) and str not in kinds):
+            raise _misshapen(name, expected)
+    if not request.model:
+        raise _misshapen("model", "a non-empty string")
+    metadata = request.client_metadata or {}
+    texts: dict[str, list[object]] = {
+        "include": [*request.include],
+        "client_metadata": [*metadata, *metadata.values()],
+    }
+    for name, values in texts.items():
+        if not all(isinstance(value, str) for value in values):
+            raise _misshapen(name, _SHAPES[name][1])
+
+
+def _misshapen(name: str, expected: str) -> RequestBuildError:
+    return RequestBuildError(f"{name} must be {expected}")
+
+
+# --- cache breakpoints --------------------------------------------------------------------------
+
+_BREAKPOINT = msgspec.Raw(b'{"mode":"explicit"}')
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PARTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _with_breakpoints(items: list[object], positions: Sequence[tuple[int, int]]) -> list[object]:
+    """Mark content objects by item and content index; ignore positions that do not exist."""
+    wanted: dict[int, set[int]] = {}
+    for item_index, part_index in positions:
+        wanted.setdefault(item_index, set()).add(part_index)
+    return [
+        _marked(item, wanted[index], index) if index in wanted else item
+        for index, item in enumerate(items)
+    ]
+
+
+def _marked(item: object, part_indexes: set[int], index: int) -> object:
+    encoded = encode_value(item, f"input[{index}]")
+    try:
+        fields = _FIELDS.decode(encoded)
+        # Content of messages, or the parts that a tool gave back.
+        name = "content" if "content" in fields else "output"
+        parts = _PARTS.decode(fields[name])
+    except (msgspec.ValidationError, KeyError):
+        return item
+    fields[name] = msgspec.Raw(
+        ENCODER.encode(
+            [
+                _stamped(part) if part_index in part_indexes else part
+                for part_index, part in enumerate(parts)
+            ]
+        )
+    )
+    return msgspec.Raw(ENCODER.encode(fields))
+
+
+def _stamped(part: msgspec.Raw) -> msgspec.Raw:
+    try:
+        fields = _FIELDS.decode(part)
+    except msgspec.ValidationError:
+        return part
+    fields["prompt_cache_breakpoint"] = _BREAKPOINT
+    return msgspec.Raw(ENCODER.encode(fields))

@@ -1,0 +1,89 @@
+"""What the unary endpoints share: a POST with the headers of caller and session (SPEC 18.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from codex_api._logic.calling.operation import Operation
+from codex_api._logic.endpoints.responses import caller_headers
+from codex_api._logic.outgoing.session_headers import build_session_headers, subagent_header
+from codex_api.transport._core.headers import Headers
+from codex_api.types.request import ResponsesOptions
+from codex_api.types.session_source import SessionSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api._logic.calling.operation import CallContext
+    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.messages import Body, Response
+
+T = TypeVar("T")
+
+_MEMORY_SOURCE = SessionSource.internal("memory_consolidation")
+
+
+def post(
+    ctx: CallContext,
+    endpoint: str,
+    body: Body,
+    decode: Callable[[Response], T],
+    *,
+    extra_headers: HeaderSource | Headers | None = None,
+    options: ResponsesOptions | None = None,
+    timeout: float | None = None,
+) -> Operation[T]:
+    """Make the call of an endpoint.
+
+    Args:
+        extra_headers: Laid over those of ``options``.
+        options: Says which session the call belongs to; its ``turn_state`` is sent. What only
+            concerns streams is not looked at.
+        timeout: Limit in seconds on the whole call, or None.
+
+    Raises:
+        RequestBuildError: A header is illegal.
+    """
+    settled = with_headers(options or ResponsesOptions(), extra_headers)
+    return Operation(
+        name=endpoint,
+        request=ctx.request(
+            "POST",
+            endpoint,
+            body=body,
+            extra_headers=caller_headers(settled),
+            id_headers=session_identity(settled),
+            timeout=timeout,
+        ),
+        decode=decode,
+        timeout=timeout,
+    )
+
+
+def with_headers(
+    options: ResponsesOptions, extra_headers: HeaderSource | Headers | None
+) -> ResponsesOptions:
+    """Lay ``extra_headers`` over those of ``options``."""
+    if extra_headers is None:
+        return options
+    merged = Headers(options.extra_headers)
+    merged.merge(extra_headers)
+    return msgspec.structs.replace(options, extra_headers=merged)
+
+
+def session_identity(options: ResponsesOptions) -> Headers:
+    """Give the headers that tell session, thread and sub-agent, in wire order.
+
+    Unlike a streamed response a unary call has no ``x-client-request-id``.
+    """
+    headers = Headers()
+    subagent = subagent_header(options.session_source)
+    if subagent is not None:
+        headers.set("x-openai-subagent", subagent)
+    if options.session_source == _MEMORY_SOURCE:
+        headers.set("x-openai-memgen-request", "true")
+    both = options.conversation_id
+    headers.merge(build_session_headers(options.session_id or both, options.thread_id or both))
+    return headers

@@ -1,0 +1,324 @@
+"""The life of one realtime session over one or more WebSockets, without the sockets.
+
+The front reports what happens (a connection stands, a frame came, the connection is gone) and does
+what it is told (send these frames, try again after so long, raise this). Rules kept here:
+
+- A new connection opens with ``session.update``, a reconnection too; joining a v3 call sends none.
+- A direct v3 session must greet before anything else; other versions are asked to acknowledge only
+  when the caller wants it. Either way no event is lost to the wait.
+- A close frame that says done or going away, or nothing, is the end. Any other code and a lost
+  connection are errors. Reconnecting, when it is on, is tried where trying again can help.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from codex_api._logic.realtime.dialects.registry import DIALECTS
+from codex_api._logic.realtime.session_state import SessionState
+from codex_api.errors import (
+    IdleTimeoutError,
+    LivenessTimeoutError,
+    StreamClosedError,
+    StreamError,
+    map_api_error,
+)
+from codex_api.transport._core.retry import RetryConfig, backoff
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    HttpStatusError,
+    RequestBuildError,
+    TransportTimeoutError,
+    WebSocketClosedError,
+)
+from codex_api.types.realtime_events import (
+    RealtimeErrorEvent,
+    RealtimeEvent,
+    RealtimeOtherEvent,
+    Reconnected,
+    SessionUpdated,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api.types.realtime import (
+        RealtimeModality,
+        RealtimeMode,
+        RealtimeSessionConfig,
+        TranscriptEntry,
+    )
+    from codex_api.types.realtime_options import RealtimeOptions
+
+# Away, abnormal, server error, restart, overload, bad gateway: another try may fare better.
+_PASSING: Final = frozenset({None, 1001, 1006, 1011, 1012, 1013, 1014})
+_ACKNOWLEDGEMENTS: Final = frozenset({"session.updated", "session.started"})
+# Done, going away, no code.
+_GOODBYES: Final = frozenset({1000, 1001, 1005})
+_REFUSED: Final = frozenset({401, 403})
+
+
+class SessionMachine:
+    """One session: a direct one, or the sideband of a call.
+
+    Attributes:
+        config: As last sent; a session update through the connection changes it.
+        state: Transcript and flags.
+        sideband: Whether it joins a call.
+        closed: Whether no event will come any more.
+    """
+
+    def __init__(
+        self, config: RealtimeSessionConfig, options: RealtimeOptions, *, sideband: bool
+    ) -> None:
+        self.config = config
+        self.dialect = DIALECTS[config.version]
+        self.options = options
+        self.state = SessionState(max_transcript_chars=options.max_transcript_chars)
+        self.closed = False
+        self.sideband = sideband
+        self._greets = config.version == "v3" and not sideband
+        self._acknowledged = True
+        self._event_at = self._opened_at = self._waiting_at = self._pinged_at = 0.0
+        self._break: CodexApiError | None = None
+        self._attempts = 0
+
+    def opened(self, now: float) -> list[str]:
+        """Start on a connection that stands now, and give the frames that open it."""
+        self._event_at = self._opened_at = self._waiting_at = self._pinged_at = now
+        if self.sideband and self.config.version == "v3":
+            self._acknowledged = True
+            return []
+        self._acknowledged = not (self.options.acknowledge or self._greets)
+        frames = [self.dialect.session_update(self.config)]
+        for entry in self._replayed():
+            frames += self.dialect.item_create(entry.text, entry.role)
+        return frames
+
+    def goodbye(self) -> list[str]:
+        """Give the frames to send before the close frame; none to a peer that is gone."""
+        return [] if self.closed else self.dialect.closing()
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether connecting need not wait any longer."""
+        return self._acknowledged
+
+    def reopened(self) -> Reconnected:
+        """Give the event that tells of the new connection, once it stands and is acknowledged."""
+        reason = "" if self._break is None else self._break.message
+        event = Reconnected(
+            self._attempts, reason, self.state.transcript_tail, len(self._replayed())
+        )
+        self._break, self._attempts = None, 0
+        self.state.restart()
+        return event
+
+    def feed(self, frame: str | bytes, now: float) -> list[RealtimeEvent]:
+        """Read one message.
+
+        Raises:
+            StreamError: The server refuses the session before it has taken it.
+        """
+        self._event_at = now
+        if isinstance(frame, bytes):
+            event: RealtimeEvent = RealtimeErrorEvent(
+                "the server sent a binary message, which realtime does not have"
+            )
+        else:
+            event = self.dialect.decode(frame.encode("utf-8", "surrogatepass"))
+        if not self._acknowledged:
+            self._greet(event)
+        if isinstance(event, RealtimeOtherEvent) and not self.options.other_events:
+            return []
+        return [self.state.apply(event)]
+
+    def update(
+        self,
+        *,
+        instructions: str | None = None,
+        mode: RealtimeMode | None = None,
+        output_modality: RealtimeModality | None = None,
+        voice: str | None = None,
+    ) -> str:
+        """Change the configuration and give the message that says so; None leaves a part alone."""
+        changes = {
+            "instructions": instructions,
+            "mode": mode,
+            "output_modality": output_modality,
+            "voice": voice,
+        }
+        set_here = {name: value for name, value in changes.items() if value is not None}
+        self.config = msgspec.structs.replace(self.config, **set_here)
+        return self.dialect.session_update(self.config)
+
+    def _greet(self, event: RealtimeEvent) -> None:
+        match event:
+            case SessionUpdated():
+                self._acknowledged = True
+            case RealtimeOtherEvent(kind) if kind in _ACKNOWLEDGEMENTS:
+                self._acknowledged = True  # some servers leave the session's id out
+            case RealtimeErrorEvent(message):
+                self.closed = True
+                text = f"the server refused the realtime session: {message}"
+                raise StreamError(text, retryable=False)
+            case _ if self._greets:
+                self.closed = True
+                text = "the server sent an event before it greeted the realtime session"
+                raise StreamError(text)
+            case _:
+                pass
+
+    def waiting(self, now: float) -> None:
+        """Start the clocks of one wait: time that the caller spent elsewhere is not the peer's."""
+        self._waiting_at = self._pinged_at = now
+
+    def wake_at(self, last_activity: float) -> float | None:
+        """Give the monotonic instant at which to call ``timed_out`` and ``ping_due``, or None.
+
+        Args:
+            last_activity: Instant of the last bytes that came in, pongs included.
+        """
+        clocks = [*self._clocks(last_activity), self._ping_clock(last_activity)]
+        return min((since + limit for since, limit in clocks if limit is not None), default=None)
+
+    def ping_due(self, now: float, last_activity: float) -> bool:
+        """Whether a ping should go out now; it then counts as sent."""
+        since, limit = self._ping_clock(last_activity)
+        due = limit is not None and now >= since + limit
+        if due:
+            self._pinged_at = now
+        return due
+
+    def timed_out(self, now: float, last_activity: float) -> CodexApiError | None:
+        """Give the error of the clock that has run out, or None."""
+        idle, alive, greeting = (
+            limit is not None and now >= since + limit
+            for since, limit in self._clocks(last_activity)
+        )
+        if greeting:
+            return StreamError(
+                "the server did not acknowledge the realtime session within"
+                f" {self.options.acknowledge_timeout} s"
+            )
+        if alive:
+            return LivenessTimeoutError(
+                f"nothing came over the realtime WebSocket for {self.options.liveness_timeout} s"
+            )
+        if idle:
+            return IdleTimeoutError(f"no realtime event came for {self.options.idle_timeout} s")
+        return None
+
+    def _clocks(self, last_activity: float) -> tuple[tuple[float, float | None], ...]:
+        options = self.options
+        greeting = None if self._acknowledged else options.acknowledge_timeout
+        event_at = max(self._event_at, self._waiting_at)
+        return (
+            (event_at, options.idle_timeout),
+            (max(event_at, last_activity), options.liveness_timeout),
+            (self._opened_at, greeting),
+        )
+
+    def _ping_clock(self, last_activity: float) -> tuple[float, float | None]:
+        return max(self._pinged_at, self._event_at, last_activity), self.options.ping_interval
+
+    def lost(self, error: CodexApiError, draw: Callable[[], float]) -> float | None:
+        """Decide after the connection, or an attempt to make a new one, failed with ``error``.
+
+        Returns:
+            Seconds until the next attempt, or None when the session is over.
+        """
+        policy = self.options.reconnect
+        if self.closed or policy is None or not _passes(error):
+            self.closed = True
+            return None
+        if self._break is None:
+            self._break = error
+        wait = min(backoff(policy.base_delay, self._attempts + 1, draw), policy.max_delay)
+        delay = _as_asked(wait, error, policy.max_retry_after)
+        if self._attempts >= policy.max_attempts or delay is None:
+            self.closed = True
+            return None
+        self._attempts += 1
+        return delay
+
+    def ends_quietly(self, error: CodexApiError) -> bool:
+        """Whether ``error`` is a proper goodbye that nobody tried to mend, and no failure."""
+        goodbye = isinstance(error, WebSocketClosedError) and error.code in _GOODBYES
+        return goodbye and self._attempts == 0
+
+    def _replayed(self) -> tuple[TranscriptEntry, ...]:
+        policy = self.options.reconnect
+        if self._break is None or self.sideband or policy is None:
+            return ()
+        return self.state.transcript if policy.replay_transcript else ()
+
+
+def closed_error() -> StreamClosedError:
+    """Make the error for sending to a session that has ended."""
+    return StreamClosedError("the realtime session is closed", retryable=False)
+
+
+def opening_error(error: CodexApiError, *, now: float) -> CodexApiError:
+    """Make the error for a session that could not be opened, of what prevented it."""
+    if isinstance(error, WebSocketClosedError):
+        message = f"the realtime session was closed before it began: {error.message}"
+        return StreamClosedError(message)
+    return map_api_error(error, now=now)
+
+
+def final_error(error: CodexApiError, *, now: float) -> CodexApiError:
+    """Make the error that ends the iteration of events, of what ended the session."""
+    if isinstance(error, WebSocketClosedError):
+        return StreamClosedError(f"the realtime session broke off: {error.message}")
+    return map_api_error(error, now=now)
+
+
+def _passes(error: CodexApiError) -> bool:
+    match error:
+        case WebSocketClosedError(code=code):
+            return code in _PASSING
+        case HttpStatusError(status=status):
+            return status not in _REFUSED
+        case RequestBuildError() | ClientStateError():
+            return False
+        case IdleTimeoutError() | LivenessTimeoutError() | TransportTimeoutError():
+            return True
+        case _:
+            return error.retryable
+
+
+def sideband_delay(
+    error: CodexApiError, attempt: int, retry: RetryConfig, draw: Callable[[], float]
+) -> float | None:
+    """Decide whether a sideband that could not join tries again.
+
+    Any failure is worth another try, since a call takes a moment to become known, except refused
+    credentials and a request that cannot be sent at all.
+
+    Args:
+        error: What the attempt failed with.
+        attempt: Number of the failed attempt; 0 is the first.
+        retry: The provider's settings.
+        draw: Gives a number uniform in [0, 1).
+
+    Returns:
+        Seconds to wait, or None to give up.
+    """
+    if attempt >= retry.max_attempts or error.status in _REFUSED:
+        return None
+    if isinstance(error, RequestBuildError | ClientStateError):
+        return None
+    wait = min(backoff(retry.base_delay, attempt + 1, draw), retry.max_delay)
+    return _as_asked(wait, error, retry.max_retry_after)
+
+
+def _as_asked(wait: float, error: CodexApiError, max_retry_after: float) -> float | None:
+    """Wait no shorter than the server asks; None when it asks for too much, as HTTP calls do."""
+    asked = error.retry_after
+    if asked is None or max_retry_after <= 0:
+        return wait
+    return max(wait, asked) if asked <= max_retry_after else None

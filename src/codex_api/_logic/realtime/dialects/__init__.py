@@ -1,0 +1,1 @@
+"""The versions of the realtime protocol, one module each; ``registry`` names them."""

@@ -1,0 +1,351 @@
+"""One request of a session, from the choice of the transport to the response's end.
+
+``Exchange.steps`` yields effects and performs nothing, so all of it is tested without a socket, a
+clock or a thread. The order of one try: pick the transport, have a socket that will live long
+enough, send no more input than needed, relay; on a failure ask ``RetryDecider`` what follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from codex_api._logic.session.chained_input import ChainedInput
+from codex_api._logic.session.effects import (
+    Announce,
+    CheckSocket,
+    DropSocket,
+    Identify,
+    OpenSocket,
+    Pause,
+    PostRequest,
+    Relay,
+    Renew,
+    Resume,
+    SendFrame,
+    Steps,
+)
+from codex_api._logic.session.errors import ReplayRefusedError
+from codex_api._logic.session.sticky_turn import StickyTurn
+from codex_api._logic.session.stream_retry import (
+    Again,
+    Failure,
+    GiveUp,
+    Phase,
+    RefreshFirst,
+    RetryDecider,
+)
+from codex_api._logic.session.transport_choice import Signal, TransportChoice
+from codex_api.errors import FirstEventTimeoutError, IdleTimeoutError, StreamClosedError
+from codex_api.events import StreamRetry
+from codex_api.transport.errors import (
+    CodexApiError,
+    HttpStatusError,
+    NetworkError,
+    TransportTimeoutError,
+)
+from codex_api.types.turn_state import TurnState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from codex_api._logic.session.effects import Effect
+    from codex_api._logic.session.progress import Progress
+
+_BROKEN = (
+    FirstEventTimeoutError,
+    IdleTimeoutError,
+    NetworkError,
+    StreamClosedError,
+    TransportTimeoutError,
+)
+
+ReplayMode = Literal["always", "safe"]
+# Five minutes short of the server's limit of an hour: most responses end in less.
+ROTATE_AFTER = 55 * 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionState:
+    """What a session remembers from one request to the next.
+
+    Attributes:
+        rotate_after: Seconds after which a socket is not used for another request.
+        opened_at: Monotonic instant at which the current socket was opened, or None.
+        owner: Identity of the credentials that the current socket was opened with.
+        used: Whether the current socket has carried a response.
+        warm: Whether a prewarm opened the turn that the next request belongs to.
+    """
+
+    choice: TransportChoice
+    rotate_after: float = ROTATE_AFTER
+    chain: ChainedInput = field(default_factory=ChainedInput)
+    turn: StickyTurn = field(default_factory=StickyTurn)
+    opened_at: float | None = None
+    owner: str = ""
+    used: bool = False
+    warm: bool = False
+
+    def forget_socket(self) -> None:
+        """Take note that the socket is gone, and with it what the server held."""
+        self.chain.reset()
+        self.opened_at = None
+        self.used = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request as the exchange needs it.
+
+    Attributes:
+        fields: The body without input and client metadata, encoded: what a chain must not change.
+        input: The caller's whole input, a JSON array.
+        may_chain: Whether the input may be cut to what is new.
+        stored: Whether the server keeps the response, so that it can be resumed.
+        starts_turn: Whether a new turn begins.
+        replay: ``safe`` refuses to ask again for what has side effects.
+        generate: False for a prewarm.
+    """
+
+    fields: bytes
+    input: bytes
+    may_chain: bool = True
+    stored: bool = False
+    starts_turn: bool = True
+    replay: ReplayMode = "always"
+    generate: bool | None = None
+
+    def with_kept(self, kept: list[bytes]) -> bytes:
+        """Give the whole input with ``kept`` items behind the caller's."""
+        if not kept:
+            return self.input
+        tail = b",".join(kept)
+        head = self.input[:-1]
+        return head + (b"," if len(head) > 1 else b"") + tail + b"]"
+
+
+class Exchange:
+    """Gets one response.
+
+    Args:
+        clock: Gives monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        asked: Asked,
+        progress: Progress,
+        decider: RetryDecider,
+        clock: Callable[[], float],
+    ) -> None:
+        self._state = state
+        self._asked = asked
+        self._progress = progress
+        self._decider = decider
+        self._clock = clock
+        self._resumes = False
+        self._may_resume = asked.stored
+
+    def steps(self) -> Steps:
+        """Get the response.
+
+        Raises:
+            CodexApiError: The failure that nothing more can be done about.
+        """
+        self._begin_turn()
+        while True:
+            failure = yield from self._attempt()
+            if failure is None:
+                return
+            yield from self._recover(failure)
+
+    def prewarm(self) -> Steps:
+        """Open the socket and warm the server up, at best effort: a failure is kept quiet."""
+        state = self._state
+        if state.choice.pick(self._clock()) != "websocket":
+            return
+        self._begin_turn()
+        failure = yield from self._over_websocket()
+        state.warm = failure is None
+        if failure is not None and failure.phase is Phase.CONNECT:
+            # A socket that opened and failed later may still do for the request itself.
+            step = self._decider.next_step(failure)
+            self._signal(step.signals if isinstance(step, Again) else ())
+
+    def _begin_turn(self) -> None:
+        state = self._state
+        # What the server told a prewarm is meant for the turn that follows it.
+        if self._asked.starts_turn and not state.warm:
+            state.turn.begin_turn()
+        state.warm = False
+
+    def _attempt(self) -> Generator[Effect, object, Failure | None]:
+        if self._resumes:
+            return (yield from self._resumed())
+        if self._state.choice.pick(self._clock()) == "websocket":
+            return (yield from self._over_websocket())
+        return (yield from self._over_http())
+
+    # Over a WebSocket -------------------------------------------------------------------------
+
+    def _over_websocket(self) -> Generator[Effect, object, Failure | None]:
+        state, asked = self._state, self._asked
+        owner = yield from _identity()
+        try:
+            reused = yield from self._ready_socket(owner)
+        except CodexApiError as exc:
+            state.forget_socket()
+            return self._failure(Phase.CONNECT, exc)
+        whole = asked.with_kept(self._progress.kept)
+        chained = state.chain.continuation(asked.fields, whole) if asked.may_chain else None
+        cell = TurnState(state.turn.value_for(state.owner))
+        state.chain.begin(asked.fields, asked.input)
+        try:
+            yield SendFrame(
+                chained.input if chained else whole,
+                chained.previous_response_id if chained else None,
+                asked.generate,
+                cell,
+            )
+            yield Relay(self._progress)
+        except CodexApiError as exc:
+            state.forget_socket()
+            yield DropSocket()
+            return self._failure(
+                Phase.WEBSOCKET, exc, was_reused=reused, chained=chained is not None
+            )
+        finally:
+            state.turn.offer(cell.get(), state.owner)
+        self._finish_on_socket()
+        return None
+
+    def _ready_socket(self, owner: str) -> Generator[Effect, object, bool]:
+        state = self._state
+        alive = (yield CheckSocket()) and state.owner == owner
+        if alive and state.opened_at is not None and not self._is_old(state.opened_at):
+            return state.used
+        state.forget_socket()
+        yield OpenSocket()
+        # Opening renews what the server refuses.
+        state.owner = yield from _identity()
+        state.opened_at = self._clock()
+        self._signal((Signal.OPENED,))
+        return False
+
+    def _is_old(self, opened_at: float) -> bool:
+        return self._clock() - opened_at >= self._state.rotate_after
+
+    def _finish_on_socket(self) -> None:
+        state = self._state
+        state.used = True
+        state.choice.response_finished()
+        for forms in self._progress.output_forms:
+            state.chain.add_output(*forms)
+        if self._progress.response_id:
+            state.chain.complete(self._progress.response_id)
+
+    # Over HTTP --------------------------------------------------------------------------------
+
+    def _over_http(self) -> Generator[Effect, object, Failure | None]:
+        owner = yield from _identity()
+        cell = TurnState(self._state.turn.value_for(owner))
+        yield DropSocket()
+        self._state.forget_socket()
+        try:
+            yield PostRequest([msgspec.Raw(item) for item in self._progress.kept], cell)
+            self._state.turn.offer(cell.get(), owner)
+            yield Relay(self._progress)
+        except CodexApiError as exc:
+            return self._failure(Phase.HTTP, exc)
+        finally:
+            self._state.turn.offer(cell.get(), owner)
+        return None
+
+    def _resumed(self) -> Generator[Effect, object, Failure | None]:
+        progress = self._progress
+        response_id, last = progress.response_id, progress.last_sequence
+        assert response_id is not None  # noqa: S101 - `_can_resume` looked
+        assert last is not None  # noqa: S101 - `_can_resume` looked
+        try:
+            yield Resume(response_id, last)
+            yield Relay(progress)
+        except CodexApiError as exc:
+            if progress.last_sequence != last:
+                self._decider.spent.retries = 0
+            return self._failure(Phase.HTTP, exc)
+        return None
+
+    # After a failure --------------------------------------------------------------------------
+
+    def _failure(
+        self, phase: Phase, error: CodexApiError, *, was_reused: bool = False, chained: bool = False
+    ) -> Failure:
+        cause = error.__cause__
+        return Failure(
+            phase=phase,
+            error=error,
+            cause=cause if isinstance(cause, CodexApiError) else error,
+            was_reused=was_reused,
+            heard=self._progress.heard,
+            chained=chained,
+            may_fall_back=self._state.choice.may_fall_back,
+        )
+
+    def _recover(self, failure: Failure) -> Steps:
+        if self._resumes and _is_refusal(failure):
+            # The server does not keep the response after all: ask for it anew.
+            self._may_resume = False
+            yield from self._restart(failure, Again())
+            return
+        step = self._decider.next_step(failure)
+        if isinstance(step, RefreshFirst):
+            if (yield Renew(failure.error)):
+                return
+            step = self._decider.next_step(failure)
+        if isinstance(step, GiveUp | RefreshFirst):
+            raise failure.error
+        self._signal(step.signals)
+        if self._can_resume(failure):
+            self._resumes = True
+            yield Pause(step.delay)
+            return
+        yield from self._restart(failure, step)
+
+    def _can_resume(self, failure: Failure) -> bool:
+        progress = self._progress
+        known = progress.response_id is not None and progress.last_sequence is not None
+        # A response that failed has no rest to read; only a stream that broke off has one.
+        broke_off = isinstance(failure.error, _BROKEN)
+        return self._may_resume and known and broke_off and failure.phase is not Phase.CONNECT
+
+    def _restart(self, failure: Failure, step: Again) -> Steps:
+        """Ask anew, with the finished items as input, after telling the caller what to drop."""
+        self._resumes = False
+        progress = self._progress
+        kept = progress.split()
+        if self._asked.replay == "safe" and kept.replayed is not None:
+            raise ReplayRefusedError(kept.replayed.type) from failure.error
+        dropped = progress.keep(kept.length)
+        if step.counted or progress.heard:
+            retries = self._decider.spent.retries
+            yield Announce(StreamRetry(retries, step.delay, failure.error, dropped))
+        progress.begin_try()
+        if step.delay > 0:
+            yield Pause(step.delay)
+
+    def _signal(self, signals: tuple[Signal, ...]) -> None:
+        for signal in signals:
+            self._state.choice.signal(signal, self._clock())
+
+
+def _identity() -> Generator[Effect, object, str]:
+    owner = yield Identify()
+    return str(owner)
+
+
+def _is_refusal(failure: Failure) -> bool:
+    status = failure.cause.status if isinstance(failure.cause, HttpStatusError) else None
+    return status is not None and 400 <= status <= 499 and status not in {401, 408, 429}  # noqa: PLR2004 - the class of client errors

@@ -1,0 +1,135 @@
+"""A request in the forms that a session needs: to compare, to send over a socket, to post."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from codex_api._logic.incoming.item_codec import encode_value, prepare_items
+from codex_api._logic.outgoing.body import (
+    encode_request,
+    encode_response_create,
+    response_create_client_metadata,
+)
+from codex_api._logic.outgoing.websocket_handshake import LITE, TURN_STATE
+from codex_api.transport._core.headers import Headers
+from codex_api.types.content import wire_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.trace import W3cTraceContext
+
+_STARTED = "x-codex-ws-stream-request-start-ms"
+_LITE_MARK = "ws_request_header_x_openai_internal_codex_responses_lite"
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_INPUT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class RequestForms:
+    """One request; encoding happens when it is made, so that its failure costs nothing.
+
+    Attributes:
+        fields: The body without input and client metadata.
+        input: The whole input, a JSON array.
+
+    Raises:
+        RequestBuildError: The request cannot be encoded.
+    """
+
+    def __init__(self, request: ResponsesApiRequest, options: ResponsesOptions) -> None:
+        self._request = request
+        self._keep_ids = options.keeps_ids(store=request.store)
+        self._is_lite = LITE in Headers(options.extra_headers)
+        bare = msgspec.structs.replace(
+            request,
+            input=(),
+            client_metadata=None,
+            stream_options=None,
+            prompt_cache_breakpoints=(),
+        )
+        self.fields = encode_request(bare)
+        self.input = self._encode_input()
+
+    @property
+    def keep_ids(self) -> bool:
+        """Whether typed items go out with their ids."""
+        return self._keep_ids
+
+    @property
+    def stored(self) -> bool:
+        """Whether the server keeps the response, so that its rest can be asked for."""
+        return self._request.store or _extra(self._request).get("background") is True
+
+    @property
+    def may_chain(self) -> bool:
+        """Whether the session may name a previous response; not when the caller does."""
+        return "previous_response_id" not in _extra(self._request)
+
+    @property
+    def starts_turn(self) -> bool:
+        """Whether a new turn begins: not with the output of a tool, which goes on with one."""
+        items = self._request.input
+        if isinstance(items, str) or not items:
+            return True
+        last = items[-1]
+        kind = wire_type(last) if isinstance(last, msgspec.Raw) else last.type
+        return not kind.endswith("_output")
+
+    def posted(self, kept: Sequence[msgspec.Raw]) -> ResponsesApiRequest:
+        """Give the request to post, with ``kept`` items behind the caller's."""
+        if not kept:
+            return self._request
+        own = [msgspec.Raw(item) for item in _ITEMS.decode(self.input)]
+        return msgspec.structs.replace(
+            self._request, input=[*own, *kept], prompt_cache_breakpoints=()
+        )
+
+    def frame(
+        self,
+        items: bytes,
+        *,
+        previous_response_id: str | None,
+        generate: bool | None,
+        turn_state: str | None,
+        trace: W3cTraceContext | None,
+        wall: float,
+    ) -> bytes:
+        """Encode the frame that asks for the response.
+
+        Args:
+            items: The input to send, a JSON array.
+            wall: Unix seconds now.
+        """
+        metadata = dict(self._request.client_metadata or {})
+        if turn_state is not None:
+            metadata[TURN_STATE] = turn_state
+        if self._is_lite:
+            metadata[_LITE_MARK] = "true"
+        metadata[_STARTED] = str(int(wall * 1000))
+        request = msgspec.structs.replace(
+            self._request,
+            input=_ITEMS.decode(items),
+            client_metadata=response_create_client_metadata(metadata, trace),
+            prompt_cache_breakpoints=(),
+        )
+        return encode_response_create(
+            request,
+            previous_response_id=previous_response_id,
+            generate=generate,
+            keep_ids=self._keep_ids,
+        )
+
+    def _encode_input(self) -> bytes:
+        request = self._request
+        if request.prompt_cache_breakpoints:
+            # The marks are part of what the server is given, so they are part of the comparison.
+            body = encode_request(request, keep_ids=self._keep_ids)
+            return bytes(_INPUT.decode(body)["input"])
+        return encode_value(prepare_items(request.input, keep_ids=self._keep_ids), "input")
+
+
+def _extra(request: ResponsesApiRequest) -> Mapping[str, object]:
+    return request.extra_body or {}

@@ -1,0 +1,49 @@
+"""How a session behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codex_api._logic.session.exchange import ROTATE_AFTER, ReplayMode
+from codex_api._logic.session.transport_choice import COOL_DOWN, TransportMode
+from codex_api.transport.errors import RequestBuildError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """Settings of one session. Durations are seconds.
+
+    Attributes:
+        transport: ``auto`` prefers the WebSocket and falls back to HTTP; ``websocket`` and ``http``
+            use nothing else.
+        stream_max_retries: How often a response that broke off is asked for again, on each
+            transport.
+        stream_base_delay: Wait before the first of them, doubled for each one after it, +-10 %.
+        cool_down: How long HTTP is used before a WebSocket that failed is tried again; doubled with
+            each failure in a row, up to a quarter of an hour.
+        rotate_after: Age at which a WebSocket is replaced between two responses; servers end them
+            after an hour.
+        replay: ``safe`` does not ask again for a response once a tool call was handed out whose
+            output the session does not know; ``always`` does.
+        resume: Whether the rest of a stored response is asked for when its stream breaks off.
+    """
+
+    transport: TransportMode = "auto"
+    stream_max_retries: int = 5
+    stream_base_delay: float = 0.2
+    cool_down: float = COOL_DOWN
+    rotate_after: float = ROTATE_AFTER
+    replay: ReplayMode = "always"
+    resume: bool = True
+
+    def __post_init__(self) -> None:
+        if self.transport not in {"auto", "websocket", "http"}:
+            message = f"SessionSettings.transport must be auto, websocket or http: {self.transport}"
+            raise RequestBuildError(message)
+        if self.replay not in {"always", "safe"}:
+            message = f"SessionSettings.replay must be always or safe: {self.replay}"
+            raise RequestBuildError(message)
+        for name in ("stream_max_retries", "stream_base_delay", "cool_down", "rotate_after"):
+            if not getattr(self, name) >= 0:
+                message = f"SessionSettings.{name} must not be negative"
+                raise RequestBuildError(message)

@@ -1,0 +1,215 @@
+"""What follows when a try to get a response fails (SPEC 18.4, 18.5).
+
+``next_step`` is one pure function over a table of cases: the error, where it struck, and what this
+request has used up. Three kinds of way on:
+
+- *at once*, not counted: another transport, or a fresh socket where the old one was merely stale;
+- *after a wait*, counted against the budget: the server's own delay, or else backoff;
+- *none*: the error is the request's outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from codex_api._logic.session.transport_choice import Signal
+from codex_api.errors import (
+    AuthenticationError,
+    ClientStateError,
+    QuotaExceededError,
+    RequestBuildError,
+    UsageLimitReachedError,
+    UsageNotIncludedError,
+)
+from codex_api.transport._core.retry import backoff
+from codex_api.transport.errors import WebSocketClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api.transport.errors import CodexApiError
+
+TOO_MANY_REQUESTS = 429
+UPGRADE_REQUIRED = 426
+POLICY_VIOLATION = 1008
+MESSAGE_TOO_BIG = 1009
+CONNECTION_LIMIT_CODE = "websocket_connection_limit_reached"
+LOST_CHAIN_CODE = "previous_response_not_found"
+# Recoveries that cost no retry: enough for a stale socket, a limit and a lost chain in a row.
+MAX_RECOVERIES = 3
+
+
+class Phase(StrEnum):
+    """Where an error struck."""
+
+    CONNECT = "connect"
+    WEBSOCKET = "websocket"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRetryPolicy:
+    """How often and how fast a response is asked for again.
+
+    Attributes:
+        max_retries: Retries on one transport; falling back to HTTP starts a new count.
+        base_delay: Seconds before the first retry, doubled for each one after it, +-10 %.
+        max_retry_after: Longest wait in seconds that the server may ask for.
+    """
+
+    max_retries: int = 5
+    base_delay: float = 0.2
+    max_retry_after: float = 120.0
+
+
+@dataclass(slots=True)
+class Spent:
+    """What one request has used up so far."""
+
+    retries: int = 0
+    recoveries: int = 0
+    refreshed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failed try.
+
+    Attributes:
+        error: As the caller would see it.
+        cause: The transport's error behind it, or the same.
+        was_reused: Whether the socket had carried a response before.
+        heard: Whether any event of this response came.
+        chained: Whether the request named a previous response.
+        may_fall_back: Whether HTTP may take over.
+    """
+
+    phase: Phase
+    error: CodexApiError
+    cause: CodexApiError
+    was_reused: bool = False
+    heard: bool = False
+    chained: bool = False
+    may_fall_back: bool = True
+
+
+class Again(NamedTuple):
+    """Try again after ``delay`` seconds.
+
+    Attributes:
+        counted: Whether it is a retry that the caller hears of.
+        signals: What it means for the choice of the transport.
+    """
+
+    delay: float = 0.0
+    counted: bool = False
+    signals: tuple[Signal, ...] = ()
+
+
+class RefreshFirst(NamedTuple):
+    """Renew the credentials, then try again at once; give up when that is no use."""
+
+
+class GiveUp(NamedTuple):
+    """The error is the outcome."""
+
+
+Step: TypeAlias = Again | RefreshFirst | GiveUp
+
+_NEVER_ELSEWHERE = (
+    ClientStateError,
+    QuotaExceededError,
+    RequestBuildError,
+    UsageLimitReachedError,
+    UsageNotIncludedError,
+)
+
+
+@dataclass(slots=True)
+class RetryDecider:
+    """Decides for one request, and keeps its count.
+
+    Args:
+        draw: Gives a number uniform in [0, 1), for the jitter.
+    """
+
+    policy: StreamRetryPolicy
+    draw: Callable[[], float]
+    spent: Spent = field(default_factory=Spent)
+
+    def next_step(self, failure: Failure) -> Step:
+        """Decide what follows ``failure``, and count it."""
+        if isinstance(failure.error, _NEVER_ELSEWHERE):
+            return GiveUp()
+        if self._may_refresh(failure):
+            self.spent.refreshed = True
+            return RefreshFirst()
+        if failure.phase is Phase.CONNECT:
+            return self._after_connect(failure)
+        if failure.phase is Phase.WEBSOCKET:
+            return self._after_websocket(failure)
+        return self._counted(failure)
+
+    def _may_refresh(self, failure: Failure) -> bool:
+        # A handshake and an HTTP call renew by themselves, below this layer.
+        refused = isinstance(failure.error, AuthenticationError)
+        return refused and failure.phase is Phase.WEBSOCKET and not self.spent.refreshed
+
+    def _after_connect(self, failure: Failure) -> Step:
+        if failure.cause.status == TOO_MANY_REQUESTS:
+            # HTTP is limited alike, so another transport would not help.
+            return self._counted(failure)
+        if not failure.may_fall_back:
+            return self._counted(failure)
+        never = failure.cause.status == UPGRADE_REQUIRED
+        return self._to_http(Signal.UPGRADE_REFUSED if never else Signal.CONNECT_FAILED)
+
+    def _after_websocket(self, failure: Failure) -> Step:
+        if self.spent.recoveries < MAX_RECOVERIES and _recovers(failure):
+            self.spent.recoveries += 1
+            return Again()
+        if failure.may_fall_back and _only_over_websocket(failure.cause):
+            return self._to_http(Signal.STREAMS_FAILED)
+        step = self._counted(failure)
+        if isinstance(step, GiveUp) and failure.error.retryable and failure.may_fall_back:
+            return self._to_http(Signal.STREAMS_FAILED)
+        return step
+
+    def _to_http(self, signal: Signal) -> Again:
+        self.spent.retries = 0
+        return Again(signals=(signal,))
+
+    def _counted(self, failure: Failure) -> Step:
+        error = failure.error
+        if not error.retryable or self.spent.retries >= self.policy.max_retries:
+            return GiveUp()
+        asked = error.retry_after
+        if asked is not None and asked > self.policy.max_retry_after:
+            return GiveUp()
+        self.spent.retries += 1
+        if asked is None:
+            asked = backoff(self.policy.base_delay, self.spent.retries, self.draw)
+        return Again(asked, counted=True)
+
+
+def _recovers(failure: Failure) -> bool:
+    """Whether a fresh socket and the whole input will do, as for a fault that is nobody's."""
+    code = getattr(failure.error, "code", None)
+    if code == CONNECTION_LIMIT_CODE:
+        return True
+    if code == LOST_CHAIN_CODE:
+        return failure.chained
+    lost = isinstance(failure.cause, WebSocketClosedError) and not _only_over_websocket(
+        failure.cause
+    )
+    return lost and failure.was_reused and not failure.heard
+
+
+def _only_over_websocket(error: CodexApiError) -> bool:
+    """Whether the same request would fail again over a WebSocket, and may pass over HTTP."""
+    return isinstance(error, WebSocketClosedError) and error.code in {
+        POLICY_VIOLATION,
+        MESSAGE_TOO_BIG,
+    }

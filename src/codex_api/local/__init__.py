@@ -1,0 +1,1 @@
+"""What touches local files: upload sources, image files, the models cache, recorded streams."""

@@ -1,0 +1,34 @@
+"""The layer above single calls: transport choice, incremental input, turn state, stream retry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from codex_api._async.session import AsyncResponsesSession, AsyncSessionStream
+    from codex_api._logic.session.errors import ReplayRefusedError
+    from codex_api._logic.session.settings import SessionSettings
+    from codex_api._sync.session import ResponsesSession, SessionStream
+
+__all__ = [
+    "AsyncResponsesSession",
+    "AsyncSessionStream",
+    "ReplayRefusedError",
+    "ResponsesSession",
+    "SessionSettings",
+    "SessionStream",
+]
+
+__getattr__ = lazy_attributes(
+    "codex_api",
+    {
+        "AsyncResponsesSession": "_async.session",
+        "AsyncSessionStream": "_async.session",
+        "ReplayRefusedError": "_logic.session.errors",
+        "ResponsesSession": "_sync.session",
+        "SessionSettings": "_logic.session.settings",
+        "SessionStream": "_sync.session",
+    },
+)

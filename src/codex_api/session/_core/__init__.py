@@ -1,1 +1,0 @@
-"""Decisions of a session: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Sound for realtime sessions: WAV files, WebRTC peers, the microphone. Only programs use it."""

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codex_api import Provider, RetryConfig, Telemetry, Timeouts
+from codex_api._logic.calling.operation import CallContext
+from codex_api._logic.calling.policy import CallSettings, client_defaults
+from codex_api._version import __version__
+from codex_api.errors import ClientStateError, DeadlineExceededError, FirstEventTimeoutError
+from codex_api.telemetry import StreamObserver
+from codex_api.transport import Headers
+
+if TYPE_CHECKING:
+    from codex_api.transport._core.flow import CallPolicy
+
+RETRY = RetryConfig(max_attempts=7)
+
+
+class StoppedClock:
+    def monotonic(self) -> float:
+        return 100.0
+
+    def wall(self) -> float:
+        return 5.0
+
+    def draw(self) -> float:
+        return 0.25
+
+    def sleep(self, delay: float, /) -> None:
+        raise NotImplementedError
+
+    async def sleep_async(self, delay: float, /) -> None:
+        raise NotImplementedError
+
+
+def settings(
+    *, idle: float | None = 300.0, telemetry: Telemetry | None = None, **timeouts: Any
+) -> CallSettings:
+    provider = Provider("mock", "https://h/v1", retry=RETRY, stream_idle_timeout=idle)
+    return CallSettings(
+        context=CallContext(provider=provider, timeouts=Timeouts(**timeouts)),
+        clock=StoppedClock(),
+        telemetry=telemetry,
+        defaults=Headers({"originator": "o"}),
+    )
+
+
+def late(policy: CallPolicy) -> tuple[type[Exception], float | None]:
+    return type(policy.deadline_error()), policy.deadline
+
+
+def test_defaults_are_completed_behind_the_callers() -> None:
+    defaults = client_defaults(Headers({"originator": "o", "User-Agent": "mine"}))
+
+    assert list(defaults.items()) == [
+        ("originator", "o"),
+        ("user-agent", "mine"),
+        ("accept", "*/*"),
+    ]
+
+
+def test_without_defaults_the_library_names_itself() -> None:
+    given = Headers()
+    defaults = client_defaults(given)
+
+    assert defaults["user-agent"] == f"codex-api-python/{__version__}"
+    assert len(given) == 0
+
+
+def test_a_policy_takes_time_chance_retries_and_defaults_from_the_client() -> None:
+    policy = settings().unary_policy(None, frozenset({304}))
+
+    assert (policy.clock(), policy.wall_clock(), policy.draw()) == (100.0, 5.0, 0.25)
+    assert (policy.retry, policy.defaults["originator"]) == (RETRY, "o")
+    assert policy.accept == {304}
+    assert (policy.observer, policy.trace_headers) == (None, None)
+    assert policy.deadline is None
+
+
+def test_a_unary_call_has_its_own_limit_or_that_of_the_client() -> None:
+    made = settings(total=10.0)
+
+    assert late(made.unary_policy(None, frozenset())) == (DeadlineExceededError, 110.0)
+    assert late(made.unary_policy(3.0, frozenset())) == (DeadlineExceededError, 103.0)
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "kind", "deadline"),
+    [
+        ({"first_event": 5.0}, FirstEventTimeoutError, 95.0),
+        ({"first_event": 5.0, "total": 20.0}, FirstEventTimeoutError, 95.0),
+        ({"first_event": 50.0, "total": 20.0}, DeadlineExceededError, 110.0),
+        ({"first_event": None, "total": 20.0}, DeadlineExceededError, 110.0),
+        # Both pass at once: the one that cannot be mended by another try is told.
+        ({"first_event": 20.0, "total": 20.0}, DeadlineExceededError, 110.0),
+    ],
+)
+def test_the_head_of_a_stream_has_the_nearest_limit_from_the_start_of_the_call(
+    timeouts: dict[str, Any], kind: type[Exception], deadline: float
+) -> None:
+    assert late(settings(**timeouts).stream_policy(90.0)) == (kind, deadline)
+
+
+def test_a_stream_may_have_no_limit() -> None:
+    assert settings(first_event=None).stream_policy(90.0).deadline is None
+
+
+def test_telemetry_hears_of_attempts_and_gives_the_trace() -> None:
+    class Tracing(Telemetry):
+        def trace_headers(self) -> dict[str, str]:
+            return {"traceparent": "t"}
+
+    telemetry = Tracing()
+    policy = settings(telemetry=telemetry).unary_policy(None, frozenset())
+
+    assert policy.observer is telemetry
+    assert policy.trace_headers is not None
+    assert policy.trace_headers() == {"traceparent": "t"}
+
+
+def test_an_observer_of_a_stream_hears_instead_of_the_telemetry() -> None:
+    telemetry = Telemetry()
+    observer = StreamObserver(telemetry)
+    for first_event in (300.0, None):
+        made = settings(telemetry=telemetry, first_event=first_event)
+
+        assert made.stream_policy(0.0, observer).observer is observer
+
+
+def test_a_refused_coding_is_remembered_for_later_calls() -> None:
+    made = settings()
+    policy = made.unary_policy(None, frozenset())
+    assert policy.may_compress
+    assert policy.on_coding_refused is not None
+    policy.on_coding_refused()
+
+    assert not made.unary_policy(None, frozenset()).may_compress
+
+
+@pytest.mark.parametrize(
+    ("first_event", "idle", "longest"),
+    [(300.0, 20.0, 301.0), (10.0, 20.0, 21.0), (None, 20.0, None), (10.0, None, None)],
+)
+def test_the_longest_silence_is_past_every_limit_on_waiting(
+    first_event: float | None, idle: float | None, longest: float | None
+) -> None:
+    assert settings(first_event=first_event, idle=idle).longest_silence == longest
+
+
+def test_a_closed_client_makes_no_policy() -> None:
+    made = settings()
+    made.check_open()
+    made.closed = True
+
+    for begin in (
+        made.check_open,
+        lambda: made.unary_policy(None, frozenset()),
+        lambda: made.stream_policy(0.0),
+    ):
+        with pytest.raises(ClientStateError, match="make a new one"):
+            begin()

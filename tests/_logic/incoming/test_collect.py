@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from codex_api import events
+from codex_api._logic.incoming.collect import CollectedResponse, Collector
+from codex_api._logic.incoming.item_codec import decode_item
+from codex_api.errors import (
+    DecodeError,
+    NetworkError,
+    ResponseIncompleteError,
+    RetryableError,
+    StreamClosedError,
+)
+from codex_api.items import FunctionCall, Message, Reasoning
+from codex_api.rate_limits import RateLimitSnapshot
+from codex_api.types.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from codex_api.events import ResponseEvent
+
+
+class City(msgspec.Struct):
+    name: str
+
+
+class Facts:
+    request_id = "req_1"
+    rate_limits = RateLimitSnapshot("codex", limit_name="n")
+    server_model = "m"
+
+
+def done(**item: object) -> events.OutputItemDone:
+    raw = msgspec.Raw(msgspec.json.encode(item))
+    return events.OutputItemDone(decode_item(raw), raw)
+
+
+def message(text: str, **fields: object) -> events.OutputItemDone:
+    content = [{"type": "output_text", "text": text}]
+    return done(type="message", role="assistant", content=content, **fields)
+
+
+COMPLETED = events.Completed("resp_1", TokenUsage(1, 0, 2, 0, 3), end_turn=True)
+
+
+def collected(*given: ResponseEvent) -> CollectedResponse:
+    collector = Collector()
+    for event in given:
+        collector.add(event)
+    return collector.finish()
+
+
+def test_response_is_gathered_whole() -> None:
+    call = done(type="function_call", name="f", arguments="{}", call_id="c")
+
+    got = collected(
+        events.Created("resp_1"),
+        events.OutputTextDelta("Hel"),
+        events.OutputTextDelta("lo"),
+        message("Hello"),
+        call,
+        COMPLETED,
+    )
+
+    assert got.id == "resp_1"
+    assert [type(item) for item in got.items] == [Message, FunctionCall]
+    assert [bytes(raw) for raw in got.raw_items][1] == bytes(call.raw)
+    assert got.text == "Hello"
+    assert got.usage == TokenUsage(1, 0, 2, 0, 3)
+    assert got.end_turn is True
+    assert got.incomplete_reason is None
+    assert [item.name for item in got.function_calls] == ["f"]
+
+
+def test_text_of_all_messages_is_joined() -> None:
+    assert collected(message("a"), message("b"), COMPLETED).text == "ab"
+
+
+def test_deltas_are_the_text_while_no_message_is_done() -> None:
+    got = collected(events.OutputTextDelta("half a "), events.OutputTextDelta("sen"))
+
+    assert got.text == "half a sen"
+    assert got.incomplete_reason == "unknown"
+
+
+def test_summary_of_done_reasoning_is_the_summary() -> None:
+    reasoning = done(
+        type="reasoning",
+        summary=[{"type": "summary_text", "text": "one"}, {"type": "summary_text", "text": "two"}],
+    )
+
+    got = collected(events.ReasoningSummaryDelta("on", 0), reasoning, COMPLETED)
+
+    assert isinstance(got.items[0], Reasoning)
+    assert got.reasoning_summary == "one\n\ntwo"
+
+
+def test_deltas_are_the_summary_while_no_reasoning_is_done() -> None:
+    got = collected(
+        events.ReasoningSummaryDelta("on", 0, "rs_1"),
+        events.ReasoningSummaryDelta("e", 0, "rs_1"),
+        events.ReasoningSummaryDelta("two", 1, "rs_1"),
+        events.ReasoningSummaryDelta("three", 0, "rs_2"),
+    )
+
+    assert got.reasoning_summary == "one\n\ntwo\n\nthree"
+
+
+def test_refusal_is_read_from_the_message() -> None:
+    refusing = done(
+        type="message", role="assistant", content=[{"type": "refusal", "refusal": "I can't."}]
+    )
+
+    got = collected(events.RefusalDelta("I can"), refusing, COMPLETED)
+
+    assert (got.refusal, got.text) == ("I can't.", "")
+
+
+def test_refusal_is_read_from_deltas_while_no_message_is_done() -> None:
+    assert collected(events.RefusalDelta("I "), events.RefusalDelta("can't")).refusal == "I can't"
+    assert collected(message("yes"), COMPLETED).refusal is None
+
+
+def test_facts_of_the_stream_are_taken_over() -> None:
+    got = Collector().finish(Facts())
+
+    assert (got.request_id, got.server_model) == ("req_1", "m")
+    assert got.rate_limits == Facts.rate_limits
+
+
+def test_facts_are_read_from_events_when_there_is_no_stream() -> None:
+    snapshot = RateLimitSnapshot("codex", plan_type="plus")
+
+    got = collected(
+        events.RateLimits(snapshot),
+        events.RateLimits(RateLimitSnapshot("codex")),
+        events.ServerModel("m"),
+        events.ModelsEtag("v1"),
+    )
+
+    assert (got.rate_limits, got.server_model, got.request_id) == (snapshot, "m", None)
+
+
+def test_retry_of_the_stream_forgets_what_was_unfinished() -> None:
+    got = collected(
+        message("kept"),
+        events.OutputTextDelta("lost"),
+        events.RefusalDelta("lost"),
+        events.ReasoningSummaryDelta("lost", 0),
+        events.StreamRetry(1, 0.2, StreamClosedError()),
+        events.RefusalDelta("new"),
+        COMPLETED,
+    )
+
+    assert (got.text, got.refusal, got.reasoning_summary) == ("kept", "new", "")
+
+
+def test_text_parses_as_a_type() -> None:
+    assert collected(message('{"name":"Oslo"}'), COMPLETED).parse(City) == City("Oslo")
+
+
+def test_text_that_does_not_fit_names_the_path() -> None:
+    with pytest.raises(DecodeError, match=r"\$\.name"):
+        collected(message('{"name":5}'), COMPLETED).parse(City)
+
+
+def test_truncated_answer_is_incomplete_rather_than_broken_json() -> None:
+    collector = Collector()
+    collector.add(events.OutputTextDelta('{"name":"Os'))
+    error = ResponseIncompleteError(
+        reason="max_output_tokens", response_id="resp_1", usage=TokenUsage(1)
+    )
+    collector.fail(error, Facts())
+
+    assert error.partial is not None
+    assert error.partial.text == '{"name":"Os'
+    with pytest.raises(ResponseIncompleteError) as caught:
+        error.partial.parse(City)
+    assert caught.value.reason == "max_output_tokens"
+    assert caught.value.usage == TokenUsage(1)
+    assert caught.value.response_id == "resp_1"
+    assert caught.value.partial == error.partial
+    assert not caught.value.retryable
+
+
+def test_message_that_the_server_calls_incomplete_is_not_parsed() -> None:
+    with pytest.raises(ResponseIncompleteError):
+        collected(message('{"name":"O"}', status="incomplete"), COMPLETED).parse(City)
+
+
+def test_refusal_is_not_parsed() -> None:
+    refusing = done(
+        type="message", role="assistant", content=[{"type": "refusal", "refusal": "I can't."}]
+    )
+
+    with pytest.raises(DecodeError, match=r"the model refused: I can't\."):
+        collected(refusing, COMPLETED).parse(City)
+
+
+def test_response_without_text_is_not_parsed() -> None:
+    with pytest.raises(DecodeError, match="holds no text"):
+        collected(COMPLETED).parse(City)
+
+
+def test_failure_gets_what_had_arrived() -> None:
+    collector = Collector()
+    collector.add(events.Created("resp_1"))
+    collector.add(message("kept"))
+    error = RetryableError("again", code="server_error")
+
+    collector.fail(error)
+
+    assert error.partial is not None
+    assert (error.partial.id, error.partial.text) == ("resp_1", "kept")
+    assert error.partial.incomplete_reason == "server_error"
+
+
+def test_failure_without_a_code_is_just_failed() -> None:
+    error = StreamClosedError()
+
+    Collector().fail(error)
+
+    assert error.partial is not None
+    assert error.partial.incomplete_reason == "failed"
+
+
+def test_error_of_the_transport_is_left_alone() -> None:
+    error = NetworkError("reset")
+
+    Collector().fail(error)
+
+    assert not hasattr(error, "partial")

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_api import items
+from codex_api._logic.incoming.item_codec import decode_item, decode_items, encode_item, wire_items
+from codex_api.transport.errors import RequestBuildError
+
+# Every known type, a line each, in the exact form in which a request carries it.
+WIRE = (Path(__file__).parents[3] / "vectors" / "items.jsonl").read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("wire", WIRE, ids=lambda wire: str(wire[:48]))
+def test_a_known_item_comes_back_byte_for_byte(wire: bytes) -> None:
+    item = decode_item(wire)
+
+    assert not isinstance(item, items.UnknownItem)
+    assert encode_item(item) == wire
+    assert encode_item(item, keep_ids=True) == wire
+
+
+@pytest.mark.parametrize("wire", WIRE, ids=lambda wire: str(wire[:48]))
+def test_unknown_keys_of_a_known_item_are_ignored(wire: bytes) -> None:
+    extended = wire[:-1] + b',"later":{"a":[1]}}'
+
+    assert decode_item(extended) == decode_item(wire)
+
+
+def test_the_class_of_an_item_is_its_camel_cased_type() -> None:
+    for wire in WIRE:
+        item = decode_item(wire)
+        assert type(item).__name__ == item.type.title().replace("_", "")
+
+
+def test_an_unknown_item_goes_back_out_as_it_came() -> None:
+    wire = b'{ "type" : "hologram", "x": 1.50, "x": 2 }'
+
+    item = decode_item(wire)
+
+    assert isinstance(item, items.UnknownItem)
+    assert item.type == "hologram"
+    assert bytes(item.raw) == wire
+    assert encode_item(item) == wire
+
+
+@pytest.mark.parametrize(
+    ("wire", "type_"),
+    [
+        (b'{"type":"message","role":"user"}', "message"),
+        (b'{"type":"message","role":1,"content":[]}', "message"),
+        (b'{"type":"message","role":"user","content":"text"}', "message"),
+        (b'{"type":"function_call","name":"f","call_id":"c"}', "function_call"),
+        (b'{"type":"local_shell_call","status":"x","action":{"type":"fly"}}', "local_shell_call"),
+        (b'{"type":"compaction_summary"}', "compaction_summary"),
+        (b'{"type":7}', ""),
+        (b'{"no":"type"}', ""),
+        (b"[1]", ""),
+        (b"null", ""),
+        (b'"message"', ""),
+    ],
+)
+def test_an_item_that_does_not_fit_its_type_keeps_its_raw_form(wire: bytes, type_: str) -> None:
+    item = decode_item(wire)
+
+    assert item == items.UnknownItem(type_, msgspec.Raw(wire))
+    assert encode_item(item) == wire
+
+
+def test_what_is_not_json_is_an_error() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_item(b'{"type":"message"')
+
+
+def test_compaction_summary_is_another_name_of_compaction() -> None:
+    item = decode_item(b'{"type":"compaction_summary","encrypted_content":"e"}')
+
+    assert item == items.Compaction(encrypted_content="e")
+
+
+@pytest.mark.parametrize(
+    ("before", "part", "after"),
+    [
+        (
+            b'{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"},',
+            b'{"type":"refusal", "refusal":"no"}',
+            b"]}",
+        ),
+        (b'{"type":"message","role":"user","content":[', b'{"type":"input_file"}', b"]}"),
+        (b'{"type":"message","role":"user","content":[', b'{"type":"input_image"}', b"]}"),
+        (b'{"type":"message","role":"user","content":[', b'"text"', b"]}"),
+        (
+            b'{"type":"message","role":"user","content":[',
+            b"null",
+            b',{"type":"input_text","text":"b"}]}',
+        ),
+        (
+            b'{"type":"agent_message","author":"a","recipient":"b","content":[',
+            b'{"type":"input_image","image_url":"u"}',
+            b"]}",
+        ),
+        (
+            b'{"type":"reasoning","summary":[',
+            b'{"type":"later"}',
+            b'],"content":null,"encrypted_content":null}',
+        ),
+        (
+            b'{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"t"},',
+            b'{"type":"later"}',
+            b'],"encrypted_content":null}',
+        ),
+        (b'{"type":"function_call_output","call_id":"c","output":[', b'{"type":"video"}', b"]}"),
+        (b'{"type":"custom_tool_call_output","call_id":"c","output":[', b"{}", b"]}"),
+        (b'{"type":"web_search_call","action":', b'{"type":"zoom","by":2}', b"}"),
+    ],
+)
+def test_an_unknown_part_never_costs_the_item_around_it(
+    before: bytes, part: bytes, after: bytes
+) -> None:
+    wire = before + part + after
+
+    item = decode_item(wire)
+
+    assert not isinstance(item, items.UnknownItem)
+    assert f"UnknownPart({part!r})" in repr(item)
+    assert encode_item(item) == wire
+
+
+def test_raw_forms_do_not_keep_a_larger_buffer_alive() -> None:
+    outer = msgspec.json.decode(
+        b'{"padding":"' + b"x" * 100 + b'","item":{"type":"later"}}', type=dict[str, msgspec.Raw]
+    )
+
+    item = decode_item(outer["item"])
+
+    assert isinstance(item, items.UnknownItem)
+    assert memoryview(item.raw).obj is not memoryview(outer["item"]).obj
+
+
+def test_one_bad_element_costs_only_itself() -> None:
+    decoded = decode_items([WIRE[0], b"3", WIRE[1]])
+
+    assert [type(item).__name__ for item in decoded] == ["Message", "UnknownItem", "Message"]
+
+
+def test_a_value_without_a_json_form_is_named_by_its_index() -> None:
+    bad = items.ToolSearchCall(execution="client", arguments=object())
+
+    with pytest.raises(RequestBuildError, match=r"input\[1\] cannot be encoded as JSON: .*object"):
+        wire_items([items.CompactionTrigger(), bad])
+
+
+def test_a_string_is_one_message_of_the_user() -> None:
+    assert wire_items("hi") == [
+        msgspec.Raw(
+            b'{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}'
+        )
+    ]
+
+
+# --- properties ---------------------------------------------------------------------------------
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_TAGS = sorted({msgspec.json.decode(wire)["type"] for wire in WIRE} | {"compaction_summary", "x"})
+_FIELDS = sorted({key for wire in WIRE for key in msgspec.json.decode(wire)} - {"type"})
+_PARTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["input_text", "output_text", "reasoning_text", "refusal"])},
+    optional={"text": st.text(max_size=4), "annotations": _JSON, "detail": _JSON},
+)
+
+
+@given(
+    st.sampled_from(_TAGS),
+    st.dictionaries(st.sampled_from(_FIELDS), _JSON | st.lists(_PARTS, max_size=3), max_size=5),
+)
+def test_whatever_a_server_sends_is_decoded_and_settles_after_one_round(
+    tag: str, fields: dict[str, object]
+) -> None:
+    wire = msgspec.json.encode({"type": tag, **fields})
+
+    item = decode_item(wire)
+    encoded = encode_item(item, keep_ids=True)
+
+    assert encode_item(decode_item(encoded), keep_ids=True) == encoded
+    if isinstance(item, items.UnknownItem):
+        assert encoded == wire
+
+
+@given(st.sampled_from(WIRE), st.data())
+def test_any_json_value_in_any_field_loses_nothing_else(wire: bytes, data: st.DataObject) -> None:
+    fields = msgspec.json.decode(wire)
+    name = data.draw(st.sampled_from(sorted(fields)))
+    fields[name] = data.draw(_JSON)
+    changed = msgspec.json.encode(fields)
+
+    item = decode_item(changed)
+
+    if isinstance(item, items.UnknownItem):
+        assert encode_item(item) == changed
+    else:
+        again = msgspec.json.decode(encode_item(item, keep_ids=True))
+        unchanged = {key: value for key, value in fields.items() if key != name}
+        assert unchanged.items() <= again.items() or name == "content"
+
+
+@given(st.binary(max_size=40))
+def test_garbage_is_an_item_or_no_json(data: bytes) -> None:
+    try:
+        item = decode_item(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+
+    assert encode_item(item) == data
+
+
+def test_decoding_a_large_item_with_unknown_parts_is_linear() -> None:
+    parts = b",".join([b'{"type":"refusal","refusal":"no"}'] * 20_000)
+    wire = b'{"type":"message","role":"assistant","content":[' + parts + b"]}"
+
+    started = time.perf_counter()
+    item = decode_item(wire)
+
+    assert time.perf_counter() - started < 2
+    assert encode_item(item) == wire

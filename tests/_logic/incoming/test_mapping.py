@@ -1,0 +1,699 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from codex_api import events
+from codex_api._logic.incoming.mapping import EventMapper, header_events
+from codex_api.errors import (
+    ApiError,
+    ContextWindowExceededError,
+    DecodeError,
+    InvalidRequestError,
+    QuotaExceededError,
+    ResponseIncompleteError,
+    RetryableError,
+    UsageLimitReachedError,
+)
+from codex_api.items import FunctionCall, Message, ToolSearchCall, UnknownItem
+from codex_api.rate_limits import RateLimitSnapshot, RateLimitWindow
+from codex_api.transport._core.headers import Headers
+from codex_api.types.turn_state import TurnState
+from codex_api.types.usage import TokenUsage
+
+COMPLETED = b'{"type":"response.completed","response":{"id":"resp_1"}}'
+DONE = events.Completed("resp_1")
+
+
+def line(tag: str, **fields: object) -> bytes:
+    return json.dumps({"type": tag, **fields}, separators=(",", ":")).encode()
+
+
+def delta(text: str, **fields: object) -> bytes:
+    return line("response.output_text.delta", delta=text, **fields)
+
+
+def mapped(*payloads: bytes, other_events: bool = False) -> list[events.ResponseEvent]:
+    mapper = EventMapper(other_events=other_events)
+    found = mapper.feed_all(payloads)
+    assert mapper.failure is None
+    return found
+
+
+def message(text: str, **fields: object) -> dict[str, object]:
+    content = [{"type": "output_text", "text": text}]
+    return {"type": "message", "role": "assistant", "content": content, **fields}
+
+
+def test_items_with_a_phase_and_then_completed_without_usage_or_end_of_turn() -> None:
+    first, second = message("one", phase="commentary"), message("two", phase="commentary")
+
+    found = mapped(
+        line("response.output_item.done", item=first),
+        line("response.output_item.done", item=second),
+        COMPLETED,
+    )
+
+    one, two, done = found
+    assert isinstance(one, events.OutputItemDone)
+    assert isinstance(one.item, Message)
+    assert (one.item.phase, one.item.text) == ("commentary", "one")
+    assert isinstance(two, events.OutputItemDone)
+    assert done == events.Completed("resp_1", None, None)
+
+
+def test_raw_of_an_item_is_its_exact_bytes() -> None:
+    item = b'{ "type":"message" , "role":"assistant","content":[], "brand_new":1.0e2 }'
+
+    (event,) = mapped(b'{"item":%b,"type":"response.output_item.done"}' % item)
+
+    assert isinstance(event, events.OutputItemDone)
+    assert bytes(event.raw) == item
+
+
+def test_tool_search_call_with_object_arguments_decodes() -> None:
+    item = {
+        "type": "tool_search_call",
+        "call_id": "c",
+        "execution": "client",
+        "arguments": {"query": "calendar", "limit": 1},
+    }
+
+    (event,) = mapped(line("response.output_item.done", item=item))
+
+    assert isinstance(event, events.OutputItemDone)
+    assert isinstance(event.item, ToolSearchCall)
+    assert event.item.arguments == {"query": "calendar", "limit": 1}
+
+
+def test_added_item_is_told() -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "n", "arguments": ""}
+
+    (event,) = mapped(line("response.output_item.added", item=call))
+
+    assert isinstance(event, events.OutputItemAdded)
+    assert isinstance(event.item, FunctionCall)
+
+
+def test_unknown_item_keeps_its_bytes() -> None:
+    (event,) = mapped(line("response.output_item.done", item={"type": "brand_new", "x": 1}))
+
+    assert isinstance(event, events.OutputItemDone)
+    assert isinstance(event.item, UnknownItem)
+    assert (event.item.type, bytes(event.raw)) == ("brand_new", b'{"type":"brand_new","x":1}')
+
+
+@pytest.mark.parametrize("item", [None, 5, "x", []])
+def test_item_that_is_no_object_is_nothing(item: object) -> None:
+    assert mapped(line("response.output_item.done", item=item)) == []
+    assert mapped(line("response.output_item.added", item=item)) == []
+    assert mapped(line("response.output_item.done")) == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "item_id", "call_id"),
+    [
+        ({"item_id": "i"}, "i", None),
+        ({"item_id": "i", "call_id": "c"}, "i", "c"),
+        ({"call_id": "c"}, "c", "c"),
+        ({"call_id": "c", "item_id": 5}, "c", "c"),
+        ({"call_id": 5, "item_id": "i"}, "i", None),
+    ],
+)
+def test_custom_tool_input_needs_one_id(
+    ids: dict[str, object], item_id: str, call_id: str | None
+) -> None:
+    found = mapped(line("response.custom_tool_call_input.delta", delta="x", **ids))
+
+    assert found == [events.ToolCallInputDelta(item_id, call_id, "x")]
+
+
+@pytest.mark.parametrize("fields", [{"delta": "x"}, {"item_id": "i"}, {"item_id": 5, "delta": 5}])
+def test_custom_tool_input_without_delta_or_id_is_nothing(fields: dict[str, object]) -> None:
+    assert mapped(line("response.custom_tool_call_input.delta", **fields)) == []
+
+
+def test_function_call_arguments_are_typed_beside_custom_tool_input() -> None:
+    found = mapped(
+        line("response.custom_tool_call_input.delta", item_id="ctc", delta="a"),
+        line("response.function_call_arguments.delta", item_id="fc", delta="{"),
+    )
+
+    assert found == [
+        events.ToolCallInputDelta("ctc", None, "a"),
+        events.FunctionCallArgumentsDelta("{", "fc"),
+    ]
+
+
+def test_refusal_is_typed() -> None:
+    assert mapped(line("response.refusal.delta", delta="I can")) == [events.RefusalDelta("I can")]
+
+
+def test_reasoning_summary_done_is_told() -> None:
+    payload = line(
+        "response.reasoning_summary_text.done", item_id="rs", text="all", summary_index=0
+    )
+
+    assert mapped(payload) == [events.ReasoningSummaryDone("rs", "all", 0)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (line("response.created", response={}), [events.Created()]),
+        (line("response.output_item.done", item=message("hi")), None),
+        (line("response.brand_new", x=1), []),
+    ],
+)
+def test_each_kind_of_event_may_precede_completed_with_zero_usage(
+    payload: bytes, expected: list[object] | None
+) -> None:
+    usage = {
+        "input_tokens": 0,
+        "input_tokens_details": None,
+        "output_tokens": 0,
+        "output_tokens_details": None,
+        "total_tokens": 0,
+    }
+
+    found = mapped(payload, line("response.completed", response={"id": "r", "usage": usage}))
+
+    assert found[-1] == events.Completed("r", TokenUsage())
+    if expected is None:
+        assert isinstance(found[0], events.OutputItemDone)
+    else:
+        assert found[:-1] == expected
+
+
+def test_created_has_the_id_of_the_response() -> None:
+    assert mapped(line("response.created", response={"id": "r"})) == [events.Created("r")]
+    assert mapped(line("response.created", response=[])) == [events.Created()]
+
+
+def test_created_without_a_response_is_nothing() -> None:
+    assert mapped(line("response.created"), line("response.created", response=None)) == []
+
+
+def test_header_of_the_response_gives_the_model_before_created() -> None:
+    payload = line("response.created", response={"id": "r", "headers": {"OpenAI-Model": "m"}})
+
+    assert mapped(payload) == [events.ServerModel("m"), events.Created("r")]
+
+
+def test_model_of_payloads_is_ignored() -> None:
+    payload = line("response.created", response={"id": "r", "model": "m"})
+
+    assert mapped(payload) == [events.Created("r")]
+
+
+def test_side_events_come_with_deltas_too() -> None:
+    found = mapped(
+        delta("a"),
+        delta("b", headers={"openai-model": "m"}),
+        delta("c", safety_buffering={"use_cases": ["cyber"]}),
+        delta("d", safety_buffering=False),
+    )
+
+    assert found == [
+        events.OutputTextDelta("a"),
+        events.ServerModel("m"),
+        events.OutputTextDelta("b"),
+        events.SafetyBuffering(["cyber"], []),
+        events.OutputTextDelta("c"),
+        events.OutputTextDelta("d"),
+    ]
+
+
+def test_metadata_gives_verifications_and_moderation() -> None:
+    payload = line(
+        "response.metadata",
+        headers={"x-codex-turn-state": "ts"},
+        metadata={
+            "openai_verification_recommendation": ["trusted_access_for_cyber"],
+            "openai_chatgpt_moderation_metadata": {"a": 1},
+        },
+    )
+    cell = TurnState()
+    mapper = EventMapper(turn_state=cell)
+
+    found = mapper.feed_all((payload,))
+
+    assert found == [
+        events.ModelVerifications([events.ModelVerification.TRUSTED_ACCESS_FOR_CYBER]),
+        events.TurnModerationMetadata({"a": 1}),
+    ]
+    assert cell.get() == mapper.turn_state == "ts"
+
+
+def test_completed_ends_the_response_whatever_follows() -> None:
+    mapper = EventMapper()
+
+    found = mapper.feed_all((COMPLETED, delta("late"), line("response.failed", response={})))
+
+    assert found == [DONE]
+    assert mapper.done
+    assert mapper.failure is None
+    assert mapper.feed_all((delta("later"),)) == []
+
+
+def test_completed_without_a_response_is_nothing() -> None:
+    mapper = EventMapper()
+
+    assert mapper.feed_all((line("response.completed"),)) == []
+    assert mapper.feed_all((line("response.completed", response=None),)) == []
+    assert not mapper.done
+
+
+def test_completed_that_cannot_be_read_is_a_failure_naming_the_path() -> None:
+    mapper = EventMapper(request_id="req")
+    response = {"id": "r", "usage": {"input_tokens": "many"}}
+
+    found = mapper.feed_all((delta("a"), line("response.completed", response=response)))
+
+    assert found == [events.OutputTextDelta("a")]
+    assert isinstance(mapper.failure, DecodeError)
+    assert "$.usage.input_tokens" in str(mapper.failure)
+    assert mapper.failure.retryable
+    assert mapper.failure.request_id == "req"
+    assert not mapper.done
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        (line("response.failed", response={"error": {"code": "server_error"}}), RetryableError),
+        (line("response.incomplete", response={}), ResponseIncompleteError),
+        (line("response.cancelled", response={}), ResponseIncompleteError),
+        (line("error", code="insufficient_quota"), QuotaExceededError),
+        (line("error", error={"code": "invalid_prompt"}), InvalidRequestError),
+        (
+            line("error", status=429, error={"type": "usage_limit_reached"}),
+            UsageLimitReachedError,
+        ),
+    ],
+)
+def test_failure_ends_the_response_the_moment_it_is_read(
+    payload: bytes, kind: type[ApiError]
+) -> None:
+    mapper = EventMapper(request_id="req")
+
+    found = mapper.feed_all((delta("a"), payload, delta("late"), COMPLETED))
+
+    assert found == [events.OutputTextDelta("a")]
+    assert type(mapper.failure) is kind
+    assert mapper.failure is not None
+    assert mapper.failure.request_id == "req"
+    assert mapper.feed_all((COMPLETED,)) == []
+    assert not mapper.done
+
+
+def test_first_failure_is_the_one_that_counts() -> None:
+    mapper = EventMapper()
+
+    mapper.feed_all(
+        (
+            line("response.failed", response={"error": {"code": "context_length_exceeded"}}),
+            line("response.failed", response={"error": {"code": "insufficient_quota"}}),
+        )
+    )
+
+    assert isinstance(mapper.failure, ContextWindowExceededError)
+
+
+def test_feeding_one_payload_raises_its_failure() -> None:
+    mapper = EventMapper()
+
+    assert mapper.feed(delta("a").decode()) == [events.OutputTextDelta("a")]
+    with pytest.raises(QuotaExceededError):
+        mapper.feed(line("error", code="insufficient_quota"))
+
+
+def test_error_frame_with_a_good_status_is_ignored() -> None:
+    assert mapped(line("error", status=200, error={"code": "x"}), COMPLETED) == [DONE]
+
+
+RATE_LIMITS = line(
+    "codex.rate_limits", plan_type="plus", rate_limits={"primary": {"used_percent": 5}}
+)
+SNAPSHOT = RateLimitSnapshot("codex", primary=RateLimitWindow(5.0), plan_type="plus")
+
+
+def test_rate_limits_are_told_and_remembered() -> None:
+    mapper = EventMapper()
+
+    assert mapper.feed(RATE_LIMITS) == [events.RateLimits(SNAPSHOT)]
+    assert mapper.rate_limits == mapper.limits["codex"] == SNAPSHOT
+
+
+def test_rate_limits_may_be_only_remembered() -> None:
+    mapper = EventMapper(emit_rate_limits=False)
+
+    assert mapper.feed(RATE_LIMITS) == []
+    assert mapper.rate_limits == SNAPSHOT
+
+
+def test_rate_limits_go_with_later_failures() -> None:
+    mapper = EventMapper()
+
+    mapper.feed_all((RATE_LIMITS, line("error", code="insufficient_quota")))
+
+    assert mapper.failure is not None
+    assert mapper.failure.rate_limits == SNAPSHOT
+
+
+def test_rate_limits_that_cannot_be_read_are_nothing() -> None:
+    assert mapped(line("codex.rate_limits", plan_type=5)) == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[DONE]",
+        b"{",
+        b"",
+        b"nonsense",
+        b"5",
+        b'["a"]',
+        b"{}",
+        b'{"type":5}',
+        b'{"type":null,"delta":"a"}',
+        b'{"delta":"a"}{"delta":"b"}',
+    ],
+)
+def test_payload_without_a_type_is_skipped(payload: bytes) -> None:
+    mapper = EventMapper(other_events=True)
+
+    found = mapper.feed_all((delta("a"), payload, delta("b")))
+
+    assert found == [events.OutputTextDelta("a"), events.OutputTextDelta("b")]
+    assert mapper.skipped == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        line("response.in_progress", response={"id": "r"}),
+        line("response.content_part.added"),
+        line("keepalive", sequence_number=3),
+        line("response.brand_new.delta", delta="a"),
+        delta("a").replace(b'"a"', b"5"),
+        line("response.output_text.delta"),
+        line("response.reasoning_text.delta", delta="a"),
+    ],
+)
+def test_event_without_a_class_is_skipped_unless_wanted(payload: bytes) -> None:
+    tag = json.loads(payload)["type"]
+
+    assert mapped(delta("a"), payload, delta("b")) == [
+        events.OutputTextDelta("a"),
+        events.OutputTextDelta("b"),
+    ]
+    assert mapped(delta("a"), payload, delta("b"), other_events=True) == [
+        events.OutputTextDelta("a"),
+        events.OtherEvent(tag, Raw(payload)),
+        events.OutputTextDelta("b"),
+    ]
+
+
+def test_mistyped_field_does_not_cost_the_event() -> None:
+    payload = delta("a", item_id=5, output_index=None, sequence_number="x", content_index=2)
+
+    assert mapped(payload) == [events.OutputTextDelta("a", content_index=2)]
+
+
+def test_payload_of_several_lines_is_one_event() -> None:
+    payload = b'{"type":"response.output_text.delta",\n"delta":"a"}'
+
+    assert mapped(delta("x"), payload) == [
+        events.OutputTextDelta("x"),
+        events.OutputTextDelta("a"),
+    ]
+
+
+def test_bytes_that_are_no_utf_8_are_a_failure() -> None:
+    mapper = EventMapper()
+
+    found = mapper.feed_all((delta("a"), b'{"type":"response.output_text.delta","delta":"\xff"}'))
+
+    assert found == [events.OutputTextDelta("a")]
+    assert isinstance(mapper.failure, DecodeError)
+    assert mapper.failure.retryable
+
+
+def test_half_a_character_costs_only_itself() -> None:
+    item = rb'{"type":"brand_new","text":"\ud83d"}'
+
+    found = mapped(
+        rb'{"type":"response.output_text.delta","delta":"a\ud83d"}',
+        rb'{"type":"response.output_text.delta","delta":"\ude00b"}',
+        b'{"type":"response.output_item.done","item":%b}' % item,
+        rb'{"type":"response.completed","response":{"id":"resp_1","text":"\ud83d"}}',
+    )
+
+    assert found[:2] == [
+        events.OutputTextDelta("a\N{REPLACEMENT CHARACTER}"),
+        events.OutputTextDelta("\N{REPLACEMENT CHARACTER}b"),
+    ]
+    assert isinstance(found[2], events.OutputItemDone)
+    assert found[3] == DONE
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"response.output_text.delta","delta":"x","deep":%b}' % DEEP,
+        b'{"type":"response.brand_new","deep":%b}' % DEEP,
+        b'{"type":"response.failed","response":{"error":%b}}' % DEEP,
+        DEEP,
+    ],
+)
+def test_json_that_is_nested_without_end_is_skipped(payload: bytes) -> None:
+    mapper = EventMapper(other_events=True)
+
+    found = mapper.feed_all((delta("a"), payload, COMPLETED))
+
+    assert found == [events.OutputTextDelta("a"), DONE]
+    assert mapper.skipped == 1
+
+
+def test_newest_sequence_number_is_remembered() -> None:
+    mapper = EventMapper()
+
+    numbers = []
+    for payloads in (
+        (delta("a", sequence_number=1), delta("b", sequence_number=2)),
+        (delta("c", sequence_number=3),),
+        (delta("d"),),
+        (line("response.in_progress", sequence_number=4), delta("e")),
+        (line("response.brand_new", sequence_number=5),),
+        (line("response.created", response={}, sequence_number=6),),
+    ):
+        mapper.feed_all(payloads)
+        numbers.append(mapper.last_sequence_number)
+
+    assert numbers == [2, 3, 3, 4, 5, 6]
+
+
+def test_events_that_were_seen_before_are_left_out() -> None:
+    mapper = EventMapper(seen_through=2)
+
+    found = mapper.feed_all(
+        (
+            delta("a", sequence_number=1),
+            delta("b", sequence_number=2),
+            delta("c", sequence_number=3),
+            delta("d"),
+            delta("e", sequence_number="x"),
+            b"[DONE]",
+        )
+    )
+
+    assert found == [
+        events.OutputTextDelta("c", sequence_number=3),
+        events.OutputTextDelta("d"),
+        events.OutputTextDelta("e"),
+    ]
+    assert mapper.feed_all((delta("b", sequence_number=2),)) == []
+
+
+def test_model_that_was_told_last_is_known() -> None:
+    mapper = EventMapper()
+    mapper.feed_all((line("response.created", headers={"openai-model": "m"}), delta("a")))
+
+    assert mapper.server_model == "m"
+
+
+def test_response_id_is_known_once_told() -> None:
+    mapper = EventMapper()
+
+    assert mapper.response_id is None
+    mapper.feed(line("response.created", response={"id": "resp_1"}))
+    assert mapper.response_id == "resp_1"
+
+
+def test_no_payloads_give_no_events() -> None:
+    assert mapped() == []
+
+
+HEADERS = {
+    "x-request-id": "req",
+    "x-reasoning-included": "",
+    "x-models-etag": "v1",
+    "openai-model": "m",
+    "x-codex-primary-used-percent": "5",
+    "x-other-primary-used-percent": "6",
+    "openai-verification-recommendation": "trusted_access_for_cyber",
+}
+
+
+def test_headers_give_events_in_order() -> None:
+    assert header_events(Headers(HEADERS)) == [
+        events.ServerModel("m"),
+        events.RateLimits(RateLimitSnapshot("codex", primary=RateLimitWindow(5.0))),
+        events.RateLimits(RateLimitSnapshot("other", primary=RateLimitWindow(6.0))),
+        events.ModelsEtag("v1"),
+        events.ServerReasoningIncluded(included=True),
+    ]
+
+
+def test_empty_headers_give_the_empty_codex_snapshot() -> None:
+    assert header_events(Headers()) == [events.RateLimits(RateLimitSnapshot("codex"))]
+
+
+def test_verification_header_gives_no_event() -> None:
+    headers = Headers({"openai-verification-recommendation": "trusted_access_for_cyber"})
+
+    assert [type(event) for event in header_events(headers)] == [events.RateLimits]
+
+
+PAYLOADS = [
+    line("response.created", response={"id": "r", "headers": {"openai-model": "m"}}),
+    line("response.in_progress", response={"id": "r"}),
+    delta("a", sequence_number=3),
+    delta("b", headers={"openai-model": "n"}),
+    line("response.brand_new"),
+    b"nonsense",
+    b'{"type":"response.output_text.delta",\n"delta":"c"}',
+    line("response.custom_tool_call_input.delta", delta="x", call_id="c"),
+    line("response.output_item.done", item=message("hi")),
+    RATE_LIMITS,
+    line("response.reasoning_summary_text.delta", delta="s", summary_index=0),
+    COMPLETED,
+    line("error", code="insufficient_quota"),
+]
+
+
+@given(st.lists(st.sampled_from(PAYLOADS), max_size=12), st.booleans())
+def test_payloads_fed_together_give_what_they_give_one_by_one(
+    payloads: list[bytes],
+    other_events: bool,  # noqa: FBT001 - given by position
+) -> None:
+    together, singly = (EventMapper(other_events=other_events) for _ in range(2))
+
+    found = together.feed_all(payloads)
+
+    assert found == [event for data in payloads for event in singly.feed_all((data,))]
+    assert type(together.failure) is type(singly.failure)
+    assert (together.done, together.skipped) == (singly.done, singly.skipped)
+    assert together.last_sequence_number == singly.last_sequence_number
+
+
+@given(st.lists(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), max_size=4))
+def test_garbage_never_raises(payloads: list[bytes]) -> None:
+    mapper = EventMapper(other_events=True)
+
+    mapper.feed_all(payloads)
+
+    assert not mapper.done
+    assert mapper.failure is None or isinstance(mapper.failure, DecodeError)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "usage", "error", "code", "headers"]), inner)
+    ),
+    max_leaves=6,
+)
+FIELDS = [
+    "delta",
+    "response",
+    "item",
+    "headers",
+    "metadata",
+    "safety_buffering",
+    "error",
+    "status",
+    "summary_index",
+    "item_id",
+    "sequence_number",
+    "message",
+    "code",
+]
+TAGS = [json.loads(data)["type"] for data in PAYLOADS if data[:1] == b"{"] + [
+    "response.failed",
+    "response.incomplete",
+    "response.metadata",
+    "error",
+]
+
+
+@given(
+    st.sampled_from(TAGS),
+    st.dictionaries(
+        st.sampled_from(FIELDS),
+        JSON,
+    ),
+)
+def test_known_type_with_any_fields_never_raises(tag: str, fields: dict[str, object]) -> None:
+    mapper = EventMapper(other_events=True)
+
+    mapper.feed_all((line(tag, **fields),))
+
+    assert not (mapper.done and mapper.failure)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"response.output_text.delta","delta":"Hi","sequence_number":7}',
+        b'{"type":"response.output_text.delta","delta":"Hi"}',
+        b'{"type":"response.created","response":{"id":"resp_1"}}',
+        b'{"type":"response.custom_tool_call_input.delta","delta":"x","call_id":"c1"}',
+        b'{"type":"response.output_text.delta","delta":5}',
+        b'{"type":"response.output_text.delta","delta":"half \\ud83d"}',
+        b'{"type":"brand.new"}',
+        b"{not json",
+        b"",
+    ],
+)
+def test_a_payload_as_text_gives_what_it_gives_as_bytes(payload: bytes) -> None:
+    by_text, by_bytes = EventMapper(other_events=True), EventMapper(other_events=True)
+
+    assert by_text.feed_text(payload.decode()) == by_bytes.feed_all([payload])
+    assert by_text.last_sequence_number == by_bytes.last_sequence_number
+    assert by_text.skipped == by_bytes.skipped
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        '{"type":"response.completed","response":{"id":"resp_1"}}',
+        '{"type":"response.failed","response":{"error":{"code":"insufficient_quota"}}}',
+    ],
+)
+def test_texts_after_the_end_of_the_response_are_not_looked_at(last: str) -> None:
+    mapper = EventMapper()
+    mapper.feed_text(last)
+    failure = mapper.failure
+
+    assert mapper.feed_text('{"type":"response.output_text.delta","delta":"late"}') == []
+    assert mapper.failure is failure

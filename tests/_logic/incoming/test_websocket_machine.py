@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from codex_api import errors, events
+from codex_api._logic.incoming.mapping import EventMapper
+from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
+from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
+from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import (
+    EventTooLargeError,
+    NetworkError,
+    TransportTimeoutError,
+    WebSocketClosedError,
+)
+from codex_api.types.turn_state import TurnState
+
+FACTS = HandshakeFacts.of(101, Headers())
+DELTA = {"type": "response.output_text.delta", "delta": "hi", "sequence_number": 7}
+COMPLETED = {"type": "response.completed", "response": {"id": "resp_1"}}
+
+
+def machine(facts: HandshakeFacts = FACTS, **settings: Any) -> WebSocketStreamMachine:
+    return WebSocketStreamMachine(facts, **settings)
+
+
+def feed(
+    stream: WebSocketStreamMachine, *payloads: dict[str, Any], now: float = 0.0
+) -> list[events.ResponseEvent]:
+    return [event for payload in payloads for event in stream.feed(json.dumps(payload), now)]
+
+
+def failed(payload: dict[str, Any]) -> Any:
+    stream = machine()
+    found = feed(stream, payload, DELTA)
+
+    assert found == []
+    assert not stream.done
+    return stream.failure
+
+
+def test_the_handshake_tells_every_response_the_same() -> None:
+    facts = HandshakeFacts.of(
+        101,
+        Headers({"OpenAI-Model": "m", "x-models-etag": "e", "x-reasoning-included": "no"}),
+    )
+
+    for _ in range(2):
+        stream = machine(facts)
+        assert stream.initial == [
+            events.ServerModel("m"),
+            events.ModelsEtag("e"),
+            events.ServerReasoningIncluded(included=True),
+        ]
+        assert stream.server_model == "m"
+        assert stream.request_id is None
+
+
+def test_a_bare_handshake_tells_nothing_not_even_limits() -> None:
+    stream = machine(HandshakeFacts.of(101, Headers({"x-codex-primary-used-percent": "3"})))
+
+    assert stream.initial == []
+    assert stream.rate_limits is None
+
+
+def test_the_turn_state_of_the_handshake_is_not_used() -> None:
+    cell = TurnState()
+    machine(HandshakeFacts.of(101, Headers({"x-codex-turn-state": "TS"})), turn_state=cell)
+
+    assert cell.get() is None
+
+
+@pytest.mark.parametrize("value", ["TS-1", ["TS-1", "TS-2"]])
+def test_the_turn_state_comes_with_the_metadata(value: object) -> None:
+    cell = TurnState()
+    stream = machine(turn_state=cell)
+    feed(stream, {"type": "response.metadata", "headers": {"X-Codex-Turn-State": value}})
+    feed(stream, {"type": "response.metadata", "headers": {"x-codex-turn-state": "later"}})
+
+    assert cell.get() == "TS-1"
+
+
+def test_a_response_ends_with_its_completion() -> None:
+    stream = machine()
+    found = feed(stream, {"type": "response.created", "response": {"id": "resp_1"}}, DELTA)
+    found += feed(stream, COMPLETED, DELTA)
+
+    assert found == [
+        events.Created("resp_1"),
+        events.OutputTextDelta(delta="hi", sequence_number=7),
+        events.Completed("resp_1"),
+    ]
+    assert stream.done
+    assert stream.response_id == "resp_1"
+    assert stream.last_sequence_number == 7
+
+
+def test_limits_come_as_an_event() -> None:
+    window = {"used_percent": 42.5, "window_minutes": 300, "reset_at": 1700000000}
+    stream = machine()
+    (event,) = feed(stream, {"type": "codex.rate_limits", "rate_limits": {"primary": window}})
+
+    assert isinstance(event, events.RateLimits)
+    assert event.snapshot.primary is not None
+    assert event.snapshot.primary.used_percent == 42.5
+    assert stream.rate_limits == event.snapshot
+
+
+def test_a_wrapped_429_keeps_headers_and_body() -> None:
+    payload = {
+        "type": "error",
+        "status": 429,
+        "error": {"type": "usage_limit_reached", "code": None, "message": "limit"},
+        "headers": {"x-codex-primary-used-percent": "100.0", "x-codex-primary-window-minutes": 15},
+    }
+    error = failed(payload)
+    cause = error.__cause__
+
+    assert isinstance(error, errors.UsageLimitReachedError)
+    assert isinstance(cause, errors.HttpStatusError)
+    assert cause.status == 429
+    assert cause.body == json.dumps(payload).encode()
+    assert cause.url is None
+    assert cause.headers is not None
+    assert dict(cause.headers.items()) == {
+        "x-codex-primary-used-percent": "100.0",
+        "x-codex-primary-window-minutes": "15",
+    }
+
+
+@pytest.mark.parametrize("status_key", ["status", "status_code"])
+def test_a_wrapped_400_is_an_invalid_request(status_key: str) -> None:
+    error = failed({"type": "error", status_key: 400, "error": {"message": "bad"}})
+
+    assert isinstance(error, errors.InvalidRequestError)
+
+
+@pytest.mark.parametrize("status", [None, 400, 429])
+def test_the_connection_limit_is_retryable_whatever_its_status(status: int | None) -> None:
+    code = "websocket_connection_limit_reached"
+    error = failed({"type": "error", "status": status, "error": {"code": code}})
+
+    assert isinstance(error, errors.RetryableError)
+    assert (error.code, error.retry_after) == (code, None)
+    assert "60 minutes" in str(error)
+
+
+@pytest.mark.parametrize("status", [200, 204, 99, 1000, 65536, "429"])
+def test_an_error_frame_whose_status_is_no_failure_is_ignored(status: object) -> None:
+    stream = machine()
+    found = feed(stream, {"type": "error", "status": status, "error": {"message": "?"}}, DELTA)
+
+    assert found == [events.OutputTextDelta(delta="hi", sequence_number=7)]
+    assert stream.failure is None
+
+
+def test_an_error_frame_without_status_is_a_failure() -> None:
+    error = failed({"type": "error", "error": {"code": "server_error", "message": "boom"}})
+
+    assert isinstance(error, errors.RetryableError)
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[1]", '{"no":"type"}', "[DONE]"])
+def test_text_that_is_no_event_is_skipped(text: str) -> None:
+    stream = machine()
+
+    assert stream.feed(text, 1.0) == []
+    assert stream.failure is None
+
+
+def test_a_binary_message_is_a_failure() -> None:
+    stream = machine()
+
+    assert stream.feed(b"{}", 1.0) == []
+    assert isinstance(stream.failure, errors.StreamError)
+    assert "binary" in str(stream.failure)
+
+
+@pytest.mark.parametrize(
+    ("lost", "failure"),
+    [
+        (WebSocketClosedError("code 1001", code=1001), errors.StreamClosedError),
+        (NetworkError("reset"), errors.StreamClosedError),
+        (EventTooLargeError("too large"), errors.EventTooLargeError),
+        (TransportTimeoutError("not taken"), errors.IdleTimeoutError),
+    ],
+)
+def test_a_lost_connection_is_a_failure_that_says_why(
+    lost: errors.CodexApiError, failure: type[errors.StreamError]
+) -> None:
+    stream = machine()
+    error = stream.lost(lost)
+
+    assert type(error) is failure
+    assert error.__cause__ is lost
+    assert str(lost) in str(error)
+    assert stream.failure is error
+
+
+# --- clocks -------------------------------------------------------------------------------------
+
+
+def test_an_event_restarts_both_clocks() -> None:
+    stream = machine(idle_timeout=10.0, liveness_timeout=4.0, now=0.0)
+    assert stream.deadline == 4.0
+    feed(stream, DELTA, now=3.0)
+
+    assert stream.deadline == 7.0
+
+
+def test_a_ping_restarts_the_liveness_clock_only() -> None:
+    stream = machine(idle_timeout=10.0, liveness_timeout=4.0, now=0.0)
+    stream.heard(3.0)
+    assert stream.deadline == 7.0
+    stream.heard(8.0)
+    assert stream.deadline == 10.0
+    stream.heard(9.0)
+
+    error = stream.timed_out(10.0)
+    assert type(error) is errors.IdleTimeoutError
+
+
+def test_a_ping_from_before_does_not_turn_the_clock_back() -> None:
+    stream = machine(liveness_timeout=4.0, now=5.0)
+    stream.heard(1.0)
+
+    assert stream.deadline == 9.0
+
+
+def test_a_keepalive_is_a_sign_of_life_and_no_progress() -> None:
+    stream = machine(
+        idle_timeout=10.0, liveness_timeout=4.0, first_event_timeout=8.0, started_at=0.0, now=0.0
+    )
+    feed(stream, {"type": "keepalive", "sequence_number": 3}, now=7.0)
+    assert stream.deadline == 8.0
+
+    assert isinstance(stream.timed_out(8.0), errors.FirstEventTimeoutError)
+
+
+def test_silence_is_told_from_a_stall() -> None:
+    silent = machine(idle_timeout=10.0, liveness_timeout=4.0, now=0.0)
+
+    assert isinstance(silent.timed_out(4.0), errors.LivenessTimeoutError)
+
+
+def test_the_first_event_has_a_limit_of_its_own() -> None:
+    stream = machine(idle_timeout=60.0, first_event_timeout=5.0, started_at=0.0, now=1.0)
+    assert stream.deadline == 5.0
+    feed(stream, DELTA, now=4.0)
+
+    assert stream.deadline == 64.0
+
+
+def test_no_limit_means_no_deadline() -> None:
+    assert machine().deadline is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        DELTA,
+        COMPLETED,
+        {"type": "response.output_text.delta", "delta": 3},
+        {"type": "response.output_text.delta", "delta": "hi", "headers": {"openai-model": "m"}},
+        {"type": "response.custom_tool_call_input.delta", "delta": "x", "call_id": "c"},
+        {"type": "brand.new"},
+    ],
+)
+def test_text_is_mapped_as_bytes_are(payload: dict[str, Any]) -> None:
+    text, raw = EventMapper(other_events=True), EventMapper(other_events=True)
+    from_text = text.feed_text(json.dumps(payload))
+    from_raw = raw.feed_all((json.dumps(payload).encode(),))
+
+    assert msgspec.json.encode(from_text) == msgspec.json.encode(from_raw)
+    assert text.last_sequence_number == raw.last_sequence_number
+    assert text.done is raw.done

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from codex_api import ResponsesApiRequest, ResponsesOptions
+from codex_api._logic.session.request_forms import RequestForms
+from codex_api.errors import RequestBuildError
+from codex_api.items import FunctionCallOutput, Message
+from codex_api.types.trace import W3cTraceContext
+
+USER = Message.user("hi")
+LITE = {"x-openai-internal-codex-responses-lite": "true"}
+
+
+def forms(**fields: Any) -> RequestForms:
+    options = fields.pop("options", ResponsesOptions())
+    return RequestForms(ResponsesApiRequest(model="m", **({"input": [USER]} | fields)), options)
+
+
+def frame(given: RequestForms, **changes: Any) -> Any:
+    values = {"previous_response_id": None, "generate": None, "turn_state": None, "trace": None}
+    return json.loads(given.frame(given.input, wall=1.5, **(values | changes)))
+
+
+def test_a_text_is_one_message() -> None:
+    assert json.loads(forms(input="hi").input) == json.loads(forms().input)
+
+
+def test_input_and_metadata_are_no_fields() -> None:
+    other = forms(input=[USER, USER], client_metadata={"a": "b"}, prompt_cache_breakpoints=[(0, 0)])
+
+    assert other.fields == forms().fields
+    assert forms(instructions="x").fields != forms().fields
+
+
+def test_a_frame_carries_what_http_has_headers_for() -> None:
+    given = forms(client_metadata={"k": "v"}, options=ResponsesOptions(extra_headers=LITE))
+    trace = W3cTraceContext("00-1-2-01", "a=b")
+
+    assert frame(given, turn_state="TS", trace=trace)["client_metadata"] == {
+        "k": "v",
+        "x-codex-turn-state": "TS",
+        "ws_request_header_x_openai_internal_codex_responses_lite": "true",
+        "x-codex-ws-stream-request-start-ms": "1500",
+        "ws_request_header_traceparent": "00-1-2-01",
+        "ws_request_header_tracestate": "a=b",
+    }
+
+
+def test_cache_marks_are_part_of_the_input() -> None:
+    marked = forms(prompt_cache_breakpoints=[(0, 0)])
+    part = json.loads(marked.input)[0]["content"][0]
+
+    assert part["prompt_cache_breakpoint"] == {"mode": "explicit"}
+    assert frame(marked)["input"][0]["content"][0] == part
+
+
+def test_kept_items_follow_the_callers_own() -> None:
+    kept = msgspec.Raw(b'{"type":"x"}')
+    given = forms(prompt_cache_breakpoints=[(0, 0)])
+    body = given.posted([kept])
+
+    assert isinstance(body.input, list)
+    assert json.loads(bytes(body.input[0]))["content"][0]["prompt_cache_breakpoint"]
+    assert body.input[1] is kept
+    assert given.posted([]).prompt_cache_breakpoints == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("items", "starts"),
+    [
+        ("text", True),
+        ([], True),
+        ([USER], True),
+        ([FunctionCallOutput(call_id="c", output="x")], False),
+        ([msgspec.Raw(b'{"type":"custom_tool_call_output"}')], False),
+        ([msgspec.Raw(b'{"type":"message"}')], True),
+    ],
+)
+def test_a_turn_goes_on_with_the_output_of_a_tool(items: Any, *, starts: bool) -> None:
+    assert forms(input=items).starts_turn is starts
+
+
+@pytest.mark.parametrize(
+    ("fields", "stored"),
+    [({}, False), ({"store": True}, True), ({"extra_body": {"background": True}}, True)],
+)
+def test_stored_and_background_responses_can_be_resumed(
+    fields: dict[str, Any], *, stored: bool
+) -> None:
+    assert forms(**fields).stored is stored
+
+
+def test_a_chain_of_the_callers_own_is_left_alone() -> None:
+    assert not forms(extra_body={"previous_response_id": "r"}).may_chain
+
+
+def test_what_cannot_be_encoded_fails_at_once() -> None:
+    with pytest.raises(RequestBuildError):
+        forms(tools=[{"x": object()}])

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_api import errors
+from codex_api._logic.session.stream_retry import (
+    MAX_RECOVERIES,
+    Again,
+    Failure,
+    GiveUp,
+    Phase,
+    RefreshFirst,
+    RetryDecider,
+    Step,
+    StreamRetryPolicy,
+)
+from codex_api._logic.session.transport_choice import Signal
+from codex_api.transport.errors import HttpStatusError, WebSocketClosedError
+
+CONNECT_FAILED = Again(signals=(Signal.CONNECT_FAILED,))
+STREAMS_FAILED = Again(signals=(Signal.STREAMS_FAILED,))
+FIRST_RETRY = Again(0.2, counted=True)
+
+
+def decider(max_retries: int = 5) -> RetryDecider:
+    return RetryDecider(StreamRetryPolicy(max_retries=max_retries), lambda: 0.5)
+
+
+def failure(phase: Phase, error: errors.CodexApiError, **facts: Any) -> Failure:
+    facts.setdefault("cause", error)
+    return Failure(phase=phase, error=error, **facts)
+
+
+def refused(status: int, error: type[errors.ApiError], **facts: Any) -> Failure:
+    cause = HttpStatusError("refused", status=status)
+    return failure(Phase.CONNECT, error(status=status), cause=cause, **facts)
+
+
+def closed(code: int | None, **facts: Any) -> Failure:
+    cause = WebSocketClosedError("closed", code=code)
+    return failure(Phase.WEBSOCKET, errors.StreamClosedError(), cause=cause, **facts)
+
+
+@pytest.mark.parametrize(
+    ("case", "step"),
+    [
+        pytest.param(
+            refused(426, errors.UnexpectedStatusError),
+            Again(signals=(Signal.UPGRADE_REFUSED,)),
+            id="426-never-again",
+        ),
+        pytest.param(refused(404, errors.UnexpectedStatusError), CONNECT_FAILED, id="404-to-http"),
+        pytest.param(refused(503, errors.UnexpectedStatusError), CONNECT_FAILED, id="503-to-http"),
+        pytest.param(
+            failure(Phase.CONNECT, errors.ConnectTimeoutError()), CONNECT_FAILED, id="unanswered"
+        ),
+        pytest.param(
+            failure(Phase.CONNECT, errors.NetworkError()), CONNECT_FAILED, id="unreachable"
+        ),
+        pytest.param(
+            refused(503, errors.UnexpectedStatusError, may_fall_back=False),
+            FIRST_RETRY,
+            id="503-when-only-websocket-will-do",
+        ),
+        pytest.param(
+            refused(401, errors.AuthenticationError), CONNECT_FAILED, id="401-was-refreshed-below"
+        ),
+        pytest.param(
+            refused(429, errors.UsageLimitReachedError), GiveUp(), id="429-usage-limit-is-final"
+        ),
+        pytest.param(
+            failure(
+                Phase.CONNECT,
+                errors.RateLimitError(status=429, retryable=False),
+                cause=HttpStatusError(status=429),
+            ),
+            GiveUp(),
+            id="429-without-a-wait-is-final",
+        ),
+        pytest.param(
+            failure(
+                Phase.CONNECT,
+                errors.RateLimitError(status=429, retry_after=3.0),
+                cause=HttpStatusError(status=429),
+            ),
+            Again(3.0, counted=True),
+            id="429-with-a-wait-waits",
+        ),
+        pytest.param(
+            failure(Phase.CONNECT, errors.RequestBuildError("bad")), GiveUp(), id="never-sendable"
+        ),
+        pytest.param(closed(1001), FIRST_RETRY, id="going-away"),
+        pytest.param(closed(None), FIRST_RETRY, id="lost"),
+        pytest.param(closed(1008), STREAMS_FAILED, id="1008-to-http"),
+        pytest.param(closed(1009), STREAMS_FAILED, id="1009-to-http"),
+        pytest.param(closed(1001, was_reused=True), Again(), id="stale-socket"),
+        pytest.param(closed(1001, was_reused=True, heard=True), FIRST_RETRY, id="cut-when-reused"),
+        pytest.param(
+            failure(
+                Phase.WEBSOCKET, errors.RetryableError(code="websocket_connection_limit_reached")
+            ),
+            Again(),
+            id="connection-limit",
+        ),
+        pytest.param(
+            failure(
+                Phase.WEBSOCKET,
+                errors.InvalidRequestError(code="previous_response_not_found"),
+                chained=True,
+            ),
+            Again(),
+            id="lost-chain",
+        ),
+        pytest.param(
+            failure(
+                Phase.WEBSOCKET, errors.InvalidRequestError(code="previous_response_not_found")
+            ),
+            GiveUp(),
+            id="the-callers-own-chain-is-lost",
+        ),
+        pytest.param(
+            failure(Phase.WEBSOCKET, errors.AuthenticationError(status=401)),
+            RefreshFirst(),
+            id="401-on-an-open-socket",
+        ),
+        pytest.param(
+            failure(Phase.HTTP, errors.AuthenticationError(status=401)),
+            GiveUp(),
+            id="401-over-http-was-refreshed-below",
+        ),
+        pytest.param(
+            failure(Phase.WEBSOCKET, errors.IdleTimeoutError()), FIRST_RETRY, id="stalled"
+        ),
+        pytest.param(
+            failure(Phase.WEBSOCKET, errors.RateLimitError(retry_after=1.2)),
+            Again(1.2, counted=True),
+            id="the-servers-delay-wins",
+        ),
+        pytest.param(
+            failure(Phase.HTTP, errors.RateLimitError(retry_after=121.0)),
+            GiveUp(),
+            id="too-long-a-delay-is-final",
+        ),
+        pytest.param(
+            failure(Phase.HTTP, errors.StreamClosedError()), FIRST_RETRY, id="cut-over-http"
+        ),
+        pytest.param(
+            failure(Phase.HTTP, errors.ContextWindowExceededError()), GiveUp(), id="final"
+        ),
+    ],
+)
+def test_what_follows_a_first_failure(case: Failure, step: Step) -> None:
+    assert decider().next_step(case) == step
+
+
+def test_retries_are_spaced_by_doubling() -> None:
+    decide = decider()
+    cut = failure(Phase.HTTP, errors.StreamClosedError())
+    steps = [decide.next_step(cut) for _ in range(6)]
+
+    assert steps == [
+        *(Again(delay, counted=True) for delay in (0.2, 0.4, 0.8, 1.6, 3.2)),
+        GiveUp(),
+    ]
+
+
+@pytest.mark.parametrize(("draw", "delay"), [(0.0, 0.18), (0.5, 0.2), (0.999, 0.219)])
+def test_jitter_stays_within_a_tenth(draw: float, delay: float) -> None:
+    decide = RetryDecider(StreamRetryPolicy(), lambda: draw)
+
+    assert decide.next_step(closed(None)) == Again(delay, counted=True)
+
+
+def test_http_takes_over_with_a_new_count_when_the_websocket_used_its_own_up() -> None:
+    decide = decider(max_retries=2)
+    cut = closed(None, heard=True)
+    steps = [decide.next_step(cut) for _ in range(3)]
+    over_http = failure(Phase.HTTP, errors.StreamClosedError())
+    steps += [decide.next_step(over_http) for _ in range(3)]
+
+    assert steps == [
+        Again(0.2, counted=True),
+        Again(0.4, counted=True),
+        STREAMS_FAILED,
+        Again(0.2, counted=True),
+        Again(0.4, counted=True),
+        GiveUp(),
+    ]
+
+
+def test_a_used_up_websocket_is_final_when_nothing_else_may_be_used() -> None:
+    decide = decider(max_retries=1)
+    cut = closed(None, heard=True, may_fall_back=False)
+
+    assert [decide.next_step(cut) for _ in range(2)] == [FIRST_RETRY, GiveUp()]
+
+
+def test_credentials_are_renewed_only_once() -> None:
+    decide = decider()
+    case = failure(Phase.WEBSOCKET, errors.AuthenticationError(status=401))
+
+    assert decide.next_step(case) == RefreshFirst()
+    assert decide.next_step(case) == GiveUp()
+
+
+def test_recoveries_run_out_too() -> None:
+    decide = decider()
+    limit = failure(
+        Phase.WEBSOCKET, errors.RetryableError(code="websocket_connection_limit_reached")
+    )
+    steps = [decide.next_step(limit) for _ in range(MAX_RECOVERIES + 1)]
+
+    assert steps == [*[Again()] * MAX_RECOVERIES, FIRST_RETRY]
