@@ -25,6 +25,7 @@ RETRYABLE = {
     "AuthTransientError",
     "ConnectTimeoutError",
     "FirstEventTimeoutError",
+    "HttpProtocolError",
     "IdleTimeoutError",
     "InternalServerError",
     "LivenessTimeoutError",

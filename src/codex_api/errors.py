@@ -10,6 +10,7 @@
           DeadlineExceededError
         NetworkError                *       the connection could not be made, or broke
           AuthTransientError        *
+          HttpProtocolError         *       the answer is not legal HTTP/1.1
           WebSocketClosedError      *
         RequestBuildError                 nothing was sent
           AuthBuildError CompressionError CertificateError
@@ -56,6 +57,7 @@ from codex_api.transport.errors import (
     CompressionError,
     ConnectTimeoutError,
     DeadlineExceededError,
+    HttpProtocolError,
     HttpStatusError,
     NetworkError,
     RequestBuildError,
@@ -93,6 +95,7 @@ __all__ = [
     "EventTooLargeError",
     "FileUploadError",
     "FirstEventTimeoutError",
+    "HttpProtocolError",
     "HttpStatusError",
     "IdleTimeoutError",
     "InternalServerError",

@@ -133,6 +133,13 @@ class AuthTransientError(NetworkError):
     """The auth provider cannot give credentials now; a later try may work."""
 
 
+class HttpProtocolError(NetworkError):
+    """The answer is not legal HTTP/1.1, or passed a limit on its head; the connection is closed.
+
+    Retryable: it is mostly a proxy that cut or mixed up an answer.
+    """
+
+
 class WebSocketClosedError(NetworkError):
     """The peer closed the WebSocket, or the connection under it was lost.
 
