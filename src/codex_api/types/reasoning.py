@@ -15,6 +15,8 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             or any other word that the model knows.
         summary: ``auto``, ``concise``, ``detailed`` or ``none``.
         context: Which reasoning to read back: ``auto``, ``current_turn`` or ``all_turns``.
+        mode: ``standard`` or ``pro``.
+        generate_summary: Older form of ``summary``.
 
     Raises:
         RequestBuildError: A value is given but empty.
@@ -23,6 +25,8 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     effort: str | None = None
     summary: str | None = None
     context: str | None = None
+    mode: str | None = None
+    generate_summary: str | None = None
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from codex_api.tools import Tool, ToolChoice
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Compression
 from codex_api.transport.errors import RequestBuildError
@@ -32,6 +34,15 @@ __all__ = [
 
 ItemIds = Literal["auto", "keep", "drop"]
 DEFAULT_MAX_EVENT_BYTES = 64 << 20
+# Leaves out all that the public API does not ask for.
+_SILENT: dict[str, Any] = {
+    "tools": None,
+    "tool_choice": UNSET,
+    "parallel_tool_calls": UNSET,
+    "reasoning": UNSET,
+    "store": UNSET,
+    "include": UNSET,
+}
 _CHOICES = {"compression": get_args(Compression), "item_ids": get_args(ItemIds)}
 
 
@@ -48,52 +59,116 @@ class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class PromptCacheOptions(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """How the prompt cache is used.
+    """How the prompt cache is used; None leaves a choice to the server.
 
     Attributes:
-        mode: ``implicit`` or ``explicit``; None leaves it to the server.
+        mode: ``implicit`` or ``explicit``.
+        ttl: How long what is written stays at least, such as ``30m``.
+        prewarm: Whether the request only writes the cache.
+        comparison_response_id: Response to compare the cached prefix with.
     """
 
     mode: str | None = None
+    ttl: str | None = None
+    prewarm: bool | None = None
+    comparison_response_id: str | None = None
 
 
 class ResponsesApiRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask of a model.
 
+    The defaults are what a request to the Codex backend always says. ``UNSET`` leaves a key out, so
+    that the server's own default holds; for the fields from ``background`` on, ``None`` does.
+
     Attributes:
+        model: May be empty where ``prompt`` names one.
         instructions: Left out when empty.
+        previous_response_id: Stored response that the input continues.
         input: Items of the conversation, each typed or as exact JSON; a string is one message of
-            the user.
-        tools: Tool definitions, any JSON each; None leaves the key out.
-        tool_choice: ``auto``, ``none``, ``required`` or an object that names a tool.
+            the user. Left out when it is empty and ``prompt`` is given.
+        tools: Tools of ``codex_api.tools``, mappings or exact JSON; None leaves the key out.
+        tool_choice: ``auto``, ``none``, ``required``, ``tools.AllowedTools``, or an object that
+            names a tool, see ``tools.choose``.
         reasoning: Sent as ``null`` when None.
-        store: Whether the server keeps the response; item ids are sent back only then.
+        store: Whether the server keeps the response; item ids are sent back only then. Where it is
+            left out, the public API keeps it.
         include: Extra output to ask for, such as ``reasoning.encrypted_content``.
         service_tier: ``priority`` or ``flex``; None leaves it to the server.
         prompt_cache_key: Requests with the same key share a prompt cache.
+        background: Whether the server goes on without a connection.
+        background_options: ``completion_window``, ``continuation_id``.
+        context_management: Such as ``{"type": "compaction", "compact_threshold": 200000}``.
+        conversation: Id of the conversation that the items belong to, or an object with one.
+        image: How images in the input are treated: ``context_compression``.
+        max_output_tokens: Limit on what is written, reasoning included.
+        max_tool_calls: Limit on calls of tools that the server runs.
+        metadata: Up to 16 pairs of strings that are kept with the response.
+        moderation: Model and policy of a moderation of the request.
+        access_programs: Such as ``{"cyber": "standard"}``.
+        prompt: Template: ``id``, ``version``, ``variables``.
+        prompt_cache_retention: ``in_memory`` or ``24h``.
+        safety_identifier: Stable id of the end user, hashed.
+        temperature: 0 to 2.
+        top_logprobs: How many alternatives to report for each token, 0 to 20.
+        top_p: Share of the probability that is sampled from, 0 to 1.
+        truncation: ``auto`` drops items that do not fit, ``disabled`` fails.
+        user: Older form of ``safety_identifier`` and ``prompt_cache_key``.
         prompt_cache_breakpoints: Pairs of item index and content index after which the cache may
             be cut. Positions that do not exist are ignored.
         extra_body: Further keys, sent last. A key that has a field here is refused.
     """
 
-    model: str
+    model: str = ""
     instructions: str = ""
-    input: Sequence[ResponseItem | msgspec.Raw] | str
-    tools: Sequence[Mapping[str, Any] | msgspec.Raw] | None = ()
-    tool_choice: str | Mapping[str, Any] = "auto"
-    parallel_tool_calls: bool = True
-    reasoning: Reasoning | None = None
-    store: bool = False
+    previous_response_id: str | None = None
+    input: Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw] | str = ()
+    tools: Sequence[Tool] | None = ()
+    tool_choice: ToolChoice | UnsetType = "auto"
+    parallel_tool_calls: bool | UnsetType = True
+    reasoning: Reasoning | UnsetType | None = None
+    store: bool | UnsetType = False
     stream: bool = True
     stream_options: StreamOptions | None = None
-    include: Sequence[str] = ()
+    include: Sequence[str] | UnsetType = ()
     service_tier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: PromptCacheOptions | None = None
     text: TextControls | None = None
     client_metadata: Mapping[str, str] | None = None
+    background: bool | None = None
+    background_options: Mapping[str, Any] | None = None
+    context_management: Sequence[Mapping[str, Any]] | None = None
+    conversation: str | Mapping[str, Any] | None = None
+    image: Mapping[str, Any] | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    metadata: Mapping[str, str] | None = None
+    moderation: Mapping[str, Any] | None = None
+    access_programs: Mapping[str, Any] | None = None
+    prompt: Mapping[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
+    temperature: float | None = None
+    top_logprobs: int | None = None
+    top_p: float | None = None
+    truncation: str | None = None
+    user: str | None = None
     prompt_cache_breakpoints: Sequence[tuple[int, int]] = ()
     extra_body: Mapping[str, Any] | None = None
+
+    @classmethod
+    def public(cls, **fields: Any) -> ResponsesApiRequest:  # noqa: ANN401 - the fields above
+        """Make a request that says nothing but what is given, as the public API's clients do.
+
+        Args:
+            **fields: As for the class.
+        """
+        return cls(**{**_SILENT, **fields})
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the server will keep the response."""
+        return self.store is not False
 
 
 class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,5 +221,5 @@ class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
         return f"ResponsesOptions({shown})"
 
     def keeps_ids(self, *, store: bool) -> bool:
-        """Tell whether typed items send their ids in a request with this ``store``."""
+        """Tell whether typed items send their ids in a request that is stored or not."""
         return store if self.item_ids == "auto" else self.item_ids == "keep"

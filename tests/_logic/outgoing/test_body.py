@@ -187,10 +187,10 @@ def test_ids_are_sent_only_when_asked_for() -> None:
         ({"input": None}, "input must be a sequence of items"),
         ({"input": {"role": "user"}}, "input must be a sequence of items"),
         ({"input": RAW}, "input must be a sequence of items"),
-        ({"input": [42]}, r"input\[0\] must be an item"),
+        ({"input": [42]}, r"input\[0\] must be an item, a mapping"),
         ({"input": [RAW, 42]}, r"input\[1\] must be an item"),
         ({"input": [RAW, 42, RAW]}, r"input\[1\] must be an item"),
-        ({"input": [{"role": "user", "content": "hi"}]}, r"input\[0\] must be an item .* not dict"),
+        ({"input": [{"role": "user"}, 42]}, r"input\[1\] must be an item, .* not int"),
         ({"input": [items.Message(role="user", content=[object()])]}, r"input\[0\] cannot be"),  # type: ignore[list-item]  # what is tested
         ({"input": [items.Message.user("\ud800")]}, r"input\[0\] cannot be encoded"),
         ({"tools": "f"}, "tools must be a sequence of tools"),

@@ -70,7 +70,7 @@ def encode_frame(
         request,
         previous_response_id=previous_response_id,
         generate=generate,
-        keep_ids=options.keeps_ids(store=request.store),
+        keep_ids=options.keeps_ids(store=request.is_stored),
     )
 
 

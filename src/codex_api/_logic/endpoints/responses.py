@@ -33,7 +33,7 @@ def stream_call(
     Raises:
         RequestBuildError: The request cannot be encoded, or a header is illegal.
     """
-    body = encode_request(request, keep_ids=options.keeps_ids(store=request.store))
+    body = encode_request(request, keep_ids=options.keeps_ids(store=request.is_stored))
     return _call(context, EncodedJson(body), options, telemetry)
 
 

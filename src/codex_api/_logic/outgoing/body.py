@@ -12,6 +12,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from codex_api._logic.incoming.item_codec import ENCODE_ERRORS, ENCODER, encode_value
 from codex_api._logic.outgoing.items import prepare_items
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
-    model: object
+    model: object = ""
     instructions: object = None
     previous_response_id: object = None
-    input: list[object] | msgspec.Raw
+    input: list[object] | msgspec.Raw | UnsetType
     tools: object = None
     tool_choice: object
     parallel_tool_calls: object
@@ -41,6 +42,25 @@ class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
     text: object = None
     generate: object = None
     client_metadata: object = None
+    # Only the public API knows these; the original sends none of them.
+    background: object = None
+    background_options: object = None
+    context_management: object = None
+    conversation: object = None
+    image: object = None
+    max_output_tokens: object = None
+    max_tool_calls: object = None
+    metadata: object = None
+    moderation: object = None
+    access_programs: object = None
+    prompt: object = None
+    prompt_cache_retention: object = None
+    safety_identifier: object = None
+    temperature: object = None
+    top_logprobs: object = None
+    top_p: object = None
+    truncation: object = None
+    user: object = None
 
 
 class _ResponseCreate(_Body, tag_field="type", tag="response.create", kw_only=True):
@@ -51,8 +71,11 @@ _B = TypeVar("_B", bound=_Body)
 # Holds the place of an input that is put in later; encoded strings never hold a bare NUL.
 _MARK = b"\0"
 _HOLE = msgspec.Raw(b"[" + _MARK + b"]")
-_CONTINUATION = frozenset(("previous_response_id", "generate"))
-_RESERVED = frozenset(_Body.__struct_fields__) - _CONTINUATION
+_FIELDS_IN_ORDER = _Body.__struct_fields__
+_PUBLIC = _FIELDS_IN_ORDER[_FIELDS_IN_ORDER.index("background") :]
+# Keys that ``extra_body`` may hold as long as the field of that name is not set.
+_OPTIONAL = frozenset((*_PUBLIC, "previous_response_id", "generate"))
+_RESERVED = frozenset(_FIELDS_IN_ORDER) - _OPTIONAL
 
 
 def encode_request(request: ResponsesApiRequest, *, keep_ids: bool = False) -> bytes:
@@ -66,7 +89,7 @@ def encode_request(request: ResponsesApiRequest, *, keep_ids: bool = False) -> b
         RequestBuildError: A value has no place or no form in JSON; the text names the field.
     """
     body = _body(_Body, request)
-    return _with_extra(request, _encode(body, request, keep_ids=keep_ids), _RESERVED)
+    return _with_extra(request, _encode(body, request, keep_ids=keep_ids), body)
 
 
 def encode_response_create(
@@ -80,7 +103,7 @@ def encode_response_create(
 
     Args:
         request: What to ask.
-        previous_response_id: The response that the input continues; None sends all input.
+        previous_response_id: The response that the input continues; None takes the request's own.
         generate: False warms the server up without an answer; None leaves the key out.
         keep_ids: Whether typed items send their ids.
 
@@ -88,11 +111,10 @@ def encode_response_create(
         RequestBuildError: A value has no place or no form in JSON; the text names the field.
     """
     frame = _body(_ResponseCreate, request)
-    frame.previous_response_id = previous_response_id
+    if previous_response_id is not None:
+        frame.previous_response_id = previous_response_id
     frame.generate = generate
-    given = {name for name in _CONTINUATION if getattr(frame, name) is not None}
-    data = _encode(frame, request, keep_ids=keep_ids)
-    return _with_extra(request, data, _RESERVED | given | {"type"})
+    return _with_extra(request, _encode(frame, request, keep_ids=keep_ids), frame)
 
 
 def response_create_client_metadata(
@@ -113,9 +135,10 @@ def response_create_client_metadata(
 
 def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
     _check_shapes(request)
-    return body_class(
+    body = body_class(
         model=request.model,
         instructions=request.instructions or None,
+        previous_response_id=request.previous_response_id,
         input=_HOLE,
         tools=request.tools,
         tool_choice=request.tool_choice,
@@ -131,9 +154,17 @@ def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
         text=request.text,
         client_metadata=request.client_metadata,
     )
+    for name in _PUBLIC:
+        value: object = getattr(request, name)
+        if value is not None:
+            setattr(body, name, value)
+    return body
 
 
 def _encode(body: _Body, request: ResponsesApiRequest, *, keep_ids: bool) -> bytes:
+    if request.prompt is not None and not request.input:
+        body.input = UNSET
+        return _encoded(body)
     items: Sequence[object] = request.input
     marks = request.prompt_cache_breakpoints
     if not marks and items and type(items[0]) is msgspec.Raw and type(items[-1]) is msgspec.Raw:
@@ -181,10 +212,12 @@ def _encodes(value: object) -> bool:
     return True
 
 
-def _with_extra(request: ResponsesApiRequest, data: bytes, reserved: frozenset[str]) -> bytes:
+def _with_extra(request: ResponsesApiRequest, data: bytes, body: _Body) -> bytes:
     if not request.extra_body:
         return data
-    taken = sorted(reserved & request.extra_body.keys())
+    given = {name for name in _OPTIONAL if getattr(body, name) is not None}
+    tag = {"type"} if isinstance(body, _ResponseCreate) else set[str]()
+    taken = sorted((_RESERVED | given | tag) & request.extra_body.keys())
     if taken:
         message = f"extra_body must not hold {taken[0]!r}: the request has a field for it"
         raise RequestBuildError(message)
@@ -199,12 +232,24 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     "model": ((str,), "a non-empty string"),
     "input": ((*_LIST, str), "a sequence of items, or a string"),
     "tools": ((*_LIST, NoneType), "a sequence of tools, or None"),
-    "parallel_tool_calls": ((bool,), "true or false"),
-    "store": ((bool,), "true or false"),
+    "parallel_tool_calls": ((bool, UnsetType), "true or false, or UNSET"),
+    "store": ((bool, UnsetType), "true or false, or UNSET"),
     "stream": ((bool,), "true or false"),
-    "include": (_LIST, "a sequence of strings"),
+    "include": ((*_LIST, UnsetType), "a sequence of strings, or UNSET"),
     "client_metadata": (_MAP, "a mapping of strings, or None"),
     "extra_body": (_MAP, "a mapping, or None"),
+}
+_PUBLIC_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "background": ((bool,), "true or false"),
+    "context_management": (_LIST, "a sequence of mappings"),
+    "conversation": ((str, dict, Mapping), "an id, or a mapping with one"),
+    "max_output_tokens": ((int,), "a number of tokens"),
+    "max_tool_calls": ((int,), "a number of calls"),
+    "metadata": (_MAP, "a mapping of strings"),
+    "prompt": (_MAP, "a mapping with an id"),
+    "temperature": ((int, float), "a number"),
+    "top_logprobs": ((int,), "a number of alternatives"),
+    "top_p": ((int, float), "a number"),
 }
 
 
@@ -215,16 +260,27 @@ def _check_shapes(request: ResponsesApiRequest) -> None:
         # A string is a sequence too.
         if not isinstance(value, kinds) or (isinstance(value, str) and str not in kinds):
             raise _misshapen(name, expected)
-    if not request.model:
+    for name, (kinds, expected) in _PUBLIC_SHAPES.items():
+        value = getattr(request, name)
+        if value is None:
+            continue
+        # A bool is an int too, a string a sequence.
+        odd = (isinstance(value, bool) and bool not in kinds) or (
+            isinstance(value, str) and str not in kinds
+        )
+        if odd or not isinstance(value, kinds):
+            raise _misshapen(name, expected)
+    if not request.model and request.prompt is None:
         raise _misshapen("model", "a non-empty string")
-    metadata = request.client_metadata or {}
+    client, metadata = request.client_metadata or {}, request.metadata or {}
     texts: dict[str, list[object]] = {
-        "include": [*request.include],
-        "client_metadata": [*metadata, *metadata.values()],
+        "include": [] if request.include is UNSET else [*request.include],
+        "client_metadata": [*client, *client.values()],
+        "metadata": [*metadata, *metadata.values()],
     }
     for name, values in texts.items():
         if not all(isinstance(value, str) for value in values):
-            raise _misshapen(name, _SHAPES[name][1])
+            raise _misshapen(name, (_SHAPES | _PUBLIC_SHAPES)[name][1])
 
 
 def _misshapen(name: str, expected: str) -> RequestBuildError:

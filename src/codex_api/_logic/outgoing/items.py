@@ -7,7 +7,8 @@ no reasoning in it by a form without the ``content`` key, where unset is ``null`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -88,9 +89,13 @@ def prepare_items(items: Sequence[Any] | str, *, keep_ids: bool) -> list[object]
             for item in elements
         ]
     except _NotAnItemError:
-        index = next(index for index, item in enumerate(elements) if type(item) not in _SENDABLE)
+        index = next(
+            index
+            for index, item in enumerate(elements)
+            if type(item) not in _SENDABLE and not isinstance(item, Mapping)
+        )
         kind = type(elements[index]).__name__
-        message = f"input[{index}] must be an item or a msgspec.Raw, not {kind}"
+        message = f"input[{index}] must be an item, a mapping or a msgspec.Raw, not {kind}"
         raise RequestBuildError(message) from None
 
 
@@ -132,6 +137,8 @@ def _bare_message(message: Message) -> Message:
 def _rare(item: object) -> object:
     if isinstance(item, msgspec.Raw):
         return item
+    if isinstance(item, Mapping):
+        return cast("object", item)
     if isinstance(item, UnknownItem):
         return msgspec.Raw(item.raw)
     if isinstance(item, ImageGenerationCall):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ from codex_api.transport._core.headers import Headers
 from codex_api.types.content import wire_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.trace import W3cTraceContext
@@ -41,7 +42,7 @@ class RequestForms:
 
     def __init__(self, request: ResponsesApiRequest, options: ResponsesOptions) -> None:
         self._request = request
-        self._keep_ids = options.keeps_ids(store=request.store)
+        self._keep_ids = options.keeps_ids(store=request.is_stored)
         self._is_lite = LITE in Headers(options.extra_headers)
         bare = msgspec.structs.replace(
             request,
@@ -61,12 +62,15 @@ class RequestForms:
     @property
     def stored(self) -> bool:
         """Whether the server keeps the response, so that its rest can be asked for."""
-        return self._request.store or _extra(self._request).get("background") is True
+        request = self._request
+        return request.is_stored or True in (request.background, _extra(request).get("background"))
 
     @property
     def may_chain(self) -> bool:
         """Whether the session may name a previous response; not when the caller does."""
-        return "previous_response_id" not in _extra(self._request)
+        request = self._request
+        named = request.previous_response_id or _extra(request).get("previous_response_id")
+        return named is None
 
     @property
     def starts_turn(self) -> bool:
@@ -75,7 +79,10 @@ class RequestForms:
         if isinstance(items, str) or not items:
             return True
         last = items[-1]
-        kind = wire_type(last) if isinstance(last, msgspec.Raw) else last.type
+        if isinstance(last, msgspec.Raw):
+            kind = wire_type(last)
+        else:
+            kind = str(last.get("type")) if isinstance(last, Mapping) else last.type
         return not kind.endswith("_output")
 
     def posted(self, kept: Sequence[msgspec.Raw]) -> ResponsesApiRequest:
