@@ -13,7 +13,7 @@ import trustme
 from websockets.sync.server import serve
 
 from codex_api.transport import cookie_jar
-from codex_api.transport import network as network_module
+from codex_api.transport import tls as tls_module
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request
 from codex_api.transport.errors import CertificateError, NetworkError, RequestBuildError
@@ -23,9 +23,9 @@ from codex_api.transport.network import (
     certificates_der,
     load_certificates,
     proxy_for,
-    ssl_context,
 )
 from codex_api.transport.reqwest import ReqwestTransport
+from codex_api.transport.tls import ssl_context
 from codex_api.transport.websocket import connect
 from tests.transport.tls_peers import connect_proxy, http_server, server_context
 
@@ -235,15 +235,15 @@ def test_system_without_roots_leaves_the_configured_ones(
     paths = ssl.DefaultVerifyPaths("", "", "", nowhere, "", nowhere)
     broken = written(tmp_path / "broken.pem", "-----BEGIN CERTIFICATE-----")
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
-    monkeypatch.setattr(network_module, "_SYSTEM_BUNDLES", (str(broken),))
+    monkeypatch.setattr(tls_module, "_SYSTEM_BUNDLES", (str(broken),))
     monkeypatch.setenv("SSL_CERT_DIR", nowhere)
-    network_module._system_roots.cache_clear()
-    network_module._context.cache_clear()
+    tls_module._system_roots.cache_clear()
+    tls_module._context.cache_clear()
     try:
         context = ssl_context(Network(ca_bundle=bundle))
     finally:
-        network_module._system_roots.cache_clear()
-        network_module._context.cache_clear()
+        tls_module._system_roots.cache_clear()
+        tls_module._context.cache_clear()
 
     assert context.get_ca_certs(binary_form=True) == [der(ca)]
 

@@ -106,6 +106,7 @@ def http_server(context: ssl.SSLContext | None) -> Iterator[tuple[int, Seen]]:
 @contextmanager
 def connect_proxy(
     *,
+    outside: ssl.SSLContext | None = None,
     inside: ssl.SSLContext | None = None,
     trust: ssl.SSLContext | None = None,
     stand_in: int | None = None,
@@ -113,6 +114,7 @@ def connect_proxy(
     """Open tunnels, or with ``inside`` end their TLS here and make each request anew.
 
     Args:
+        outside: Speak TLS with clients of the proxy itself.
         inside: What to show clients in the place of the server they asked for.
         trust: How to reach the real server in that case.
         stand_in: Port here that every tunnel ends at, whatever host was asked for.
@@ -154,7 +156,7 @@ def connect_proxy(
             finally:
                 far.close()
 
-    with _running(Proxy, None) as port:
+    with _running(Proxy, outside) as port:
         yield port, seen_here
 
 

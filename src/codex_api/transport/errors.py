@@ -24,10 +24,13 @@ Every text here is safe to log: no credential, no query string, no body.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers
+
+#: How much of a request had left when it failed: nothing, perhaps all, or its answer had begun.
+Sent: TypeAlias = Literal["no", "maybe", "begun"]
 
 
 class CodexApiError(Exception):
@@ -71,7 +74,14 @@ class CodexApiError(Exception):
 
 
 class TransportError(CodexApiError):
-    """No usable answer came back."""
+    """No usable answer came back.
+
+    Attributes:
+        sent: How much of the request had left: ``"no"`` for nothing, ``"maybe"`` when the server
+            may have read it, ``"begun"`` when its answer had begun; None where that is not known.
+    """
+
+    sent: Sent | None = None
 
 
 class HttpStatusError(TransportError):

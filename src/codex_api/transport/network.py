@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -29,8 +28,9 @@ __all__ = [
     "apply_keepalive",
     "certificates_der",
     "load_certificates",
+    "not_registrable",
     "proxy_for",
-    "ssl_context",
+    "unusable_bundle",
 ]
 
 _ENVIRONMENT: Final = "environment"
@@ -51,14 +51,6 @@ _HINT: Final = (
 _ENGINE_READS_VARIABLES: Final = sys.platform not in {"darwin", "win32"}
 # With one of these set, the engine reads what they name instead of the system's roots.
 _ENGINE_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-# Where systems keep their roots; a Python that was built elsewhere may look in none of them.
-_SYSTEM_BUNDLES: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -177,6 +169,8 @@ def certificates_der(network: Network) -> list[bytes]:
     """
     certificates = load_certificates(network, os.environ) or []
     if _ENGINE_READS_VARIABLES and any(map(os.environ.get, _ENGINE_VARIABLES)):
+        from codex_api.transport.tls import _system_roots  # noqa: PLC0415 - goes with this engine
+
         certificates = list(dict.fromkeys([*certificates, *_system_roots()]))
     return certificates
 
@@ -220,74 +214,25 @@ def _bundle(path: Path, _modified_ns: int, _size: int) -> tuple[bytes, ...]:
     certificates = parse_certificates(path.read_bytes())
     for number, certificate in enumerate(certificates, start=1):
         if not is_certificate(certificate):
-            raise PemError(_not_registrable(number))
+            raise PemError(not_registrable(number))
     return tuple(certificates)
 
 
-def _not_registrable(number: int) -> str:
+def not_registrable(number: int) -> str:
+    """Return why certificate ``number`` of a bundle, counted from 1, makes it unusable."""
     return f"certificate #{number} cannot be registered as a root"
+
+
+def unusable_bundle(network: Network, reason: str) -> CertificateError:
+    """Return the error for the configured bundle, which cannot be used because of ``reason``."""
+    name, path = _bundle_source(network, os.environ) or ("", Path())
+    return _unusable(name, path, reason)
 
 
 def _unusable(name: str, path: Path, reason: str) -> CertificateError:
     return CertificateError(
         f"the CA bundle {str(path)!r} of {name} cannot be used: {reason}; {_HINT}"
     )
-
-
-def ssl_context(network: Network) -> ssl.SSLContext:
-    """Give a client context that trusts the system's roots and the configured ones.
-
-    The context is shared: callers must not change it.
-
-    Raises:
-        CertificateError: A CA bundle is configured and cannot be used.
-    """
-    certificates = load_certificates(network, os.environ) or []
-    extra_dirs = os.environ.get("SSL_CERT_DIR", "") if network.trust_env else ""
-    try:
-        return _context(tuple(certificates), extra_dirs)
-    except PemError as exc:
-        name, path = _bundle_source(network, os.environ) or ("", Path())
-        raise _unusable(name, path, str(exc)) from exc
-
-
-@lru_cache(maxsize=4)
-def _context(certificates: tuple[bytes, ...], extra_dirs: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # As the HTTP engine does: a configured certificate is trusted even if another one issued it.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if sys.platform == "win32":
-        context.load_default_certs()
-    else:
-        # Not load_default_certs(): OpenSSL would let SSL_CERT_FILE replace the system's roots.
-        if _system_roots():
-            context.load_verify_locations(cadata=b"".join(_system_roots()))
-        _load_directories(context, ssl.get_default_verify_paths().openssl_capath, extra_dirs)
-    known = frozenset(_system_roots())
-    for number, certificate in enumerate(certificates, start=1):
-        if certificate not in known:
-            try:
-                context.load_verify_locations(cadata=certificate)
-            except ssl.SSLError as exc:
-                raise PemError(_not_registrable(number)) from exc
-    return context
-
-
-def _load_directories(context: ssl.SSLContext, *lists: str) -> None:
-    for directory in os.pathsep.join(lists).split(os.pathsep):
-        if directory and Path(directory).is_dir():
-            context.load_verify_locations(capath=directory)
-
-
-@lru_cache(maxsize=1)
-def _system_roots() -> tuple[bytes, ...]:
-    """Give the roots of the first system bundle that is there; empty where systems have none."""
-    for bundle in (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_BUNDLES):
-        try:
-            return tuple(parse_certificates(Path(bundle).read_bytes()))
-        except (OSError, PemError):
-            continue
-    return ()
 
 
 def apply_keepalive(network: Network, sock: socket.socket) -> None:

@@ -28,7 +28,8 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
     WebSocketClosedError,
 )
-from codex_api.transport.network import apply_keepalive, proxy_for, ssl_context
+from codex_api.transport.network import apply_keepalive, proxy_for
+from codex_api.transport.tls import ssl_context
 from codex_api.transport.websocket_handshake import (
     AsyncConnect,
     AsyncConnection,

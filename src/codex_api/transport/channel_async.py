@@ -1,0 +1,309 @@
+"""A connection under asyncio, in the caller's own loop and without a thread.
+
+Bytes are pushed to a *receiver* as they come; reading is paused when it asks for that, so that
+nothing is held for somebody who does not read. Closing drops the connection at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from codex_api.transport.connect_errors import reason_of
+from codex_api.transport.errors import NetworkError, TransportError
+from codex_api.transport.inheritance import disown_after_fork
+
+if TYPE_CHECKING:
+    import socket
+
+    from codex_api.transport.tls import TlsLayer
+
+_SEND_BYTES = 65_536
+_SALVAGE_BYTES = 65_536
+
+
+class Receiver(Protocol):
+    """Takes what comes in on an ``AsyncChannel``. Its methods must not raise."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take at least one byte."""
+        ...
+
+    def connection_lost(self, error: TransportError | None) -> None:
+        """Hear that nothing more will come: None for a proper end. Called once at most."""
+        ...
+
+
+class AsyncChannel(Protocol):
+    """A connection to a server, with TLS in it or without. Used in its own event loop only."""
+
+    receiver: Receiver | None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it ended, or was aborted."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, or keep what the peer does not take yet. Does nothing once it is closed.
+
+        Raises:
+            NetworkError: The peer broke TLS.
+        """
+        ...
+
+    async def drain(self) -> None:
+        """Wait until little of what was written is left, or the connection has ended."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Let what comes wait with the operating system, and so with the peer."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take bytes again."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection now. The receiver hears nothing. May be called again."""
+        ...
+
+
+class SocketChannelAsync(asyncio.Protocol):
+    """An ``AsyncChannel`` over TCP; made by ``attach``."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.receiver: Receiver | None = None
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._drainers: list[asyncio.Future[None]] = []
+        self._is_full = self._is_closed = False
+        disown_after_fork(self)
+
+    @classmethod
+    async def attach(cls, sock: socket.socket) -> SocketChannelAsync:
+        """Return a channel over a connected socket, which it owns from now on."""
+        loop = asyncio.get_running_loop()
+        channel = cls(sock)
+        await loop.create_connection(lambda: channel, sock=sock)
+        return channel
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it ended, or was aborted."""
+        return self._is_closed
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, or keep what the peer does not take yet."""
+        if self._transport is not None and not self._is_closed:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until little of what was written is left, or the connection has ended."""
+        if self._is_full and not self._is_closed:
+            turn = asyncio.get_running_loop().create_future()
+            self._drainers.append(turn)
+            await turn
+
+    def pause_reading(self) -> None:
+        """Let what comes wait with the operating system."""
+        if self._transport is not None and not self._is_closed:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes again."""
+        if self._transport is not None and not self._is_closed:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        self.receiver = None
+        self._end(None)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def disown(self) -> None:
+        """Let go of the parent's connection; its loop is not ours to touch."""
+        self.receiver, self._is_closed = None, True
+        self._sock.close()
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP connection's
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes on."""
+        if self.receiver is not None:
+            self.receiver.data_received(data)
+
+    def eof_received(self) -> None:
+        """Take the peer's end for the end of both directions: HTTP and WebSocket need no half."""
+        self._end(None)
+        if self._transport is not None:
+            self._transport.abort()  # closing would wait until the peer takes what it will not read
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the receiver that the connection broke."""
+        if self._is_closed:
+            return
+        if exc is not None:
+            self._salvage()
+        self._end(None if exc is None else NetworkError(f"the connection broke: {reason_of(exc)}"))
+
+    def pause_writing(self) -> None:
+        """Make ``drain`` wait."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Let ``drain`` return."""
+        self._is_full = False
+        self._wake_drainers()
+
+    def _salvage(self) -> None:
+        """Read what came before a send failed: an early answer, most likely."""
+        with suppress(OSError, ValueError):
+            while self.receiver is not None and (data := self._sock.recv(_SALVAGE_BYTES)):
+                self.receiver.data_received(data)
+
+    def _end(self, error: TransportError | None) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._wake_drainers()
+        if self.receiver is not None:
+            self.receiver.connection_lost(error)
+
+    def _wake_drainers(self) -> None:
+        for turn in self._drainers:
+            if not turn.done():
+                turn.set_result(None)
+        self._drainers.clear()
+
+
+class TlsChannelAsync:
+    """An ``AsyncChannel`` that speaks TLS over another one, which it owns from now on.
+
+    Args:
+        inner: Carries the ciphertext.
+        layer: Its handshake is done.
+    """
+
+    def __init__(self, inner: AsyncChannel, layer: TlsLayer) -> None:
+        self.receiver: Receiver | None = None
+        self._inner = inner
+        self._layer = layer
+        self._is_over = False
+        inner.receiver = self
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it ended, or was aborted."""
+        return self._is_over or self._inner.is_closed
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, encrypted."""
+        view = memoryview(data)
+        for start in range(0, len(view), _SEND_BYTES):
+            self._inner.write(self._layer.encrypt(view[start : start + _SEND_BYTES]))
+
+    async def drain(self) -> None:
+        """Wait until little of what was written is left, or the connection has ended."""
+        await self._inner.drain()
+
+    def pause_reading(self) -> None:
+        """Let what comes wait with the operating system."""
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes again."""
+        self._inner.resume_reading()
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        self.receiver = None
+        self._inner.abort()
+
+    # What the inner channel calls
+
+    def data_received(self, data: bytes) -> None:
+        """Decrypt bytes and hand them on."""
+        layer = self._layer
+        try:
+            plaintext = layer.decrypt(data)
+        except NetworkError as exc:
+            self._end(exc)
+            return
+        if layer.has_outgoing:  # the answer to a change of keys
+            self._inner.write(layer.take_outgoing())
+        if plaintext and self.receiver is not None:
+            self.receiver.data_received(plaintext)
+        if layer.is_over:
+            self._end(None)
+
+    def connection_lost(self, error: TransportError | None) -> None:
+        """Tell an end from a cut."""
+        if error is None and not self._layer.is_over:
+            error = NetworkError("the connection was cut: it ended without TLS's close_notify")
+        self._end(error)
+
+    def _end(self, error: TransportError | None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        receiver, self.receiver = self.receiver, None
+        self._inner.abort()
+        if receiver is not None:
+            receiver.connection_lost(error)
+
+
+class Inbox:
+    """A receiver for a dialogue: what came waits until it is read. For one task at a time."""
+
+    def __init__(self, channel: AsyncChannel) -> None:
+        self._data = bytearray()
+        self._error: TransportError | None = None
+        self._ended = False
+        self._waiter: asyncio.Future[None] | None = None
+        channel.receiver = self
+
+    async def read(self) -> bytes:
+        """Wait for bytes; none is the end of the connection.
+
+        Raises:
+            NetworkError: The connection broke.
+        """
+        if not self._data and not self._ended:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._data:
+            return self.take()
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    def take(self) -> bytes:
+        """Return what waits."""
+        data = bytes(self._data)
+        self._data.clear()
+        return data
+
+    def data_received(self, data: bytes) -> None:
+        """Keep bytes."""
+        self._data += data
+        self._wake()
+
+    def connection_lost(self, error: TransportError | None) -> None:
+        """Note the end."""
+        self._error, self._ended = error, True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
