@@ -274,7 +274,7 @@ async def test_status_of_a_refused_tunnel_is_told(
         [Close()],
         [Send(b"SSH-2.0-x\r\n\r\n"), Hang()],
         [Send(b"HTTP/1.1 200 OK\r\n\r\nearly"), Hang()],
-        [Send(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 70_000), Hang()],
+        [Send(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 1_000_000), Hang()],
     ],
     ids=["closes", "is none", "speaks first", "never ends"],
 )
@@ -595,7 +595,9 @@ async def test_nothing_is_read_while_reading_is_paused() -> None:
         channel.pause_reading()
         gate.set()
         await asyncio.to_thread(
-            server.wait_until, lambda: sum(c.actions_played for c in server.connections) == 2, PATIENCE
+            server.wait_until,
+            lambda: sum(c.actions_played for c in server.connections) == 2,
+            PATIENCE,
         )
         await asyncio.sleep(0)
         await asyncio.sleep(0)

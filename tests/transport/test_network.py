@@ -237,12 +237,12 @@ def test_system_without_roots_leaves_the_configured_ones(
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setattr(tls_module, "_SYSTEM_BUNDLES", (str(broken),))
     monkeypatch.setenv("SSL_CERT_DIR", nowhere)
-    tls_module._system_roots.cache_clear()
+    tls_module.system_roots.cache_clear()
     tls_module._context.cache_clear()
     try:
         context = ssl_context(Network(ca_bundle=bundle))
     finally:
-        tls_module._system_roots.cache_clear()
+        tls_module.system_roots.cache_clear()
         tls_module._context.cache_clear()
 
     assert context.get_ca_certs(binary_form=True) == [der(ca)]

@@ -169,9 +169,9 @@ def certificates_der(network: Network) -> list[bytes]:
     """
     certificates = load_certificates(network, os.environ) or []
     if _ENGINE_READS_VARIABLES and any(map(os.environ.get, _ENGINE_VARIABLES)):
-        from codex_api.transport.tls import _system_roots  # noqa: PLC0415 - goes with this engine
+        from codex_api.transport.tls import system_roots  # noqa: PLC0415 - goes with this engine
 
-        certificates = list(dict.fromkeys([*certificates, *_system_roots()]))
+        certificates = list(dict.fromkeys([*certificates, *system_roots()]))
     return certificates
 
 

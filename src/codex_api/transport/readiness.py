@@ -56,8 +56,8 @@ def _select(
     timeout: float | None,
 ) -> set[socket.socket]:
     # Windows reports a connection that failed as an exceptional condition.
-    ready = select.select(readable, writable, writable, timeout)
-    return set().union(*ready)
+    first, second, failed = select.select(readable, writable, writable, timeout)
+    return {*first, *second, *failed}
 
 
 def readable_waiter(sock: socket.socket) -> Callable[[float | None], bool]:

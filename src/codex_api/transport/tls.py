@@ -64,14 +64,14 @@ def _context(certificates: tuple[bytes, ...], extra_dirs: str) -> ssl.SSLContext
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if _system_roots():
-            context.load_verify_locations(cadata=b"".join(_system_roots()))
+        if system_roots():
+            context.load_verify_locations(cadata=b"".join(system_roots()))
         _load_directories(context, ssl.get_default_verify_paths().openssl_capath, extra_dirs)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # As the reference does: a configured certificate is trusted even if another one issued it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
-    known = frozenset(() if _PLATFORM_VERIFIES else _system_roots())
+    known = frozenset(() if _PLATFORM_VERIFIES else system_roots())
     for number, certificate in enumerate(certificates, start=1):
         if certificate not in known:
             try:
@@ -88,7 +88,7 @@ def _load_directories(context: ssl.SSLContext, *lists: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _system_roots() -> tuple[bytes, ...]:
+def system_roots() -> tuple[bytes, ...]:
     """Return the roots of the first system bundle that is there; empty where systems have none."""
     for bundle in (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_BUNDLES):
         try:
@@ -155,7 +155,7 @@ class TlsLayer:
         if len(ciphertext) <= _FEED_BYTES:
             pieces = self._decrypt(ciphertext)
         else:
-            pieces = []
+            pieces: list[bytes] = []
             view = memoryview(ciphertext)
             for start in range(0, len(view), _FEED_BYTES):
                 pieces += self._decrypt(view[start : start + _FEED_BYTES])
