@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
 PACKAGE = SRC / "codex_api"
-EXTRAS = {"all", "cli", "dev", "httpx2", "microphone", "otel", "server", "webrtc", "zstd"}
+EXTRAS = {"all", "cli", "dev", "httpx2", "microphone", "otel", "socks", "server", "webrtc", "zstd"}
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -157,11 +157,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
 
 
-def test_the_core_install_needs_three_packages(metadata: Message) -> None:
+def test_the_core_install_needs_four_packages(metadata: Message) -> None:
     required = metadata.get_all("Requires-Dist", [])
 
     core = {line.partition(">")[0] for line in required if "extra ==" not in line}
-    assert core == {"msgspec", "pyreqwest", "websockets"}
+    assert core == {"msgspec", "pyreqwest", "truststore", "websockets"}
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
 
 

@@ -152,19 +152,18 @@ class TlsLayer:
         Raises:
             NetworkError: The peer broke the protocol.
         """
+        pieces: list[bytes] = []
         if len(ciphertext) <= _FEED_BYTES:
-            pieces = self._decrypt(ciphertext)
+            self._decrypt(ciphertext, pieces)
         else:
-            pieces: list[bytes] = []
             view = memoryview(ciphertext)
             for start in range(0, len(view), _FEED_BYTES):
-                pieces += self._decrypt(view[start : start + _FEED_BYTES])
+                self._decrypt(view[start : start + _FEED_BYTES], pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _decrypt(self, ciphertext: bytes | memoryview) -> list[bytes]:
+    def _decrypt(self, ciphertext: bytes | memoryview, pieces: list[bytes]) -> None:
         incoming, read = self._incoming, self._tls.read
         incoming.write(ciphertext)
-        pieces: list[bytes] = []
         try:
             # Looking first saves the exception for "nothing more" in the common case.
             while incoming.pending:
@@ -178,7 +177,6 @@ class TlsLayer:
         except ssl.SSLError as exc:
             message = f"{self._peer} broke TLS: {_reason(exc)}"
             raise NetworkError(message) from exc
-        return pieces
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
         """Return the records that carry ``plaintext``, and whatever else has to go out.
