@@ -123,7 +123,18 @@ _MODULES = {
 }
 # Reached as attributes too: ``import codex_api; codex_api.items.Message``.
 _SUBMODULES = frozenset(
-    {"errors", "events", "items", "realtime", "session", "testing", "tools", "transport", "types"}
+    {
+        "errors",
+        "events",
+        "items",
+        "realtime",
+        "session",
+        "testing",
+        "tools",
+        "transport",
+        "types",
+        "webhooks",
+    }
 )
 
 
