@@ -48,6 +48,11 @@ demo: $(DEMO) ## stream one answer from the embedded server: no key, no network
 test: $(DEV) ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
+.PHONY: differential
+differential: $(DEV) ## read 100,000 mutated HTTP answers, and compare with h11
+	MUTATED_ANSWERS=100000 $(BIN)/python -m pytest -q -n $(WORKERS) \
+		tests/transport/_core/test_http1_differential.py
+
 .PHONY: check static
 check: static test ## everything that must pass before a change lands
 static: lint types contracts docs

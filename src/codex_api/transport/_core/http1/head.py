@@ -127,8 +127,8 @@ def parse_head(head: bytes, limits: Limits) -> Head:
         refuse("its status line is malformed")
     pairs: list[tuple[str, str]] = _FIELDS(text, matched.end())
     if pairs and not pairs[-1][0]:
-        for line in text.split("\r\n")[1:]:
-            check_field(line)
+        start = matched.end() + sum(len(name) + len(value) + 3 for name, value in pairs[:-1])
+        check_field(text[start : text.index("\r\n", start)])
     if len(pairs) > limits.fields:
         refuse(f"it has more than {limits.fields} header fields")
     if len(text) > limits.line_bytes:
