@@ -83,8 +83,8 @@ docs: $(DEV) ## build the documentation, warnings are errors
 bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="sse --check"
 	$(BIN)/python -m benchmarks $(ARGS)
 
-.PHONY: peers peer-aimock peer-chromium
-peers: peer-aimock peer-chromium ## install the programs that tests marked `peer` talk to
+.PHONY: peers peer-aimock peer-packages
+peers: peer-aimock peer-packages ## install the programs that tests marked `peer` talk to
 
 peer-aimock:
 	@if test -d .peers/node_modules/@copilotkit/aimock; then :; \
@@ -93,13 +93,22 @@ peer-aimock:
 			|| echo "make peers: npm could not install aimock, tests against it will be skipped"; \
 	else echo "make peers: npm is missing, tests against aimock will be skipped"; fi
 
-peer-chromium:
-	@if command -v chromium >/dev/null; then :; \
+# Each program, and the package that it is in.
+PEER_PACKAGES := chromium:chromium nginx:nginx-light haproxy:haproxy tinyproxy:tinyproxy-bin \
+	microsocks:microsocks
+
+peer-packages:
+	@missing=; for pair in $(PEER_PACKAGES); do \
+		PATH="$$PATH:/usr/sbin" command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
+	if test -z "$$missing"; then :; \
 	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-			|| echo "make peers: apt-get could not install chromium, browser tests will be skipped"; \
-	else echo "make peers: chromium is missing and cannot be installed here, browser tests will be skipped"; fi
+		apt-get update -qq || :; \
+		for package in $$missing; do \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$package" \
+				>/dev/null || echo "make peers: apt-get could not install $$package, its tests will be skipped"; \
+		done; \
+	else echo "make peers:$$missing cannot be installed here, their tests will be skipped"; fi
 
 .PHONY: clean
 clean: ## remove what the other targets made
