@@ -55,7 +55,7 @@ differential: $(DEV) ## read 100,000 mutated HTTP answers, and compare with h11
 
 .PHONY: check static
 check: static test ## everything that must pass before a change lands
-static: lint types contracts docs
+static: generate-check lint types contracts docs
 
 .PHONY: lint format
 lint: $(DEV) ## ruff: rules and format
@@ -65,6 +65,13 @@ lint: $(DEV) ## ruff: rules and format
 format: $(DEV) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: generate generate-check
+generate: $(DEV) ## write the blocking front, from the one for asyncio
+	$(BIN)/python tools/generate_sync.py
+
+generate-check: $(DEV) ## see whether the blocking front is as `make generate` writes it
+	$(BIN)/python tools/generate_sync.py --check
 
 .PHONY: types
 types: $(DEV) ## mypy --strict on src and tests, pyright strict on src

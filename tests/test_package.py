@@ -118,12 +118,15 @@ def test_the_import_contracts_hold() -> None:
 
 
 def test_the_fronts_stay_thin() -> None:
+    """By the lines that somebody wrote, in the library without its programs."""
+
     def lines(folder: Path) -> int:
-        return sum(len(path.read_text().splitlines()) for path in folder.rglob("*.py"))
+        texts = (path.read_text() for path in folder.rglob("*.py"))
+        return sum(len(text.splitlines()) for text in texts if not text.startswith("# Generated"))
 
-    fronts = lines(PACKAGE / "_sync") + lines(PACKAGE / "_async")
+    library = lines(PACKAGE) - lines(PACKAGE / "cli") - lines(PACKAGE / "testing")
 
-    assert fronts < 0.15 * lines(PACKAGE)
+    assert lines(PACKAGE / "_sync") + lines(PACKAGE / "_async") < 0.15 * library
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from inspect import isawaitable
-
+from codex_api._async.waits import Lock, settled
 from codex_api.auth import AuthProvider, RefreshingAuth, refused, signer
 from codex_api.transport._core.messages import Request
 
@@ -21,19 +19,19 @@ class Authorizer:
         self.generation = 0
         self._failures = 0
         self._sign = signer(auth)
-        self._lock: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = Lock()
 
     async def apply(self, request: Request) -> Request:
         """Sign ``request``.
 
         Raises:
-            AuthBuildError: The provider cannot, or gave no request.
+            AuthBuildError: The provider cannot, or gave no request; or it is asynchronous, which
+                only the client for an event loop takes.
         """
         result = self._sign(request)
         if isinstance(result, Request):
             return result
-        signed = await _settled(result)
+        signed = await settled(result)
         if isinstance(signed, Request):
             return signed
         raise refused(signed, Request)
@@ -42,12 +40,13 @@ class Authorizer:
         """Renew the credentials unless somebody did since ``generation``, or just failed to.
 
         Raises:
-            AuthBuildError: The provider gave something else than a bool.
+            AuthBuildError: The provider gave something else than a bool; or it is asynchronous,
+                which only the client for an event loop takes.
         """
         if not isinstance(self.auth, RefreshingAuth):
             return False
         failures = self._failures
-        async with self._own_lock():
+        async with self._lock:
             if self.generation != generation:
                 return True
             if self._failures != failures:
@@ -61,20 +60,9 @@ class Authorizer:
             self._failures += not renewed
             return renewed
 
-    def _own_lock(self) -> asyncio.Lock:
-        # A lock belongs to the loop that first waits on it; a client may outlive its loop.
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._loop is not loop:
-            self._lock, self._loop = asyncio.Lock(), loop
-        return self._lock
-
 
 async def _renew(auth: RefreshingAuth) -> bool:
-    renewed = await _settled(auth.refresh())
+    renewed = await settled(auth.refresh())
     if isinstance(renewed, bool):
         return renewed
     raise refused(renewed, bool)
-
-
-async def _settled(result: object) -> object:
-    return await result if isawaitable(result) else result

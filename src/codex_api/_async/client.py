@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class AsyncClient:
     """Typed access to one provider.
 
-    Usable from several event loops, one after another, as with several ``asyncio.run``; not usable
-    in a forked child, which makes its own. Nothing is connected until the first call. Close it, or
-    use it in an ``async with`` block.
+    Several event loops may use it, one after another, as with several ``asyncio.run``; a forked
+    child makes its own. Nothing is connected until the first call. Close it, or use it in an
+    ``async with`` block.
 
     Args:
         provider: Where requests go, and how they are retried.

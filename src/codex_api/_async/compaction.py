@@ -59,8 +59,8 @@ class AsyncCompactor:
         attempt = 0
         while True:
             try:
-                output = (await AsyncResponseStream(runner, call).collect()).items
-                return core.compacted(self._compaction, output)
+                response = await AsyncResponseStream(runner, call).collect()
+                return core.compacted(self._compaction, response.items)
             except CodexApiError as exc:
                 await runner.drive(core.pause_before_retry(exc, attempt, policy))
                 attempt += 1

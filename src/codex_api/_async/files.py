@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import TYPE_CHECKING
 
+from codex_api._async.waits import ASYNCHRONOUS, off_loop
 from codex_api._logic.endpoints import files as core
 from codex_api._logic.endpoints.file_store import create_file
 from codex_api.local.upload_source import open_upload
@@ -40,12 +40,12 @@ class AsyncFiles:
         """Upload a file to the Codex backend, in constant memory, and wait until it is usable.
 
         Args:
-            source: A path, bytes, a file opened for reading, or an iterable of
-                bytes, asynchronous or not.
+            source: A path, bytes, a file opened for reading, or an iterable of bytes; where
+                there is an event loop also an asynchronous one.
             name: Name to announce; None takes the path's, else ``upload.bin``.
             size: Bytes in all, at most 512 MiB; needed for an iterable.
-            on_progress: Called by the event loop with the bytes handed over so far and the bytes in
-                all. A retry starts again from 0.
+            on_progress: Called with the bytes handed over so far and the bytes in all, by the
+                event loop or by the thread that reads the source. A retry starts again from 0.
             base_url: Of the server that keeps files; None takes the provider's, less ``/codex``.
             extra_headers: For this call, but never for the blob store.
             limits: Seconds that the parts of the upload may take.
@@ -110,8 +110,13 @@ class AsyncFiles:
 async def _opened(
     source: AsyncUploadable, name: str | None, size: int | None, on_progress: Progress | None
 ) -> UploadStream:
-    return await asyncio.to_thread(
-        open_upload, source, name=name, size=size, on_progress=on_progress, asynchronous=True
+    return await off_loop(
+        open_upload,
+        source,
+        name=name,
+        size=size,
+        on_progress=on_progress,
+        asynchronous=ASYNCHRONOUS,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from codex_api._async.waits import off_loop
 from codex_api._logic.endpoints import images as core
 from codex_api.local.image_files import load_edit
 
@@ -99,7 +99,7 @@ class AsyncImages:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        loaded = await asyncio.to_thread(load_edit, images)
+        loaded = await off_loop(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size
         )

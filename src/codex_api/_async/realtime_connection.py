@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from codex_api._async.watchdog import Watchdog
+from codex_api._async.waits import Lock, Signal, Waiter, at_most
 from codex_api._logic.realtime.connection import (
     SessionMachine,
     closed_error,
@@ -64,13 +63,13 @@ class AsyncRealtimeConnection:
         self._network = network
         self._request = request
         self._clock = runner.settings.clock
-        self._watchdog = Watchdog(self._clock.monotonic)
+        self._waiter = Waiter(self._clock.monotonic)
         self._socket: AsyncWebSocket | None = None
         self._opening: AsyncWebSocket | None = None
         self._ready: deque[RealtimeEvent] = deque()
-        self._writing = asyncio.Lock()
+        self._writing = Lock()
         self._reading = self._closing = False
-        self._changed = asyncio.Event()
+        self._changed = Signal()
         self.close_code: int | None = None
         self.close_reason = ""
 
@@ -135,7 +134,7 @@ class AsyncRealtimeConnection:
         return event
 
     async def next_event(self) -> RealtimeEvent | None:
-        """Wait for an event. Safe to cancel: nothing is lost.
+        """Wait for an event. Where it can be cancelled, nothing is lost by that.
 
         Returns:
             The event, or None when the session has ended, however often this is called.
@@ -156,7 +155,7 @@ class AsyncRealtimeConnection:
         finally:
             self._reading = False
             if self._closing:
-                self._watchdog.stop()
+                self._waiter.stop()
 
     async def _read(self) -> None:
         try:
@@ -173,10 +172,8 @@ class AsyncRealtimeConnection:
         machine.waiting(now())
         while True:
             try:
-                return await self._watchdog.guard(
-                    socket.recv(), machine.wake_at(socket.last_activity)
-                )
-            except TimeoutError:
+                return await self._waiter.receive(socket, machine.wake_at(socket.last_activity))
+            except TransportTimeoutError:
                 error = machine.timed_out(now(), socket.last_activity)
                 if error is not None:
                     raise error from None
@@ -235,7 +232,7 @@ class AsyncRealtimeConnection:
             self._opening = None
         self._socket = socket
         self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed = Signal()
         return events
 
     def _check_wanted(self) -> None:
@@ -346,7 +343,9 @@ class AsyncRealtimeConnection:
             except WebSocketClosedError as exc:
                 if self._machine.options.reconnect is None:
                     raise closed_error() from exc
-                await _wait(changed, timeout)
+                if not await changed.wait(timeout):
+                    message = f"no new realtime connection stood within {timeout} s"
+                    raise TransportTimeoutError(message) from None
             else:
                 return
 
@@ -363,16 +362,14 @@ class AsyncRealtimeConnection:
             return
         try:
             # A peer that takes nothing would hold the goodbye, and with it the caller.
-            async with asyncio.timeout(_GOODBYE_TIMEOUT):
+            async with at_most(_GOODBYE_TIMEOUT, socket.abort):
                 with suppress(CodexApiError):
                     for frame in self._machine.goodbye():
                         await socket.send(frame)
                 await socket.close()
-        except TimeoutError:
-            socket.abort()
         finally:
             if not self._reading:  # a reader still needs its limits
-                self._watchdog.stop()
+                self._waiter.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -384,12 +381,3 @@ class AsyncRealtimeConnection:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-async def _wait(changed: asyncio.Event, timeout: float | None) -> None:
-    try:
-        async with asyncio.timeout(timeout):
-            await changed.wait()
-    except TimeoutError:
-        message = f"no new realtime connection stood within {timeout} s"
-        raise TransportTimeoutError(message) from None

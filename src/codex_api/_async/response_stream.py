@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from codex_api._async.watchdog import Watchdog
+from codex_api._async.waits import BUSY_GENERATOR, Waiter
 from codex_api._logic.calling.stream_call import (
     CLOSED,
     IN_USE,
@@ -15,7 +15,12 @@ from codex_api._logic.calling.stream_call import (
     StreamFacts,
 )
 from codex_api._logic.incoming.collect import Collector
-from codex_api.transport.errors import ClientStateError, CodexApiError, NetworkError
+from codex_api.transport.errors import (
+    ClientStateError,
+    CodexApiError,
+    NetworkError,
+    TransportTimeoutError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -45,7 +50,7 @@ class AsyncResponseStream(StreamFacts):
         self._runner = runner
         self._response: AsyncStreamResponse | None = None
         self._events: AsyncGenerator[ResponseEvent, None] | None = None
-        self._watchdog: Watchdog | None = None
+        self._waiter: Waiter | None = None
         self._reading = self._over = self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -58,8 +63,8 @@ class AsyncResponseStream(StreamFacts):
             self._end(exc)
             raise
         self._start_machine(self._response.headers, started_at, clock.monotonic())
-        self._watchdog = Watchdog(clock.monotonic)
-        self._events = self._read(self._response, self._opened(), self._watchdog)
+        self._waiter = Waiter(clock.monotonic)
+        self._events = self._read(self._response, self._opened(), self._waiter)
         return self
 
     async def __aexit__(
@@ -85,12 +90,12 @@ class AsyncResponseStream(StreamFacts):
         A task that is waiting for an event gets a ``ClientStateError``.
         """
         self._closed = True
-        if self._watchdog is not None:
-            self._watchdog.interrupt()
+        if self._waiter is not None:
+            self._waiter.interrupt()
         if self._response is not None:
             await self._response.aclose()
         if self._events is not None and not self._reading:
-            with suppress(RuntimeError):  # another task runs it after all, and will see the end
+            with suppress(BUSY_GENERATOR):  # another task runs it after all, and will see the end
                 await self._events.aclose()
                 self._end()
 
@@ -123,7 +128,7 @@ class AsyncResponseStream(StreamFacts):
         return events
 
     async def _read(
-        self, response: AsyncStreamResponse, machine: ResponseStreamMachine, watchdog: Watchdog
+        self, response: AsyncStreamResponse, machine: ResponseStreamMachine, waiter: Waiter
     ) -> AsyncGenerator[ResponseEvent, None]:
         monotonic = self._runner.settings.clock.monotonic
         feed = self._heard(machine.feed)
@@ -132,7 +137,7 @@ class AsyncResponseStream(StreamFacts):
             for event in machine.initial:
                 yield event
             while not machine.done:
-                chunk = await self._wait(response, machine, watchdog, fed_at)
+                chunk = await self._wait(response, machine, waiter, fed_at)
                 fed_at = monotonic()
                 events = machine.close() if chunk is None else feed(chunk, fed_at)
                 if machine.done or machine.failure is not None:
@@ -147,14 +152,14 @@ class AsyncResponseStream(StreamFacts):
         finally:
             self._over = True
             self._end()
-            watchdog.stop()
+            waiter.stop()
             await response.aclose()
 
     async def _wait(
         self,
         response: AsyncStreamResponse,
         machine: ResponseStreamMachine,
-        watchdog: Watchdog,
+        waiter: Waiter,
         fed_at: float,
     ) -> bytes | None:
         monotonic = self._runner.settings.clock.monotonic
@@ -163,13 +168,13 @@ class AsyncResponseStream(StreamFacts):
         outcome: PollOutcome = "error"
         self._reading = True
         try:
-            chunk = await watchdog.guard(response.read_chunk(), deadline)
+            chunk = await waiter.read(response, deadline)
             outcome = "end" if chunk is None else "data"
-        except NetworkError as exc:
-            raise machine.broken(exc) from exc
-        except TimeoutError as exc:
+        except TransportTimeoutError as exc:
             outcome = "timeout"
             raise self._late(machine, monotonic()) from exc
+        except NetworkError as exc:
+            raise machine.broken(exc) from exc
         else:
             return chunk
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_api._async.compaction import AsyncCompactor
@@ -83,7 +82,7 @@ class AsyncResponses:
         from codex_api._async.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
 
         return Connecting(
-            partial(connect_responses, self._runner, self._network, options, extra_headers)
+            lambda: connect_responses(self._runner, self._network, options, extra_headers)
         )
 
     async def probe(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from codex_api._async.waits import Waiter
 from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
@@ -122,17 +122,23 @@ class _Performer:
             self.opened = stream
             return Head(stream.status, stream.headers)
         try:
-            return Response(stream.status, stream.headers, await _error_body(stream))
+            return Response(stream.status, stream.headers, await self._error_body(stream))
         finally:
             await stream.aclose()
 
-
-async def _error_body(stream: AsyncStreamResponse) -> bytes:
-    body = b""
-    try:
-        async with asyncio.timeout(ERROR_BODY_TIMEOUT):
-            while len(body) < MAX_ERROR_BODY_BYTES and (chunk := await stream.read_chunk()):
+    async def _error_body(self, stream: AsyncStreamResponse) -> bytes:
+        monotonic = self._settings.clock.monotonic
+        ends_at = monotonic() + ERROR_BODY_TIMEOUT
+        waiter = Waiter(monotonic)
+        body = b""
+        try:
+            while len(body) < MAX_ERROR_BODY_BYTES:
+                chunk = await waiter.read(stream, ends_at)
+                if chunk is None:
+                    break
                 body += chunk
-    except (TransportError, TimeoutError):
-        pass  # the status counts; what came of the body is kept
-    return body[:MAX_ERROR_BODY_BYTES]
+        except TransportError:
+            pass  # the status counts; what came of the body is kept
+        finally:
+            waiter.stop()
+        return body[:MAX_ERROR_BODY_BYTES]

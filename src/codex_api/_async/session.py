@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from codex_api._async.response_stream import AsyncResponseStream
 from codex_api._async.responses import AsyncResponses
+from codex_api._async.waits import BUSY_GENERATOR
 from codex_api._async.websocket import connect_responses
 from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.calling.stream_call import CLOSED, NOT_OPEN, OVER
@@ -291,7 +292,7 @@ class AsyncSessionStream(AnswerFacts):
             self._is_closed = True
             try:
                 await self._events.aclose()
-            except RuntimeError:  # another task reads it
+            except BUSY_GENERATOR:  # another task reads it
                 await self._link.stop()
 
     async def __aenter__(self) -> Self:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from codex_api._async.waits import Guard, Turn
 from codex_api._logic.calling.websocket_call import closed_error
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
 from codex_api.errors import FirstEventTimeoutError
@@ -23,9 +23,9 @@ class SocketLine:
     def __init__(self, socket: AsyncWebSocket) -> None:
         self.socket = socket
         self.facts = HandshakeFacts.of(socket.status, socket.headers)
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
+        self._guard = Guard()
         self._holder: object = None
-        self._task: asyncio.Task[object] | None = None
         self._poison: CodexApiError | None = None
         self._used = False
 
@@ -49,18 +49,15 @@ class SocketLine:
             StreamClosedError: It is of no more use.
         """
         self.socket.check_owner()  # a foreign lock might never be free
-        if self._turn.locked() and self._task is asyncio.current_task():
+        if self._turn.is_ours:
             raise ClientStateError(_UNFINISHED)
-        try:
-            async with asyncio.timeout(timeout):
-                await self._turn.acquire()
-        except TimeoutError as exc:
+        if not await self._turn.take(timeout):
             message = f"the WebSocket was busy with another response for {timeout} s"
-            raise FirstEventTimeoutError(message) from exc
+            raise FirstEventTimeoutError(message)
         if self.is_closed:
             self._turn.release()
             raise closed_error(self._poison)
-        self._holder, self._task = holder, asyncio.current_task()
+        self._holder = holder
         used, self._used = self._used, True
         return used
 
@@ -69,9 +66,10 @@ class SocketLine:
 
         Nothing happens when ``holder`` does not have it, so this may be called again.
         """
-        if self._holder is not holder:
-            return
-        self._holder = self._task = None
+        with self._guard:
+            if self._holder is not holder:
+                return
+            self._holder = None
         if failure is not None:
             self.spoil(failure)
         self._turn.release()

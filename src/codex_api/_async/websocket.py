@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from codex_api._async.socket_line import SocketLine
-from codex_api._async.watchdog import Watchdog
+from codex_api._async.waits import BUSY_GENERATOR, Waiter
 from codex_api._logic.calling.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
 from codex_api._logic.calling.websocket_call import (
     SocketStreamFacts,
@@ -23,6 +22,7 @@ from codex_api.transport.errors import (
     CodexApiError,
     HttpStatusError,
     TransportError,
+    TransportTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         self._waiting = False
         self._over = False
         self._closed = False
-        self._watchdog = Watchdog(settings.clock.monotonic)
+        self._waiter = Waiter(settings.clock.monotonic)
 
     async def __aenter__(self) -> Self:
         monotonic = self._runner.settings.clock.monotonic
@@ -195,7 +195,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         self._closed = True
         self._let_go(ClientStateError(CLOSED))
         if self._events is not None and not self._waiting:
-            with suppress(RuntimeError):  # another task runs it after all, and will see the end
+            with suppress(BUSY_GENERATOR):  # another task runs it after all, and will see the end
                 await self._events.aclose()
                 self._end()
 
@@ -268,7 +268,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         finally:
             self._over = True
             self._end()
-            self._watchdog.stop()
+            self._waiter.stop()
             self._let_go(ClientStateError(CLOSED))
 
     async def _receive(
@@ -282,9 +282,9 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
         try:
             while True:
                 try:
-                    message = await self._watchdog.guard(socket.recv(), deadline)
+                    message = await self._waiter.receive(socket, deadline)
                     break
-                except TimeoutError:
+                except TransportTimeoutError:
                     now = monotonic()
                     # A ping may have moved the limit while we waited for it.
                     machine.heard(now - socket.silence)
@@ -292,7 +292,7 @@ class AsyncWebSocketResponseStream(SocketStreamFacts):
                     if deadline is not None and deadline <= now:
                         raise
             outcome = "data"
-        except TimeoutError as exc:
+        except TransportTimeoutError as exc:
             outcome = "timeout"
             raise self._late(machine, monotonic()) from exc
         except TransportError as exc:
@@ -340,15 +340,17 @@ async def probe_responses(
         CodexApiError: The mapped failure.
     """
     socket = await _open(runner, network, options, extra_headers)
+    monotonic = runner.settings.clock.monotonic
+    waiter = Waiter(monotonic)
     ended: CodexApiError | None = None
     try:
-        async with asyncio.timeout(immediate_close_timeout):
-            await socket.recv()
-    except TimeoutError:
+        await waiter.receive(socket, monotonic() + immediate_close_timeout)
+    except TransportTimeoutError:
         pass
     except CodexApiError as exc:
         ended = exc
     finally:
+        waiter.stop()
         socket.abort()
     facts = HandshakeFacts.of(socket.status, socket.headers)
     return probed(socket.upgrade.url, facts, ended)

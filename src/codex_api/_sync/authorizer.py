@@ -1,9 +1,9 @@
+# Generated from src/codex_api/_async/authorizer.py by tools/generate_sync.py; do not edit.
 """Signing and refreshing in blocking code; one refresh serves all who wait for it."""
 
 from __future__ import annotations
 
-import threading
-
+from codex_api._sync.waits import Lock, settled
 from codex_api.auth import AuthProvider, RefreshingAuth, refused, signer
 from codex_api.transport._core.messages import Request
 
@@ -20,24 +20,29 @@ class Authorizer:
         self.generation = 0
         self._failures = 0
         self._sign = signer(auth)
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def apply(self, request: Request) -> Request:
         """Sign ``request``.
 
         Raises:
-            AuthBuildError: The provider cannot, is asynchronous, or gave no request.
+            AuthBuildError: The provider cannot, or gave no request; or it is asynchronous, which
+                only the client for an event loop takes.
         """
         result = self._sign(request)
         if isinstance(result, Request):
             return result
-        raise refused(result, Request)
+        signed = settled(result)
+        if isinstance(signed, Request):
+            return signed
+        raise refused(signed, Request)
 
     def refresh(self, generation: int) -> bool:
         """Renew the credentials unless somebody did since ``generation``, or just failed to.
 
         Raises:
-            AuthBuildError: The provider is asynchronous, or gave something else than a bool.
+            AuthBuildError: The provider gave something else than a bool; or it is asynchronous,
+                which only the client for an event loop takes.
         """
         if not isinstance(self.auth, RefreshingAuth):
             return False
@@ -49,7 +54,7 @@ class Authorizer:
                 return False
             try:
                 renewed = _renew(self.auth)
-            except Exception:  # as under asyncio, where others must not count
+            except Exception:  # a cancelled one may have worked: the next in line finds out
                 self._failures += 1
                 raise
             self.generation += renewed
@@ -58,7 +63,7 @@ class Authorizer:
 
 
 def _renew(auth: RefreshingAuth) -> bool:
-    renewed = auth.refresh()
+    renewed = settled(auth.refresh())
     if isinstance(renewed, bool):
         return renewed
     raise refused(renewed, bool)

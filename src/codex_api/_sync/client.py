@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/client.py by tools/generate_sync.py; do not edit.
 """The client for blocking code."""
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 class Client:
     """Typed access to one provider.
 
-    Safe to share between threads; not usable in a forked child, which makes its own. Nothing is
-    connected until the first call. Close it, or use it in a ``with`` block.
+    Threads may share it; a forked
+    child makes its own. Nothing is connected until the first call. Close it, or use it in an
+    ``with`` block.
 
     Args:
         provider: Where requests go, and how they are retried.

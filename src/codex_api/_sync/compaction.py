@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/compaction.py by tools/generate_sync.py; do not edit.
 """Compaction in blocking code: one route, or one after the other."""
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Compactor:
         attempt = 0
         while True:
             try:
-                output = ResponseStream(runner, call).collect().items
-                return core.compacted(self._compaction, output)
+                response = ResponseStream(runner, call).collect()
+                return core.compacted(self._compaction, response.items)
             except CodexApiError as exc:
                 runner.drive(core.pause_before_retry(exc, attempt, policy))
                 attempt += 1

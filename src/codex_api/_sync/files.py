@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/files.py by tools/generate_sync.py; do not edit.
 """File uploads in blocking code."""
 
 from __future__ import annotations
@@ -7,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from codex_api._logic.endpoints import files as core
 from codex_api._logic.endpoints.file_store import create_file
+from codex_api._sync.waits import ASYNCHRONOUS, off_loop
 from codex_api.local.upload_source import open_upload
 from codex_api.types.files import UploadLimits
 
 if TYPE_CHECKING:
     from codex_api._sync.runner import Runner
-    from codex_api.local.upload_source import Progress, Uploadable
+    from codex_api.local.upload_source import Progress, Uploadable, UploadStream
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
 
@@ -39,12 +41,12 @@ class Files:
         """Upload a file to the Codex backend, in constant memory, and wait until it is usable.
 
         Args:
-            source: A path, bytes, a file opened for reading, or an iterable of bytes.
+            source: A path, bytes, a file opened for reading, or an iterable of bytes; where
+                there is an event loop also an asynchronous one.
             name: Name to announce; None takes the path's, else ``upload.bin``.
             size: Bytes in all, at most 512 MiB; needed for an iterable.
-            on_progress: Called with the bytes handed over so far and the bytes in all, in the
-                thread that reads the source, which is not the caller's. A retry starts again from
-                0.
+            on_progress: Called with the bytes handed over so far and the bytes in all, by the
+                event loop or by the thread that reads the source. A retry starts again from 0.
             base_url: Of the server that keeps files; None takes the provider's, less ``/codex``.
             extra_headers: For this call, but never for the blob store.
             limits: Seconds that the parts of the upload may take.
@@ -55,7 +57,7 @@ class Files:
             DecodeError: An answer is not what was promised.
             CodexApiError: The call failed.
         """
-        upload = open_upload(source, name=name, size=size, on_progress=on_progress)
+        upload = _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return self._runner.drive(
             core.upload_file(
@@ -91,7 +93,7 @@ class Files:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        upload = open_upload(source, name=name, size=size, on_progress=on_progress)
+        upload = _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return self._runner.drive(
             create_file(
@@ -104,6 +106,19 @@ class Files:
                 extra_headers=extra_headers,
             )
         )
+
+
+def _opened(
+    source: Uploadable, name: str | None, size: int | None, on_progress: Progress | None
+) -> UploadStream:
+    return off_loop(
+        open_upload,
+        source,
+        name=name,
+        size=size,
+        on_progress=on_progress,
+        asynchronous=ASYNCHRONOUS,
+    )
 
 
 def _new_id() -> str:

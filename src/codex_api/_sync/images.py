@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/images.py by tools/generate_sync.py; do not edit.
 """Images in blocking code."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._logic.endpoints import images as core
+from codex_api._sync.waits import off_loop
 from codex_api.local.image_files import load_edit
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ class Images:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        loaded = load_edit(images)
+        loaded = off_loop(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size
         )

@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/memories.py by tools/generate_sync.py; do not edit.
 """Memory summaries in blocking code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/realtime.py by tools/generate_sync.py; do not edit.
 """Realtime calls and sessions in blocking code."""
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Realtime:
         """Open a session of its own.
 
         Returns:
-            To be awaited, or entered with ``async with``; both give the connection.
+            The connection, which is open. Close it, or use it in a ``with`` block.
 
         Raises:
             CodexApiError: The connection could not be made, or the server refused the session.
@@ -76,7 +77,7 @@ class Realtime:
         """Join a WebRTC call beside its sound, as often as the provider's retry settings allow.
 
         Returns:
-            To be awaited, or entered with ``async with``; both give the connection.
+            The connection, which is open. Close it, or use it in a ``with`` block.
 
         Raises:
             CodexApiError: The last attempt failed, or the credentials were refused.

@@ -1,8 +1,8 @@
+# Generated from src/codex_api/_async/realtime_connection.py by tools/generate_sync.py; do not edit.
 """One realtime session in blocking code."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
@@ -13,6 +13,7 @@ from codex_api._logic.realtime.connection import (
     final_error,
     sideband_delay,
 )
+from codex_api._sync.waits import Lock, Signal, Waiter, at_most
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
@@ -63,12 +64,13 @@ class RealtimeConnection:
         self._network = network
         self._request = request
         self._clock = runner.settings.clock
+        self._waiter = Waiter(self._clock.monotonic)
         self._socket: WebSocket | None = None
         self._opening: WebSocket | None = None
         self._ready: deque[RealtimeEvent] = deque()
-        self._writing = threading.Lock()
+        self._writing = Lock()
         self._reading = self._closing = False
-        self._changed = threading.Event()
+        self._changed = Signal()
         self.close_code: int | None = None
         self.close_reason = ""
 
@@ -133,7 +135,7 @@ class RealtimeConnection:
         return event
 
     def next_event(self) -> RealtimeEvent | None:
-        """Wait for an event.
+        """Wait for an event. Where it can be cancelled, nothing is lost by that.
 
         Returns:
             The event, or None when the session has ended, however often this is called.
@@ -141,7 +143,7 @@ class RealtimeConnection:
         Raises:
             StreamClosedError: The connection broke and was not, or could not be, made again.
             IdleTimeoutError: No event came in time; ``LivenessTimeoutError`` if not even a byte.
-            ClientStateError: Another task is reading.
+            ClientStateError: Another thread is reading.
         """
         if self._reading:
             message = "another thread is reading from this realtime connection"
@@ -153,6 +155,8 @@ class RealtimeConnection:
             return self._ready.popleft() if self._ready and not self._closing else None
         finally:
             self._reading = False
+            if self._closing:
+                self._waiter.stop()
 
     def _read(self) -> None:
         try:
@@ -168,9 +172,8 @@ class RealtimeConnection:
         machine, now = self._machine, self._clock.monotonic
         machine.waiting(now())
         while True:
-            wake_at = machine.wake_at(socket.last_activity)
             try:
-                return socket.recv(None if wake_at is None else max(0.0, wake_at - now()))
+                return self._waiter.receive(socket, machine.wake_at(socket.last_activity))
             except TransportTimeoutError:
                 error = machine.timed_out(now(), socket.last_activity)
                 if error is not None:
@@ -230,7 +233,7 @@ class RealtimeConnection:
             self._opening = None
         self._socket = socket
         self._changed.set()
-        self._changed = threading.Event()
+        self._changed = Signal()
         return events
 
     def _check_wanted(self) -> None:
@@ -341,7 +344,9 @@ class RealtimeConnection:
             except WebSocketClosedError as exc:
                 if self._machine.options.reconnect is None:
                     raise closed_error() from exc
-                _wait(changed, timeout)
+                if not changed.wait(timeout):
+                    message = f"no new realtime connection stood within {timeout} s"
+                    raise TransportTimeoutError(message) from None
             else:
                 return
 
@@ -356,16 +361,16 @@ class RealtimeConnection:
         socket = self._socket
         if socket is None:
             return
-        # A peer that takes nothing would hold the goodbye, and with it the caller.
-        guard = threading.Timer(_GOODBYE_TIMEOUT, socket.abort)
-        guard.start()
         try:
-            with suppress(CodexApiError):
-                for frame in self._machine.goodbye():
-                    socket.send(frame)
-            socket.close()
+            # A peer that takes nothing would hold the goodbye, and with it the caller.
+            with at_most(_GOODBYE_TIMEOUT, socket.abort):
+                with suppress(CodexApiError):
+                    for frame in self._machine.goodbye():
+                        socket.send(frame)
+                socket.close()
         finally:
-            guard.cancel()
+            if not self._reading:  # a reader still needs its limits
+                self._waiter.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -377,9 +382,3 @@ class RealtimeConnection:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _wait(changed: threading.Event, timeout: float | None) -> None:
-    if not changed.wait(timeout):
-        message = f"no new realtime connection stood within {timeout} s"
-        raise TransportTimeoutError(message)

@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/response_stream.py by tools/generate_sync.py; do not edit.
 """One streamed response in blocking code."""
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from codex_api._logic.calling.stream_call import (
     StreamFacts,
 )
 from codex_api._logic.incoming.collect import Collector
+from codex_api._sync.waits import BUSY_GENERATOR, Waiter
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 class ResponseStream(StreamFacts):
     """The events of one response, as they arrive.
 
-    Use it in a ``with`` block, which makes the call on entry and closes the connection on exit,
-    wherever the reading stopped. It is read once, by one thread at a time; what was already read is
-    not repeated. ``close`` may be called from any thread.
+    Use it in a ``with`` block, which makes the call on entry and closes the connection on
+    exit, wherever the reading stopped. It is read once, by one thread at a time; what was already
+    read is not repeated. ``close`` may be called from any thread.
 
     Raises:
         CodexApiError: On entry and while reading: the mapped failure, raised the moment it is read.
@@ -49,6 +51,7 @@ class ResponseStream(StreamFacts):
         self._runner = runner
         self._response: StreamResponse | None = None
         self._events: Generator[ResponseEvent, None, None] | None = None
+        self._waiter: Waiter | None = None
         self._reading = self._over = self._closed = False
 
     def __enter__(self) -> Self:
@@ -61,7 +64,8 @@ class ResponseStream(StreamFacts):
             self._end(exc)
             raise
         self._start_machine(self._response.headers, started_at, clock.monotonic())
-        self._events = self._read(self._response, self._opened())
+        self._waiter = Waiter(clock.monotonic)
+        self._events = self._read(self._response, self._opened(), self._waiter)
         return self
 
     def __exit__(
@@ -82,12 +86,17 @@ class ResponseStream(StreamFacts):
         return next(self._readable())
 
     def close(self) -> None:
-        """Close the connection now, which tells the server to stop. May be called twice."""
+        """Close the connection now, which tells the server to stop. May be called twice.
+
+        A thread that is waiting for an event gets a ``ClientStateError``.
+        """
         self._closed = True
+        if self._waiter is not None:
+            self._waiter.interrupt()
         if self._response is not None:
             self._response.close()
         if self._events is not None and not self._reading:
-            with suppress(ValueError):  # another thread runs it after all, and will see the end
+            with suppress(BUSY_GENERATOR):  # another thread runs it after all, and will see the end
                 self._events.close()
                 self._end()
 
@@ -120,20 +129,22 @@ class ResponseStream(StreamFacts):
         return events
 
     def _read(
-        self, response: StreamResponse, machine: ResponseStreamMachine
+        self, response: StreamResponse, machine: ResponseStreamMachine, waiter: Waiter
     ) -> Generator[ResponseEvent, None, None]:
         monotonic = self._runner.settings.clock.monotonic
         feed = self._heard(machine.feed)
         fed_at = self._opened_at
         try:
-            yield from machine.initial
+            for event in machine.initial:
+                yield event
             while not machine.done:
-                chunk = self._wait(response, machine, fed_at)
+                chunk = self._wait(response, machine, waiter, fed_at)
                 fed_at = monotonic()
                 events = machine.close() if chunk is None else feed(chunk, fed_at)
                 if machine.done or machine.failure is not None:
                     response.close()  # before the caller looks at the last events
-                yield from events
+                for event in events:
+                    yield event
                 if machine.failure is not None:
                     raise machine.failure
         except CodexApiError as exc:
@@ -142,10 +153,15 @@ class ResponseStream(StreamFacts):
         finally:
             self._over = True
             self._end()
+            waiter.stop()
             response.close()
 
     def _wait(
-        self, response: StreamResponse, machine: ResponseStreamMachine, fed_at: float
+        self,
+        response: StreamResponse,
+        machine: ResponseStreamMachine,
+        waiter: Waiter,
+        fed_at: float,
     ) -> bytes | None:
         monotonic = self._runner.settings.clock.monotonic
         now = monotonic()
@@ -153,7 +169,7 @@ class ResponseStream(StreamFacts):
         outcome: PollOutcome = "error"
         self._reading = True
         try:
-            chunk = response.read_chunk(None if deadline is None else deadline - now)
+            chunk = waiter.read(response, deadline)
             outcome = "end" if chunk is None else "data"
         except TransportTimeoutError as exc:
             outcome = "timeout"

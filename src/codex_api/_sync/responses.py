@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/responses.py by tools/generate_sync.py; do not edit.
 """The Responses endpoints in blocking code."""
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ class Responses:
         Args:
             options: For the handshake, and for each response unless it brings its own.
             extra_headers: For the handshake only, over those of the provider and the options.
+
+        Returns:
+            The connection, which is open. Close it, or use it in a ``with`` block.
 
         Raises:
             CodexApiError: The connection could not be made, or was refused.

@@ -1,11 +1,12 @@
+# Generated from src/codex_api/_async/runner.py by tools/generate_sync.py; do not edit.
 """Performs the effects of flows in blocking code."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, TypeVar
 
 from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
+from codex_api._sync.waits import Waiter
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
 from codex_api.transport._core.messages import Response
@@ -122,20 +123,23 @@ class _Performer:
             self.opened = stream
             return Head(stream.status, stream.headers)
         try:
-            return Response(stream.status, stream.headers, _error_body(stream))
+            return Response(stream.status, stream.headers, self._error_body(stream))
         finally:
             stream.close()
 
-
-def _error_body(stream: StreamResponse) -> bytes:
-    body = b""
-    ends_at = time.monotonic() + ERROR_BODY_TIMEOUT
-    try:
-        while len(body) < MAX_ERROR_BODY_BYTES:
-            chunk = stream.read_chunk(max(0.0, ends_at - time.monotonic()))
-            if chunk is None:
-                break
-            body += chunk
-    except TransportError:
-        pass  # the status counts; what came of the body is kept
-    return body[:MAX_ERROR_BODY_BYTES]
+    def _error_body(self, stream: StreamResponse) -> bytes:
+        monotonic = self._settings.clock.monotonic
+        ends_at = monotonic() + ERROR_BODY_TIMEOUT
+        waiter = Waiter(monotonic)
+        body = b""
+        try:
+            while len(body) < MAX_ERROR_BODY_BYTES:
+                chunk = waiter.read(stream, ends_at)
+                if chunk is None:
+                    break
+                body += chunk
+        except TransportError:
+            pass  # the status counts; what came of the body is kept
+        finally:
+            waiter.stop()
+        return body[:MAX_ERROR_BODY_BYTES]

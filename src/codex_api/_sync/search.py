@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/search.py by tools/generate_sync.py; do not edit.
 """Search in blocking code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/session.py by tools/generate_sync.py; do not edit.
 """A session in blocking code."""
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from codex_api._logic.session.effects import (
 from codex_api._logic.session.plan import SessionPlan, owner_of
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.responses import Responses
+from codex_api._sync.waits import BUSY_GENERATOR
 from codex_api._sync.websocket import connect_responses
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
@@ -154,6 +156,7 @@ class Link:
                 result = failure = None
                 try:
                     if isinstance(effect, Relay):
+                        # In here, since closing a generator does not close the one it reads.
                         stream, progress = self._begun(), effect.progress
                         observe = progress.observe
                         try:
@@ -250,8 +253,8 @@ class Link:
 class SessionStream(AnswerFacts):
     """The events of one response of a session.
 
-    Use it in a ``with`` block. A ``StreamRetry`` among the events says that the response is asked
-    for again. Leaving before the end cancels the response.
+    Use it in a ``with`` block. A ``StreamRetry`` among the events says that the response is
+    asked for again. Leaving before the end cancels the response.
     """
 
     def __init__(self, link: Link, plan: RequestPlan) -> None:
@@ -287,7 +290,7 @@ class SessionStream(AnswerFacts):
             self._is_closed = True
             try:
                 self._events.close()
-            except ValueError:  # another thread reads it
+            except BUSY_GENERATOR:  # another thread reads it
                 self._link.stop()
 
     def __enter__(self) -> Self:

@@ -1,12 +1,13 @@
+# Generated from src/codex_api/_async/socket_line.py by tools/generate_sync.py; do not edit.
 """Taking turns on one WebSocket in blocking code."""
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from codex_api._logic.calling.websocket_call import closed_error
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
+from codex_api._sync.waits import Guard, Turn
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport.errors import ClientStateError
 
@@ -23,10 +24,9 @@ class SocketLine:
     def __init__(self, socket: WebSocket) -> None:
         self.socket = socket
         self.facts = HandshakeFacts.of(socket.status, socket.headers)
-        self._turn = threading.Lock()
-        self._guard = threading.Lock()
+        self._turn = Turn()
+        self._guard = Guard()
         self._holder: object = None
-        self._thread: int | None = None
         self._poison: CodexApiError | None = None
         self._used = False
 
@@ -50,16 +50,15 @@ class SocketLine:
             StreamClosedError: It is of no more use.
         """
         self.socket.check_owner()  # a foreign lock might never be free
-        if not self._turn.acquire(blocking=False):
-            if self._thread == threading.get_ident():
-                raise ClientStateError(_UNFINISHED)
-            if not self._turn.acquire(timeout=-1 if timeout is None else timeout):
-                message = f"the WebSocket was busy with another response for {timeout} s"
-                raise FirstEventTimeoutError(message)
+        if self._turn.is_ours:
+            raise ClientStateError(_UNFINISHED)
+        if not self._turn.take(timeout):
+            message = f"the WebSocket was busy with another response for {timeout} s"
+            raise FirstEventTimeoutError(message)
         if self.is_closed:
             self._turn.release()
             raise closed_error(self._poison)
-        self._holder, self._thread = holder, threading.get_ident()
+        self._holder = holder
         used, self._used = self._used, True
         return used
 
@@ -71,7 +70,7 @@ class SocketLine:
         with self._guard:
             if self._holder is not holder:
                 return
-            self._holder = self._thread = None
+            self._holder = None
         if failure is not None:
             self.spoil(failure)
         self._turn.release()

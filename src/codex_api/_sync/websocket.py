@@ -1,3 +1,4 @@
+# Generated from src/codex_api/_async/websocket.py by tools/generate_sync.py; do not edit.
 """Responses over a WebSocket in blocking code."""
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from codex_api._logic.calling.websocket_call import (
 from codex_api._logic.incoming.collect import Collector
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts, handshake
 from codex_api._sync.socket_line import SocketLine
+from codex_api._sync.waits import BUSY_GENERATOR, Waiter
 from codex_api.errors import map_api_error
 from codex_api.transport.errors import (
     ClientStateError,
@@ -135,7 +137,7 @@ class ResponsesWebSocket:
 class WebSocketResponseStream(SocketStreamFacts):
     """The events of one response, as they arrive.
 
-    Used as ``ResponseStream`` is. Leaving the ``with`` block before the end drops the connection,
+    Used as ``ResponseStream`` is. Leaving the ``with`` block early drops the connection,
     which tells the server to stop.
     """
 
@@ -155,6 +157,7 @@ class WebSocketResponseStream(SocketStreamFacts):
         self._waiting = False
         self._over = False
         self._closed = False
+        self._waiter = Waiter(settings.clock.monotonic)
 
     def __enter__(self) -> Self:
         monotonic = self._runner.settings.clock.monotonic
@@ -193,7 +196,7 @@ class WebSocketResponseStream(SocketStreamFacts):
         self._closed = True
         self._let_go(ClientStateError(CLOSED))
         if self._events is not None and not self._waiting:
-            with suppress(ValueError):  # another thread runs it after all, and will see the end
+            with suppress(BUSY_GENERATOR):  # another thread runs it after all, and will see the end
                 self._events.close()
                 self._end()
 
@@ -247,14 +250,16 @@ class WebSocketResponseStream(SocketStreamFacts):
         feed = self._heard(machine.feed)
         fed_at = self._opened_at
         try:
-            yield from machine.initial
+            for event in machine.initial:
+                yield event
             while not machine.done:
                 message = self._receive(socket, machine, fed_at)
                 fed_at = monotonic()
                 events = feed(message, fed_at)
                 if machine.done or machine.failure is not None:
                     self._let_go(machine.failure)  # before the caller looks at the last events
-                yield from events
+                for event in events:
+                    yield event
                 if machine.failure is not None:
                     raise machine.failure
         except CodexApiError as exc:
@@ -264,6 +269,7 @@ class WebSocketResponseStream(SocketStreamFacts):
         finally:
             self._over = True
             self._end()
+            self._waiter.stop()
             self._let_go(ClientStateError(CLOSED))
 
     def _receive(
@@ -275,10 +281,9 @@ class WebSocketResponseStream(SocketStreamFacts):
         outcome: PollOutcome = "error"
         self._waiting = True
         try:
-            now = began
             while True:
                 try:
-                    message = socket.recv(None if deadline is None else deadline - now)
+                    message = self._waiter.receive(socket, deadline)
                     break
                 except TransportTimeoutError:
                     now = monotonic()
@@ -336,14 +341,17 @@ def probe_responses(
         CodexApiError: The mapped failure.
     """
     socket = _open(runner, network, options, extra_headers)
+    monotonic = runner.settings.clock.monotonic
+    waiter = Waiter(monotonic)
     ended: CodexApiError | None = None
     try:
-        socket.recv(immediate_close_timeout)
+        waiter.receive(socket, monotonic() + immediate_close_timeout)
     except TransportTimeoutError:
         pass
     except CodexApiError as exc:
         ended = exc
     finally:
+        waiter.stop()
         socket.abort()
     facts = HandshakeFacts.of(socket.status, socket.headers)
     return probed(socket.upgrade.url, facts, ended)

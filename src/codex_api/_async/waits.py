@@ -1,0 +1,167 @@
+"""Waiting under asyncio: all that differs from blocking code in how a front waits."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, nullcontext
+from inspect import isawaitable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from codex_api._async.watchdog import Watchdog
+from codex_api.transport.errors import TransportTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from codex_api.transport.protocols import AsyncStreamResponse
+    from codex_api.transport.websocket import AsyncWebSocket
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What closing a generator raises that runs elsewhere.
+BUSY_GENERATOR = RuntimeError
+ASYNCHRONOUS = True
+# Between two awaits nothing else runs.
+Guard = nullcontext[None]
+
+
+class Lock:
+    """A lock of which each event loop has its own: who holds one may outlive a loop."""
+
+    def __init__(self) -> None:
+        self._lock: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def locked(self) -> bool:
+        """Whether somebody holds it."""
+        return self._lock is not None and self._lock.locked()
+
+    async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._loop is not loop:
+            self._lock, self._loop = asyncio.Lock(), loop
+        await self._lock.acquire()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._lock is not None  # noqa: S101 - entered before
+        self._lock.release()
+
+
+class Turn:
+    """A lock that knows which task took it, and that whoever is done may release."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._owner: object = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the calling task took it."""
+        return self._lock.locked() and self._owner is asyncio.current_task()
+
+    async def take(self, timeout: float | None) -> bool:
+        """Wait up to ``timeout`` seconds, None for ever, and say whether it is taken."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._lock.acquire()
+        except TimeoutError:
+            return False
+        self._owner = asyncio.current_task()
+        return True
+
+    def release(self) -> None:
+        """Let the next one take it."""
+        self._owner = None
+        self._lock.release()
+
+
+class Signal:
+    """Something that happens once, and for which others wait."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Let all go on who wait for it, now and later."""
+        self._event.set()
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait up to ``timeout`` seconds, None for ever, and say whether it has happened."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Waiter:
+    """Waits for the pieces of one stream, up to instants of a clock. One task at a time uses it."""
+
+    __slots__ = ("_watchdog",)
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._watchdog = Watchdog(clock)
+
+    async def read(self, response: AsyncStreamResponse, deadline: float | None) -> bytes | None:
+        """Wait for a piece of the body until ``deadline``; None sets no limit.
+
+        Raises:
+            TransportTimeoutError: The deadline passed.
+            ClientStateError: ``interrupt`` was called.
+        """
+        try:
+            return await self._watchdog.guard(response.read_chunk(), deadline)
+        except TimeoutError as exc:
+            raise _late() from exc
+
+    async def receive(self, socket: AsyncWebSocket, deadline: float | None) -> str | bytes:
+        """Wait for a message until ``deadline``; None sets no limit.
+
+        Raises:
+            TransportTimeoutError: The deadline passed.
+            ClientStateError: ``interrupt`` was called.
+        """
+        try:
+            return await self._watchdog.guard(socket.recv(), deadline)
+        except TimeoutError as exc:
+            raise _late() from exc
+
+    def interrupt(self) -> None:
+        """End the wait that is going on, if any."""
+        self._watchdog.interrupt()
+
+    def stop(self) -> None:
+        """Take the timer back. The waiter may be used again."""
+        self._watchdog.stop()
+
+
+@asynccontextmanager
+async def at_most(timeout: float, abort: Callable[[], None]) -> AsyncIterator[None]:
+    """Do what is inside within ``timeout`` seconds, else call ``abort`` and go on."""
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except TimeoutError:
+        abort()
+
+
+async def settled(result: object) -> object:
+    """Return what a callback gave, which may have to be awaited."""
+    return await result if isawaitable(result) else result
+
+
+async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call what touches files where it does not hold up the event loop."""
+    return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def _late() -> TransportTimeoutError:
+    return TransportTimeoutError("nothing came in time")
