@@ -20,7 +20,7 @@ class Variant:
     """One row of a table.
 
     Attributes:
-        run: Does the work once and says how many units it did.
+        run: Does the work once and returns how many units it did.
     """
 
     name: str
@@ -46,16 +46,34 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """``actual`` must not pass ``limit``; ``at_least`` turns the comparison round."""
+    """``actual`` must not pass ``limit``; ``at_least`` turns the comparison round.
+
+    Attributes:
+        waived: Why the bound cannot hold for any client, and does not count; None if it counts.
+    """
 
     text: str
     actual: float
     limit: float
     at_least: bool = False
+    waived: str | None = None
 
     @property
     def holds(self) -> bool:
         return self.actual >= self.limit if self.at_least else self.actual <= self.limit
+
+    @property
+    def is_missed(self) -> bool:
+        return not self.holds and self.waived is None
+
+    @property
+    def verdict(self) -> str:
+        return "ok" if self.holds else "MISS" if self.waived is None else "n/a"
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        reason = f" ({self.waived})" if self.waived and not self.holds else ""
+        return f"{self.text}: {self.actual:.3g} {sign} {self.limit:.3g}{reason}"
 
 
 @dataclass(slots=True)
@@ -76,10 +94,32 @@ class Table:
     def __getitem__(self, name: str) -> Figure:
         return next(figure for figure in self.figures if figure.name == name)
 
-    def bound(self, name: str, other: str, limit: float, *, at_least: bool = False) -> None:
-        """Demand a ratio of two rows."""
+    def bound(
+        self,
+        name: str,
+        other: str,
+        limit: float,
+        *,
+        at_least: bool = False,
+        floor: str | None = None,
+    ) -> None:
+        """Demand a ratio of two rows.
+
+        Args:
+            name: The row that is judged.
+            other: The row that it is divided by.
+            limit: What the ratio must not pass.
+            at_least: Whether the ratio must reach the limit instead.
+            floor: A row that nobody can beat: where it misses the limit itself, a miss is shown
+                but does not count.
+        """
+        waived = None
+        if floor is not None:
+            best = self[floor] / self[other]
+            if not Bound("", best, limit, at_least).holds:
+                waived = f"the floor itself is at {best:.3g}"
         ratio = self[name] / self[other]
-        self.bounds.append(Bound(f"{name} / {other}", ratio, limit, at_least))
+        self.bounds.append(Bound(f"{name} / {other}", ratio, limit, at_least, waived))
 
     def bound_difference(self, name: str, other: str, limit: float) -> None:
         """Demand a difference of two rows."""
@@ -87,27 +127,28 @@ class Table:
         more = median(mine - theirs for mine, theirs in pairs)
         self.bounds.append(Bound(f"{name} - {other} in {self.unit}", more, limit))
 
+    def bound_value(self, name: str, limit: float) -> None:
+        """Demand that a row does not pass ``limit``, in the table's unit."""
+        self.bounds.append(Bound(f"{name} in {self.unit}", self[name].value, limit))
+
     def render(self) -> str:
         width = max(len(figure.name) for figure in self.figures)
         floor = self.figures[0]
         lines = [f"{self.title}", "-" * len(self.title)]
         lines += [
-            f"{figure.name:<{width}}  {_number(figure.value)} {self.unit:<10}"
-            f" {figure / floor:7.2f} x   ({_number(min(figure.samples)).strip()}"
-            f" .. {_number(max(figure.samples)).strip()})"
+            f"{figure.name:<{width}}  {number(figure.value):>10} {self.unit:<10}"
+            f" {figure / floor:7.2f} x   ({number(min(figure.samples))}"
+            f" .. {number(max(figure.samples))})"
             for figure in self.figures
         ]
         lines += [f"  note: {note}" for note in self.notes]
-        for bound in self.bounds:
-            verdict = "ok  " if bound.holds else "MISS"
-            sign = ">=" if bound.at_least else "<="
-            lines.append(f"  {verdict}  {bound.text}: {bound.actual:.3g} {sign} {bound.limit:.3g}")
+        lines += [f"  {bound.verdict:<4}  {bound}" for bound in self.bounds]
         return "\n".join(lines) + "\n"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     decimals = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
-    return f"{value:10.{decimals}f}"
+    return f"{value:,.{decimals}f}"
 
 
 def measure(
@@ -117,7 +158,7 @@ def measure(
     repetitions: int = 7,
     scale: float = 1e6,
 ) -> list[Figure]:
-    """Run every variant ``repetitions`` times in turn and give the time per unit.
+    """Run every variant ``repetitions`` times in turn and return the time per unit.
 
     Args:
         variants: Each runs once more before, unmeasured.
@@ -138,3 +179,25 @@ def measure(
             samples[variant.name].append((now() - started) * scale / units)
     gc.unfreeze()
     return [Figure(name, values) for name, values in samples.items()]
+
+
+def sample(
+    runs: dict[str, Callable[[], float]], *, repetitions: int, each: int = 1
+) -> list[Figure]:
+    """Call every entry in turn; the median of ``each`` results is a repetition's sample."""
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(repetitions):
+        found: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(each):
+            for name, run in runs.items():
+                found[name].append(run())
+        for name, results in found.items():
+            samples[name].append(median(results))
+    return [Figure(name, values) for name, values in samples.items()]
+
+
+def with_rates(figures: Sequence[Figure]) -> list[Figure]:
+    """Turn seconds a unit into units a second."""
+    return [Figure(row.name, [1 / value for value in row.samples]) for row in figures]

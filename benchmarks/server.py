@@ -2,13 +2,19 @@
 
 The first segment of the path says what to answer, whatever follows is the API's own path:
 
-====================  ==================================================================
-``/sse/N/K/...``      N delta events, K in each chunk, as fast as the socket takes them
-``/paced/N/US/...``   N delta events, one a chunk, a pause of US microseconds before each
-``/hold/...``         one delta event that carries the instant of its sending, then nothing
-``/json/...``         a small compaction answer
-``/ws/N/...``         a WebSocket; N delta events for each text message received
-====================  ==================================================================
+=======================  ===============================================================
+``/sse/N/SHAPE/...``     N delta events as fast as the socket takes them; shapes are those of
+                         ``canned.sse_body``
+``/paced/N/US/...``      N delta events, one a chunk, a pause of US microseconds before each
+``/burst/N/K/US/...``    N delta events, one a chunk, in bursts of K with a pause after each
+``/many/...``            one event, then what ``/start`` sends
+``/start/N/K/TICK``      sends K events to each of the N streams of ``/many`` in turn, one write
+                         each; TICK events a millisecond, 0 for no limit
+``/hold/...``            one delta event that carries the instant of its sending, then nothing
+``/json/...``            a small compaction answer
+``/ws/N/...``            a WebSocket; N delta events for each text message received
+``/wsd/N/...``           the same with permessage-deflate; one message a connection
+=======================  ===============================================================
 """
 
 from __future__ import annotations
@@ -16,85 +22,70 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import struct
+import resource
+import ssl
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import trustme
+
+from benchmarks import canned
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
+    from typing import Any
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_SSE_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench\r\n"
-    b"openai-model: bench\r\ntransfer-encoding: chunked\r\n\r\n"
-)
-_LAST_CHUNK = b"0\r\n\r\n"
-COMPACTED = (
-    b'{"output":[{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]},'
-    b'{"type":"compaction","encrypted_content":"' + b"A" * 400 + b'"}]}'
-)
+_SLICE_BYTES = 1 << 18
 
 
-def delta_json(text: str, number: int) -> bytes:
-    """One delta as the API sends it, 270 bytes or so."""
-    return (
-        b'{"type":"response.output_text.delta","content_index":0,"delta":"%s",'
-        b'"item_id":"msg_68c9a1f0b8d08190a7c5d3e2f1a0b9c80123456789abcdef","logprobs":[],'
-        b'"obfuscation":"Xq7ZkP0aRt","output_index":0,"sequence_number":%d}'
-    ) % (text.encode(), number)
+@dataclass(frozen=True)
+class Origin:
+    """Where the server listens.
+
+    Attributes:
+        ca: PEM file of the root that it is to be trusted by; None when it speaks no TLS.
+    """
+
+    port: int
+    ca: Path | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self.ca else ''}://127.0.0.1:{self.port}"
+
+    @cached_property
+    def context(self) -> ssl.SSLContext | None:
+        """What every client but ours trusts; None for no TLS."""
+        return ssl.create_default_context(cafile=self.ca) if self.ca else None
 
 
-CREATED_JSON = b'{"type":"response.created","response":{"id":"resp_bench","output":[]}}'
-COMPLETED_JSON = (
-    b'{"type":"response.completed","response":{"id":"resp_bench","usage":{"input_tokens":10,'
-    b'"input_tokens_details":{"cached_tokens":4},"output_tokens":20,'
-    b'"output_tokens_details":{"reasoning_tokens":6},"total_tokens":30}}}'
-)
+@dataclass(frozen=True)
+class Origins:
+    """The one server's two ports."""
 
-
-def sse_event(data: bytes) -> bytes:
-    name = data[len(b'{"type":"') : data.index(b'"', len(b'{"type":"'))]
-    return b"event: " + name + b"\ndata: " + data + b"\n\n"
-
-
-def events(count: int) -> list[bytes]:
-    """The JSON of a whole response with ``count`` deltas."""
-    words = (" the", " quick", " brown", " fox,", " jumps")
-    deltas = [delta_json(words[number % 5], number) for number in range(count)]
-    return [CREATED_JSON, *deltas, COMPLETED_JSON]
-
-
-def http_chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-@lru_cache(maxsize=8)
-def _sse_body(count: int, per_chunk: int) -> bytes:
-    framed = [sse_event(data) for data in events(count)]
-    chunks = [b"".join(framed[at : at + per_chunk]) for at in range(0, len(framed), per_chunk)]
-    return b"".join(map(http_chunk, chunks)) + _LAST_CHUNK
-
-
-@lru_cache(maxsize=8)
-def _frames(count: int) -> bytes:
-    def frame(data: bytes) -> bytes:
-        short = len(data) < 126
-        head = bytes((0x81, len(data))) if short else struct.pack("!BBH", 0x81, 126, len(data))
-        return head + data
-
-    return b"".join(map(frame, events(count)))
+    plain: Origin
+    tls: Origin
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self) -> None:
+    waiting: list[_Connection]  # Streams of ``/many`` that are open; one list for all.
+
+    def __init__(self, waiting: list[_Connection]) -> None:
+        self.waiting = waiting
         self.buffer = bytearray()
         self.transport: asyncio.Transport
         self.frames: bytes | None = None
-        self.pacer: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -102,8 +93,17 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        if self.pacer is not None:
-            self.pacer.cancel()
+        self.writable.set()
+        if self.task is not None:
+            self.task.cancel()
+        if self in self.waiting:
+            self.waiting.remove(self)
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -129,37 +129,72 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, segments: list[str], headers: dict[bytes, bytes]) -> None:
         match segments:
-            case ["sse", count, per_chunk, *_]:
-                self.transport.write(_SSE_HEAD + _sse_body(int(count), int(per_chunk)))
+            case ["sse", count, shape, *_]:
+                self._run(self._pump(canned.SSE_HEAD + canned.sse_body(int(count), shape)))
             case ["paced", count, pause, *_]:
-                pacing = self._pace(int(count), int(pause) * 1e-6)
-                self.pacer = asyncio.get_running_loop().create_task(pacing)
+                self._run(self._bursts(int(count), 1, int(pause) * 1e-6))
+            case ["burst", count, size, pause, *_]:
+                self._run(self._bursts(int(count), int(size), int(pause) * 1e-6))
+            case ["many", *_]:
+                self.waiting.append(self)
+                self.transport.write(canned.SSE_HEAD + canned.CREATED_CHUNK)
+            case ["start", streams, count, per_tick, *_]:
+                self.transport.write(canned.COMPACTED_ANSWER)
+                self._run(self._rounds(int(streams), int(count), int(per_tick)))
             case ["hold", *_]:
-                stamped = delta_json(str(time.monotonic_ns()), 1)
-                self.transport.write(_SSE_HEAD + http_chunk(sse_event(stamped)))
-            case ["ws", count, *_]:
-                self.frames = _frames(int(count))
-                digest = hashlib.sha1(headers[b"sec-websocket-key"] + _GUID).digest()  # noqa: S324
-                self.transport.write(
-                    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n"
-                    b"connection: Upgrade\r\nsec-websocket-accept: "
-                    + base64.b64encode(digest)
-                    + b"\r\n\r\n"
-                )
+                stamped = canned.delta_chunk(str(time.monotonic_ns()), 1)
+                self.transport.write(canned.SSE_HEAD + stamped)
+            case ["ws" | "wsd" as kind, count, *_]:
+                self._upgrade(int(count), headers[b"sec-websocket-key"], deflate=kind == "wsd")
             case _:
-                self.transport.write(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
-                    + str(len(COMPACTED)).encode()
-                    + b"\r\n\r\n"
-                    + COMPACTED
-                )
+                self.transport.write(canned.COMPACTED_ANSWER)
 
-    async def _pace(self, count: int, pause: float) -> None:
-        self.transport.write(_SSE_HEAD)
-        for data in events(count):
+    def _upgrade(self, count: int, key: bytes, *, deflate: bool) -> None:
+        self.frames = canned.websocket_frames(count, deflate=deflate)
+        digest = base64.b64encode(hashlib.sha1(key + _GUID).digest())  # noqa: S324
+        extension = b"sec-websocket-extensions: permessage-deflate\r\n" if deflate else b""
+        self.transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+            b"%bsec-websocket-accept: %b\r\n\r\n" % (extension, digest)
+        )
+
+    def _run(self, answer: Coroutine[Any, Any, None]) -> None:
+        self.task = asyncio.get_running_loop().create_task(answer)
+
+    async def _pump(self, body: bytes) -> None:
+        """Write no faster than the socket takes it: asyncio copies what it has to keep."""
+        if len(body) <= _SLICE_BYTES:
+            self.transport.write(body)
+            return
+        view = memoryview(body)
+        for at in range(0, len(view), _SLICE_BYTES):
+            await self.writable.wait()
+            self.transport.write(view[at : at + _SLICE_BYTES])
+
+    async def _bursts(self, count: int, size: int, pause: float) -> None:
+        self.transport.write(canned.SSE_HEAD)
+        chunks = [canned.http_chunk(canned.sse_event(data)) for data in canned.events(count)]
+        for at in range(0, len(chunks), size):
             await asyncio.sleep(pause)
-            self.transport.write(http_chunk(sse_event(data)))
-        self.transport.write(_LAST_CHUNK)
+            self.transport.write(b"".join(chunks[at : at + size]))
+        self.transport.write(canned.LAST_CHUNK)
+
+    async def _rounds(self, streams: int, count: int, per_tick: int) -> None:
+        assert len(self.waiting) == streams, "start was asked for before the streams were open"
+        opened, self.waiting[:] = self.waiting[:], []
+        due, sent = time.monotonic(), 0
+        for number in range(count):
+            for stream in opened:
+                chunk = canned.delta_chunk(str(time.monotonic_ns()), number)
+                await stream.writable.wait()
+                stream.transport.write(chunk)
+                sent += 1
+                if per_tick and not sent % per_tick:
+                    due += 0.001
+                    await asyncio.sleep(due - time.monotonic())
+            await asyncio.sleep(0)
+        for stream in opened:
+            stream.transport.write(canned.END)
 
     def _take_frame(self) -> bool:
         if len(self.buffer) < 2:
@@ -173,36 +208,56 @@ class _Connection(asyncio.Protocol):
         del self.buffer[: start + 4 + length]
         if opcode == 1:
             assert self.frames is not None
-            self.transport.write(self.frames)
+            self._run(self._pump(self.frames))
         elif opcode == 8:
             self.transport.write(b"\x88\x00")
             self.transport.close()
         return True
 
 
-async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(
-        _Connection, "127.0.0.1", 0, backlog=4096
-    )
-    print(server.sockets[0].getsockname()[1], flush=True)
-    stopped = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+def allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: two thousand streams need as many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _serve(chain: str) -> None:
+    allow_many_files()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    loop, waiting = asyncio.get_running_loop(), list[_Connection]()
+    servers = [
+        await loop.create_server(
+            lambda: _Connection(waiting), "127.0.0.1", 0, backlog=4096, ssl=secured
+        )
+        for secured in (None, context)
+    ]
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    stopped = loop.run_in_executor(None, sys.stdin.read)
     await stopped  # The parent's end of our standard input closes when it goes, however it goes.
-    server.close()
+    for server in servers:
+        server.close()
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Start the server in a process of its own and give its origin, e.g. ``http://127.0.0.1:1234``."""
-    command = [sys.executable, "-m", "benchmarks.server"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
+def running() -> Iterator[Origins]:
+    """Start the server in a process of its own."""
+    authority = trustme.CA()
+    with TemporaryDirectory() as folder:
+        ca, chain = Path(folder, "ca.pem"), Path(folder, "chain.pem")
+        authority.cert_pem.write_to_path(ca)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
+        command = [sys.executable, "-m", "benchmarks.server", str(chain)]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            try:
+                plain, tls = map(int, process.stdout.readline().split())
+                yield Origins(Origin(plain), Origin(tls, ca))
+            finally:
+                process.kill()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(sys.argv[1]))

@@ -9,6 +9,7 @@ from codex_api import (
     AsyncClient,
     Client,
     CompactionInput,
+    Network,
     Provider,
     ResponsesApiRequest,
     items,
@@ -16,23 +17,38 @@ from codex_api import (
 from codex_api.events import OutputTextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from benchmarks.server import Origin
 
+__all__ = [
+    "COMPACTION",
+    "NAME",
+    "REQUEST",
+    "AsyncClient",
+    "Client",
+    "OutputTextDelta",
+    "async_client",
+    "client_of",
+    "stream_async",
+    "stream_sync",
+    "sync_client",
+]
+
+NAME = "codex-api"
 REQUEST = ResponsesApiRequest(model="bench", input=[items.Message.user("hi")])
-
 COMPACTION = CompactionInput(model="bench", input=[items.Message.user("hi")])
 
 
-def provider(base_url: str) -> Provider:
-    return Provider(name="bench", base_url=base_url)
+def async_client(origin: Origin, prefix: str) -> AsyncClient:
+    provider = Provider(name="bench", base_url=origin.url + prefix)
+    return AsyncClient(provider, ApiKeyAuth("bench"), network=Network(ca_bundle=origin.ca))
 
 
-def async_client(base_url: str) -> AsyncClient:
-    return AsyncClient(provider(base_url), auth=ApiKeyAuth("bench"))
+def sync_client(origin: Origin, prefix: str) -> Client:
+    return client_of(origin.url + prefix, Network(ca_bundle=origin.ca))
 
 
-def sync_client(base_url: str) -> Client:
-    return Client(provider(base_url), auth=ApiKeyAuth("bench"))
+def client_of(base_url: str, network: Network | None = None) -> Client:
+    return Client(Provider(name="bench", base_url=base_url), ApiKeyAuth("bench"), network=network)
 
 
 async def stream_async(client: AsyncClient) -> int:
@@ -49,11 +65,3 @@ def stream_sync(client: Client) -> int:
         for event in stream:
             count += type(event) is OutputTextDelta
     return count
-
-
-async def compact(client: AsyncClient) -> int:
-    return len(await client.responses.compact(COMPACTION))
-
-
-def history(count: int) -> Sequence[items.ResponseItem]:
-    return [items.Message.user(f"message number {number} " * 8) for number in range(count)]

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from openai._streaming import SSEDecoder as OpenAIDecoder
 
+from benchmarks.canned import delta_json, sse_event
 from benchmarks.harness import Table, Variant, measure
-from benchmarks.server import delta_json, sse_event
 from codex_api.transport import SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from benchmarks.server import Origins
 
 _EVENTS = 6400
 
@@ -33,8 +35,8 @@ def _official(chunks: list[bytes]) -> int:
     return sum(1 for _ in OpenAIDecoder().iter_bytes(iter(chunks)))
 
 
-def tables(origin: str, repetitions: int) -> Iterator[Table]:
-    del origin
+def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
+    del origins
     data = b"".join(sse_event(delta_json(" quick", number)) for number in range(_EVENTS))
     one = [sse_event(delta_json(" quick", number)) for number in range(_EVENTS)]
     shapes = {

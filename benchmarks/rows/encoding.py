@@ -16,6 +16,8 @@ from codex_api.types.item import KnownItem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from benchmarks.server import Origins
+
 _ITEMS = 500
 
 
@@ -50,8 +52,8 @@ def _message(role: str, kind: str, text: str) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
-def tables(origin: str, repetitions: int) -> Iterator[Table]:
-    del origin
+def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
+    del origins
     plain = _history()
     raw = [msgspec.Raw(msgspec.json.encode(item)) for item in plain]
     typed = [msgspec.json.decode(item, type=KnownItem) for item in raw]

@@ -5,37 +5,39 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import floor, ours
-from benchmarks.harness import Figure, Table
-from codex_api.events import OutputTextDelta
+from benchmarks.clients import bare_protocol, bare_socket, ours
+from benchmarks.clients.loop import run
+from benchmarks.harness import Table, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_STREAMS = 40  # a repetition
-_LIMIT_MS = 0.2
+    from benchmarks.server import Origin, Origins
+
+_STREAMS = 40  # A repetition.
+_LIMIT_MS = 0.1
+_PATH = "/hold/v1/responses"
 
 
-async def _floor_async(client: floor.Client, url: str) -> float:
-    builder = client.post(url).headers(floor.HEADERS).body_bytes(floor.BODY)
-    async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
-        chunk = await response.body_reader.read_chunk()
-        assert chunk is not None
-        return _age(floor.decode_event(floor.data_of(bytes(chunk)[:-2])))
+async def _bare_async(origin: Origin) -> float:
+    stream = await bare_protocol.Stream.open(origin)
+    stream.begin(_PATH)
+    age = _age((await stream.batch())[0])
+    stream.transport.abort()
+    return age
 
 
-def _floor_sync(client: floor.SyncClient, url: str) -> float:
-    builder = client.post(url).headers(floor.HEADERS).body_bytes(floor.BODY)
-    with builder.streamed_read_buffer_limit(0).build_streamed() as response:
-        chunk = response.body_reader.read_chunk()
-        assert chunk is not None
-        return _age(floor.decode_event(floor.data_of(bytes(chunk)[:-2])))
+def _bare_sync(origin: Origin) -> float:
+    client = bare_socket.Client(origin)
+    age = _age(client.first(_PATH))
+    client.close()
+    return age
 
 
 async def _ours_async(client: ours.AsyncClient) -> float:
     async with client.responses.stream(ours.REQUEST) as stream:
         async for event in stream:
-            if isinstance(event, OutputTextDelta):
+            if isinstance(event, ours.OutputTextDelta):
                 return _age(event)
     raise AssertionError("the stream ended early")
 
@@ -43,7 +45,7 @@ async def _ours_async(client: ours.AsyncClient) -> float:
 def _ours_sync(client: ours.Client) -> float:
     with client.responses.stream(ours.REQUEST) as stream:
         for event in stream:
-            if isinstance(event, OutputTextDelta):
+            if isinstance(event, ours.OutputTextDelta):
                 return _age(event)
     raise AssertionError("the stream ended early")
 
@@ -53,40 +55,24 @@ def _age(event: object) -> float:
     return (time.monotonic_ns() - int(event.delta)) * 1e-6  # type: ignore[attr-defined]  # both kinds of delta
 
 
-def _table(title: str, rows: dict[str, Callable[[], float]], repetitions: int) -> Table:
-    samples: dict[str, list[float]] = {name: [] for name in rows}
-    for run in rows.values():
-        run()
-    for _ in range(repetitions):
-        ages: dict[str, list[float]] = {name: [] for name in rows}
-        for _ in range(_STREAMS):
-            for name, run in rows.items():
-                ages[name].append(run())
-        for name, found in ages.items():
-            samples[name].append(sorted(found)[_STREAMS // 2])
-    return Table(title, "ms", [Figure(name, values) for name, values in samples.items()])
-
-
-def tables(origin: str, repetitions: int) -> Iterator[Table]:
-    base, url = f"{origin}/hold/v1", f"{origin}/hold/v1/responses"
-    engine, client = floor.async_client(), ours.async_client(base)
-    sync_engine, sync_client = floor.sync_client(), ours.sync_client(base)
-    for front, rows in (
-        (
-            "async",
-            {
-                "pyreqwest + msgspec": lambda: floor.run(_floor_async(engine, url)),
-                "codex-api": lambda: floor.run(_ours_async(client)),
+def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
+    for wire, origin in (("plain", origins.plain), ("TLS", origins.tls)):
+        client, sync_client = (
+            ours.async_client(origin, "/hold/v1"),
+            ours.sync_client(origin, "/hold/v1"),
+        )
+        fronts: dict[str, dict[str, Callable[[], float]]] = {
+            "async": {
+                bare_protocol.NAME: lambda origin=origin: run(_bare_async(origin)),
+                ours.NAME: lambda client=client: run(_ours_async(client)),
             },
-        ),
-        (
-            "sync",
-            {
-                "pyreqwest + msgspec": lambda: _floor_sync(sync_engine, url),
-                "codex-api": lambda: _ours_sync(sync_client),
+            "sync": {
+                bare_socket.NAME: lambda origin=origin: _bare_sync(origin),
+                ours.NAME: lambda client=sync_client: _ours_sync(client),
             },
-        ),
-    ):
-        table = _table(f"First event after its flush, {front}, wall", rows, repetitions)
-        table.bound_difference("codex-api", "pyreqwest + msgspec", _LIMIT_MS)
-        yield table
+        }
+        for front, rows in fronts.items():
+            figures = sample(rows, repetitions=repetitions, each=_STREAMS)
+            table = Table(f"First event after its flush, {wire}, {front}, wall", "ms", figures)
+            table.bound_difference(ours.NAME, figures[0].name, _LIMIT_MS)
+            yield table

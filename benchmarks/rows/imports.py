@@ -6,40 +6,50 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import Figure, Table
+from benchmarks import today
+from benchmarks.harness import Table, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_ROWS = {
-    "asyncio, msgspec, pyreqwest": "import asyncio, msgspec, pyreqwest",
-    "codex_api": "import codex_api",
-    "codex_api, both clients used": (
-        "import codex_api\n"
-        "p = codex_api.Provider.openai(); a = codex_api.ApiKeyAuth('k')\n"
-        "codex_api.Client(p, auth=a).responses; codex_api.AsyncClient(p, auth=a).responses"
-    ),
-    "openai": "import openai",
-}
+    from benchmarks.server import Origins
+
+_FLOOR = "asyncio, ssl, msgspec"
+_USED = "codex_api, both clients used once"
+_USE = """
+import asyncio
+from codex_api import ApiKeyAuth, AsyncClient, Client, Provider, ResponsesApiRequest, items
+provider = Provider("bench", {url!r})
+request = ResponsesApiRequest(model="bench", input=[items.Message.user("hi")])
+with Client(provider, ApiKeyAuth("bench")) as client:
+    client.responses.stream(request).collect()
+async def use():
+    async with AsyncClient(provider, ApiKeyAuth("bench")) as client:
+        await client.responses.stream(request).collect()
+asyncio.run(use())
+"""
 _SCRIPT = "import time; t = time.process_time()\n{}\nprint((time.process_time() - t) * 1e3)"
 
 
-def _cpu(statement: str) -> float:
+def _cpu(statement: str) -> Callable[[], float]:
     command = [sys.executable, "-c", _SCRIPT.format(statement)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    def run() -> float:
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    return run
 
 
-def tables(origin: str, repetitions: int) -> Iterator[Table]:
-    del origin
-    samples: dict[str, list[float]] = {name: [] for name in _ROWS}
-    for repetition in range(repetitions + 1):
-        for name, statement in _ROWS.items():
-            cost = _cpu(statement)
-            if repetition:  # The first one may have had to compile.
-                samples[name].append(cost)
-    figures = [Figure(name, values) for name, values in samples.items()]
-    table = Table("Import, CPU", "ms", figures)
-    table.bound("codex_api", "asyncio, msgspec, pyreqwest", 1.5)
+def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
+    rows = {
+        _FLOOR: _cpu("import asyncio, ssl, msgspec"),
+        "codex_api": _cpu("import codex_api"),
+        "codex_api, both clients imported": _cpu("from codex_api import AsyncClient, Client"),
+        _USED: _cpu(_USE.format(url=f"{origins.plain.url}/sse/5/1/v1")),
+        "openai": _cpu("import openai"),
+    }
+    table = Table("Import, CPU", "ms", sample(rows, repetitions=repetitions))
+    table.bound("codex_api", _FLOOR, 1.0)
     table.bound("codex_api", "openai", 1 / 6)
-    table.bound("codex_api, both clients used", "openai", 1 / 2)
+    table.bound(_USED, _FLOOR, today.IMPORT_COST / 2)
     yield table

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import floor, ours, peers
-from benchmarks.harness import Table, Variant, measure
+from benchmarks.harness import Table, measure
+from benchmarks.rows import sse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.server import Origins
 
-def tables(origin: str, repetitions: int) -> Iterator[Table]:
-    base = f"{origin}/paced/300/500/v1"
-    url = f"{base}/responses"
-    engine, client, official = (
-        floor.async_client(),
-        ours.async_client(base),
-        peers.openai_async(base),
-    )
-    sync_engine, sync_client = floor.sync_client(), ours.sync_client(base)
-    variants = [
-        Variant("pyreqwest + msgspec, async", lambda: floor.run(floor.stream_async(engine, url))),
-        Variant("codex-api, async", lambda: floor.run(ours.stream_async(client))),
-        Variant("pyreqwest + msgspec, sync", lambda: floor.stream_sync(sync_engine, url)),
-        Variant("codex-api, sync", lambda: ours.stream_sync(sync_client)),
-        Variant("openai, async", lambda: floor.run(peers.openai_stream_async(official))),
-    ]
-    yield Table(
-        "Event that wakes the client, CPU", "us/event", measure(variants, repetitions=repetitions)
-    )
+_FLOOR_LIMIT = 1.4
+
+
+def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
+    for front, build in (("async", sse.asynchronous), ("sync", sse.synchronous)):
+        for wire, origin in (("plain", origins.plain), ("TLS", origins.tls)):
+            variants = build(origin, "/paced/300/500", "/paced/100/500")
+            figures = measure(variants, repetitions=repetitions)
+            table = Table(f"Event that wakes the client, {wire}, {front}, CPU", "us", figures)
+            sse.judge(table, _FLOOR_LIMIT)
+            yield table

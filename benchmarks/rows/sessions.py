@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import ours
-from benchmarks.harness import Figure, Table
+from benchmarks.clients import ours
+from benchmarks.harness import Figure, Table, sample
 from codex_api import ResponsesApiRequest, items
 from codex_api.events import OutputTextDelta
 from codex_api.session import SessionSettings
@@ -15,6 +15,7 @@ from codex_api.testing import EmbeddedServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from benchmarks.server import Origin, Origins
     from codex_api._logic.session.transport_choice import TransportMode
     from codex_api.session import ResponsesSession
 
@@ -36,7 +37,7 @@ _TOOLS = [
 
 def _bytes_sent(transport: TransportMode) -> float:
     """KiB of request bodies, or of frames before they are compressed, in one session."""
-    with EmbeddedServer() as server, ours.sync_client(server.url) as client:
+    with EmbeddedServer() as server, ours.client_of(server.url) as client:
         history: list[items.ResponseItem | object] = []
         with client.session(SessionSettings(transport=transport)) as session:
             for number in range(_TURNS):
@@ -61,29 +62,15 @@ def _first_event(session: ResponsesSession) -> float:
     return took
 
 
-def _cold(base: str, transport: TransportMode) -> float:
+def _cold(origin: Origin, prefix: str, transport: TransportMode) -> float:
     with (
-        ours.sync_client(base) as client,
+        ours.sync_client(origin, prefix) as client,
         client.session(SessionSettings(transport=transport)) as session,
     ):
         return _first_event(session)
 
 
-def _times(rows: dict[str, Callable[[], float]], repetitions: int) -> list[Figure]:
-    samples: dict[str, list[float]] = {name: [] for name in rows}
-    for run in rows.values():
-        run()
-    for _ in range(repetitions):
-        took: dict[str, list[float]] = {name: [] for name in rows}
-        for _ in range(_STREAMS):
-            for name, run in rows.items():
-                took[name].append(run())
-        for name, found in took.items():
-            samples[name].append(sorted(found)[_STREAMS // 2])
-    return [Figure(name, values) for name, values in samples.items()]
-
-
-def tables(origin: str, repetitions: int) -> Iterator[Table]:
+def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
     sent = Table(
         f"Bytes sent in a session of {_TURNS} turns",
         "KiB",
@@ -96,17 +83,18 @@ def tables(origin: str, repetitions: int) -> Iterator[Table]:
     sent.bound("WebSocket, new input only", "HTTP, all input each time", 0.5)
     yield sent
 
-    socket_base, http_base = f"{origin}/ws/5/v1", f"{origin}/sse/5/1/v1"
+    origin, over_socket, over_http = origins.plain, "/ws/5/v1", "/sse/5/1/v1"
     with (
-        ours.sync_client(socket_base) as client,
+        ours.sync_client(origin, over_socket) as client,
         client.session(SessionSettings(transport="websocket")) as session,
     ):
         rows: dict[str, Callable[[], float]] = {
-            "cold HTTP": lambda: _cold(http_base, "http"),
-            "cold WebSocket": lambda: _cold(socket_base, "websocket"),
+            "cold HTTP": lambda: _cold(origin, over_http, "http"),
+            "cold WebSocket": lambda: _cold(origin, over_socket, "websocket"),
             "warm session": lambda: _first_event(session),
         }
-        table = Table("First event on loopback, wall", "ms", _times(rows, repetitions))
+        figures = sample(rows, repetitions=repetitions, each=_STREAMS)
+    table = Table("First event of a session on loopback, wall", "ms", figures)
     table.notes.append("loopback hides the round trips that a warm connection saves")
     table.bound("warm session", "cold HTTP", 1.0)
     yield table

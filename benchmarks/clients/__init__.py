@@ -1,0 +1,1 @@
+"""The same jobs through one client each: bare sockets, the library, and its peers."""

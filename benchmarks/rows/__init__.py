@@ -1,0 +1,1 @@
+"""One module a family of tables; each has ``tables(origins, repetitions)``."""
