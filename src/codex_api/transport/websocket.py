@@ -1,65 +1,62 @@
-"""WebSocket connections for both worlds, over the ``websockets`` package and nothing else.
+"""WebSocket connections for both worlds, over the same connector as HTTP.
 
 Rules that hold for every connection made here: redirects are not followed, since they would carry
-our credentials to another host; no ping is sent unasked; pings are answered; the handshake's own
-fields come first and in title case, ours follow in lower case, the extension offer is last.
+our credentials to another host; no ping is sent unasked; pings are answered by whoever reads; the
+handshake's own fields come first and in title case, ours follow in lower case, the extension offer
+is last. Whatever ends a connection ends it at once, though the peer may leave TCP open.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
+import threading
 import time
 from asyncio.events import (
     _get_running_loop,  # pyright: ignore[reportPrivateUsage]  # None where there is none
 )
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from websockets import exceptions as ws_errors
-from websockets.protocol import State
-
+from codex_api.transport._core.route import parse_target, route_to
 from codex_api.transport.errors import (
     ClientStateError,
-    CodexApiError,
-    EventTooLargeError,
+    ConnectTimeoutError,
+    NetworkError,
+    RequestBuildError,
+    TransportError,
     TransportTimeoutError,
     WebSocketClosedError,
 )
-from codex_api.transport.network import apply_keepalive, proxy_for
-from codex_api.transport.tls import ssl_context
-from codex_api.transport.websocket_handshake import (
-    AsyncConnect,
-    AsyncConnection,
-    Protocol,
-    SyncConnect,
-    SyncConnection,
-    Upgrade,
-    connect_error,
-    upgrade_of,
-)
+from codex_api.transport.network import proxy_for
+from codex_api.transport.websocket_handshake import Handshake, Upgrade
 
 if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.route import Route
+    from codex_api.transport._core.websocket import WebSocketMachine
+    from codex_api.transport.channel import Channel
+    from codex_api.transport.channel_async import AsyncChannel
     from codex_api.transport.network import Network
 
 __all__ = ["AsyncWebSocket", "WebSocket", "connect", "connect_async"]
 
 MAX_MESSAGE_BYTES = 64 << 20
-# A peer that does not answer our close frame is not waited for any longer.
+# A peer that does not answer our close frame, or does not take our pong, is not waited for longer.
 _CLOSE_TIMEOUT = 2.0
-# Frames held before reading stops: enough for a burst of deltas, few enough to bound memory.
-_QUEUE_FRAMES = 64
+# How often is read for the peer's close frame; one that goes on talking has not heard us.
+_GOODBYE_READS = 64
+_SCHEMES = frozenset(("ws", "wss"))
+_CLOSED = "the WebSocket is closed"
 
 
 class _Socket:
     """What both kinds share: facts of the handshake, and the process that may use them."""
 
-    def __init__(self, upgrade: Upgrade, protocol: Protocol) -> None:
+    def __init__(self, upgrade: Upgrade, machine: WebSocketMachine) -> None:
         self.upgrade = upgrade
-        self._protocol = protocol
+        self.last_activity = time.monotonic()
+        self._machine = machine
         self._pid = os.getpid()
 
     @property
@@ -73,19 +70,9 @@ class _Socket:
         return self.upgrade.headers
 
     @property
-    def last_activity(self) -> float:
-        """``time.monotonic()`` of the last bytes received: messages, pings and pongs alike."""
-        return self._protocol.last_activity
-
-    @property
     def silence(self) -> float:
-        """Seconds since bytes were last received."""
-        return time.monotonic() - self._protocol.last_activity
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether either side has started to close, or the connection is gone."""
-        return self._protocol.state is not State.OPEN
+        """Seconds since bytes were last received: messages, pings and pongs alike."""
+        return time.monotonic() - self.last_activity
 
     def check_owner(self) -> None:
         """Refuse a use from where the connection was not opened.
@@ -101,14 +88,24 @@ class _Socket:
 class WebSocket(_Socket):
     """A blocking connection. One thread may read while another sends."""
 
-    def __init__(self, connection: SyncConnection, upgrade: Upgrade) -> None:
-        super().__init__(upgrade, connection.activity)
-        self._connection = connection
+    def __init__(self, channel: Channel, upgrade: Upgrade, machine: WebSocketMachine) -> None:
+        super().__init__(upgrade, machine)
+        self._channel = channel
+        self._read_lock = threading.Lock()
+        self._send_lock = threading.Lock()
+        self._is_dropped = False
 
     @property
     def is_ours(self) -> bool:
         """Whether the calling process opened the connection."""
         return os.getpid() == self._pid
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether either side has started to close, or the connection is gone."""
+        if self.is_ours:
+            self._take_what_came()
+        return self._is_dropped or self._machine.failure is not None
 
     def send(self, text: str | bytes, timeout: float | None = None) -> None:
         """Send one text message.
@@ -123,22 +120,24 @@ class WebSocket(_Socket):
             ClientStateError: The process forked since the connection was opened.
         """
         self.check_owner()
-        connection = self._connection
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not self._send_lock.acquire(timeout=-1 if timeout is None else timeout):
+            raise _send_timeout(timeout)
         try:
-            # Reading waits for readiness first, so this limit is never felt there.
-            connection.socket.settimeout(timeout)
-            connection.send(text, text=True)
-            with suppress(OSError):  # closed since: the message is out all the same
-                connection.socket.settimeout(None)
-        except ws_errors.ConnectionClosed as exc:
-            if isinstance(exc.__cause__, TimeoutError):
-                raise _send_timeout(timeout) from exc
+            if self._is_dropped or self._machine.failure is not None:
+                raise _closed(self._machine.failure)
+            self._channel.send(self._machine.text(text), deadline)
+        except TransportTimeoutError as exc:
+            self._drop()
+            raise _send_timeout(timeout) from exc
+        except (NetworkError, ClientStateError) as exc:
             raise _closed(exc) from exc
-        except OSError as exc:
-            raise WebSocketClosedError("the WebSocket is closed") from exc
+        finally:
+            self._send_lock.release()
+        self._answer()
 
     def recv(self, timeout: float | None = None) -> str | bytes:
-        """Give the next message: text as ``str``, binary as ``bytes``.
+        """Return the next message: text as ``str``, binary as ``bytes``.
 
         Args:
             timeout: Seconds to wait; None waits for ever. The connection stays usable after it.
@@ -150,15 +149,75 @@ class WebSocket(_Socket):
             ClientStateError: Another thread is reading, or the process forked.
         """
         self.check_owner()
+        if not self._read_lock.acquire(blocking=False):
+            raise ClientStateError("another thread is reading from this WebSocket")
         try:
-            return self._connection.recv(timeout)
-        except TimeoutError as exc:
-            message = f"no WebSocket message within {timeout} s"
-            raise TransportTimeoutError(message) from exc
-        except ws_errors.ConcurrencyError as exc:
-            raise ClientStateError("another thread is reading from this WebSocket") from exc
-        except ws_errors.ConnectionClosed as exc:
-            raise _closed(exc) from exc
+            message = self._machine.next_message()
+            if message is not None:
+                return message
+            deadline = None if timeout is None else time.monotonic() + timeout
+            return self._wait(deadline, timeout)
+        finally:
+            self._read_lock.release()
+
+    def _wait(self, deadline: float | None, timeout: float | None) -> str | bytes:
+        machine = self._machine
+        while True:
+            if machine.failure is not None:
+                raise _again(machine.failure)
+            try:
+                self._take(self._channel.receive(deadline))
+            except TransportTimeoutError as exc:
+                message = f"no WebSocket message within {timeout} s"
+                raise TransportTimeoutError(message) from exc
+            except (NetworkError, ClientStateError) as exc:
+                machine.lose(exc)
+            received = machine.next_message()
+            if received is not None:
+                return received
+
+    def _take(self, data: bytes) -> None:
+        """Hand bytes to the machine, and answer what wants an answer."""
+        self.last_activity = time.monotonic()
+        if data:
+            self._machine.feed(data)
+        else:
+            self._machine.lose(None)
+        self._answer()
+
+    def _take_what_came(self) -> None:
+        """Read what waits in the socket, as the connection may have ended since the last read."""
+        if self._is_dropped or not self._read_lock.acquire(blocking=False):
+            return
+        try:
+            while (
+                self._machine.failure is None
+                and not self._machine.is_full
+                and self._channel.is_readable()
+            ):
+                self._receive_at(0.0)
+        finally:
+            self._read_lock.release()
+
+    def _receive_at(self, deadline: float | None) -> None:
+        """Receive once; whatever fails becomes the machine's end."""
+        try:
+            self._take(self._channel.receive(deadline))
+        except TransportTimeoutError:
+            pass
+        except TransportError as exc:
+            self._machine.lose(exc)
+
+    def _answer(self) -> None:
+        """Send pongs and close frames, unless another thread sends: it does so behind its own."""
+        while self._machine.has_outgoing and self._send_lock.acquire(blocking=False):
+            try:
+                self._channel.send(self._machine.take_outgoing(), time.monotonic() + _CLOSE_TIMEOUT)
+            except TransportError as exc:
+                self._machine.lose(exc)
+                return
+            finally:
+                self._send_lock.release()
 
     def ping(self) -> None:
         """Send a ping without waiting for its pong, which counts as activity.
@@ -167,45 +226,79 @@ class WebSocket(_Socket):
             WebSocketClosedError: The connection is closed.
         """
         self.check_owner()
-        try:
-            self._connection.ping()
-        except ws_errors.ConnectionClosed as exc:
-            raise _closed(exc) from exc
+        if self._is_dropped or self._machine.failure is not None:
+            raise _closed(self._machine.failure)
+        with self._send_lock:
+            try:
+                self._channel.send(self._machine.ping(), time.monotonic() + _CLOSE_TIMEOUT)
+            except TransportError as exc:
+                raise _closed(exc) from exc
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with a close frame, and wait a moment for the peer's. May be called again."""
-        if os.getpid() == self._pid:
-            self._connection.close(code, reason)
+        if not self.is_ours or self._is_dropped:
+            return
+        deadline = time.monotonic() + _CLOSE_TIMEOUT
+        if self._machine.failure is None and self._send_lock.acquire(timeout=_CLOSE_TIMEOUT):
+            try:
+                self._channel.send(self._machine.close(code, reason), deadline)
+            except TransportError as exc:
+                self._machine.lose(exc)
+            finally:
+                self._send_lock.release()
+            self._wait_for_close(deadline)
+        self._drop()
+
+    def _wait_for_close(self, deadline: float) -> None:
+        if not self._read_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return
+        try:
+            for _ in range(_GOODBYE_READS):
+                if self._machine.failure is not None or time.monotonic() >= deadline:
+                    break
+                self._receive_at(deadline)
+                while self._machine.next_message() is not None:
+                    pass
+        finally:
+            self._read_lock.release()
 
     def abort(self) -> None:
         """Drop the connection now, without a close frame. May be called from any thread, again."""
-        if os.getpid() != self._pid:
-            return
-        connection = self._connection
-        with suppress(OSError):
-            # Wakes a send that is stuck in the other thread; closing alone does not.
-            connection.socket.shutdown(socket.SHUT_RDWR)
-        connection.close_socket()
-        connection.recv_events_thread.join()
+        if self.is_ours:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._is_dropped = True
+        self._machine.lose(ClientStateError("it was closed here"))
+        self._channel.close()
 
 
 class AsyncWebSocket(_Socket):
     """A connection of one event loop. One task may read while others send."""
 
-    def __init__(self, connection: AsyncConnection, upgrade: Upgrade) -> None:
-        super().__init__(upgrade, connection.activity)
-        self._connection = connection
-        self._loop = connection.loop
+    def __init__(self, channel: AsyncChannel, upgrade: Upgrade, machine: WebSocketMachine) -> None:
+        super().__init__(upgrade, machine)
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_paused = False
+        channel.receiver = self
+        self._after_feeding()
 
     @property
     def is_ours(self) -> bool:
         """Whether the running event loop opened the connection, in this process."""
-        return os.getpid() == self._pid and asyncio.get_running_loop() is self.loop
+        return os.getpid() == self._pid and asyncio.get_running_loop() is self._loop
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the connection belongs to."""
-        return self._connection.loop
+        return self._loop
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether either side has started to close, or the connection is gone."""
+        return self._machine.failure is not None
 
     async def send(self, text: str | bytes, timeout: float | None = None) -> None:
         """Send one text message, as ``WebSocket.send`` does.
@@ -214,16 +307,22 @@ class AsyncWebSocket(_Socket):
             ClientStateError: The connection belongs to another event loop or process.
         """
         self.check_owner()
+        if self._machine.failure is not None:
+            raise _closed(self._machine.failure)
         try:
+            self._channel.write(self._machine.text(text))
             async with asyncio.timeout(timeout):
-                await self._connection.send(text, text=True)
+                await self._channel.drain()
         except TimeoutError as exc:
+            self._drop()
             raise _send_timeout(timeout) from exc
-        except ws_errors.ConnectionClosed as exc:
+        except NetworkError as exc:
             raise _closed(exc) from exc
+        if self._channel.is_closed:
+            raise _closed(self._machine.failure)
 
     async def recv(self) -> str | bytes:
-        """Give the next message, as ``WebSocket.recv`` does without a limit. Safe to cancel.
+        """Return the next message, as ``WebSocket.recv`` does without a limit. Safe to cancel.
 
         Raises:
             ClientStateError: Another task is reading, or the connection belongs to another event
@@ -231,12 +330,22 @@ class AsyncWebSocket(_Socket):
         """
         if _get_running_loop() is not self._loop:  # also when this is a forked child
             self.check_owner()
-        try:
-            return await self._connection.recv()
-        except ws_errors.ConcurrencyError as exc:
-            raise ClientStateError("another task is reading from this WebSocket") from exc
-        except ws_errors.ConnectionClosed as exc:
-            raise _closed(exc) from exc
+        if self._waiter is not None:
+            raise ClientStateError("another task is reading from this WebSocket")
+        machine = self._machine
+        while True:
+            message = machine.next_message()
+            if message is not None:
+                if self._is_paused:
+                    self._after_taking()
+                return message
+            if machine.failure is not None:
+                raise _again(machine.failure)
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     async def ping(self) -> None:
         """Send a ping without waiting for its pong, which counts as activity.
@@ -245,35 +354,108 @@ class AsyncWebSocket(_Socket):
             WebSocketClosedError: The connection is closed.
         """
         self.check_owner()
-        try:
-            await self._connection.ping()
-        except ws_errors.ConnectionClosed as exc:
-            raise _closed(exc) from exc
+        if self._machine.failure is not None:
+            raise _closed(self._machine.failure)
+        self._channel.write(self._machine.ping())
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with a close frame, and wait a moment for the peer's. May be called again."""
-        if os.getpid() == self._pid and asyncio.get_running_loop() is self.loop:
-            await self._connection.close(code, reason)
-        else:
-            self.abort()
+        if os.getpid() == self._pid and asyncio.get_running_loop() is self._loop:
+            try:
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await self._say_goodbye(code, reason)
+            except (TimeoutError, NetworkError):
+                pass
+        self.abort()
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        machine = self._machine
+        if machine.failure is not None:
+            return
+        self._channel.write(machine.close(code, reason))
+        await self._channel.drain()
+        for _ in range(_GOODBYE_READS):
+            if machine.failure is not None or self._waiter is not None:
+                break
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+            while machine.next_message() is not None:
+                pass
+            if self._is_paused:
+                self._after_taking()
 
     def abort(self) -> None:
         """Drop the connection now, without a close frame. May be called from any thread, again."""
         if os.getpid() != self._pid or self._loop.is_closed():
             return
-        abort = self._connection.transport.abort
         if _get_running_loop() is self._loop:
-            abort()
-        else:
-            with suppress(RuntimeError):  # the loop was closed in this very moment
-                self._loop.call_soon_threadsafe(abort)
+            self._drop()
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._drop)
+        except RuntimeError:  # the loop was closed in this very moment
+            return
 
     def check_owner(self) -> None:
         """Refuse a use from another process or another event loop."""
         super().check_owner()
-        if asyncio.get_running_loop() is not self.loop:
+        if asyncio.get_running_loop() is not self._loop:
             message = "this WebSocket belongs to another event loop: open one in this loop"
             raise ClientStateError(message)
+
+    # What the channel calls
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes to the machine, and answer what wants an answer."""
+        self.last_activity = time.monotonic()
+        self._machine.feed(data)
+        self._after_feeding()
+
+    def connection_lost(self, error: TransportError | None) -> None:
+        """Note that nothing more will come."""
+        self._machine.lose(error)
+        self._wake()
+
+    def _after_feeding(self) -> None:
+        machine = self._machine
+        if machine.has_outgoing:
+            self._write(machine.take_outgoing())
+        if machine.failure is not None:
+            self._channel.abort()
+        elif machine.is_full and not self._is_paused:
+            self._is_paused = True
+            self._channel.pause_reading()
+        self._wake()
+
+    def _after_taking(self) -> None:
+        """Read on once there is room; taking a message may have parsed more of what was held."""
+        machine = self._machine
+        if machine.has_outgoing:
+            self._write(machine.take_outgoing())
+        if machine.failure is not None:
+            self._channel.abort()
+        elif not machine.is_full:
+            self._is_paused = False
+            self._channel.resume_reading()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._channel.write(data)
+        except NetworkError as exc:
+            self._machine.lose(exc)
+
+    def _drop(self) -> None:
+        self._machine.lose(ClientStateError("it was closed here"))
+        self._channel.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
 
 def connect(
@@ -301,17 +483,19 @@ def connect(
         NetworkError: It could not be made.
         RequestBuildError: URL, header, proxy or CA settings cannot be used.
     """
-    options = _options(url, headers, network, deflate=deflate, limit=max_message_bytes)
+    from codex_api.transport.connector import open_channel  # noqa: PLC0415 - one world's only
+
+    handshake, route = _begin(url, headers, network, deflate=deflate, limit=max_message_bytes)
+    deadline = None if connect_timeout is None else time.monotonic() + connect_timeout
+    channel = open_channel(route, network, deadline)
     try:
-        connection = SyncConnect(
-            url, create_connection=SyncConnection, open_timeout=connect_timeout, **options
-        ).connect()
-    except Exception as exc:
-        raise connect_error(exc, url, connect_timeout) from exc
-    assert isinstance(connection, SyncConnection)  # noqa: S101 - what create_connection makes
-    with suppress(OSError):  # the server may have closed it again
-        apply_keepalive(network, connection.socket)
-    return WebSocket(connection, upgrade_of(url, connection))
+        channel.send(handshake.request, deadline)
+        while (agreed := handshake.feed(channel.receive(deadline))) is None:
+            pass
+    except BaseException as exc:
+        channel.close()
+        raise _handshake_failure(exc, handshake, connect_timeout) from exc
+    return WebSocket(channel, *agreed)
 
 
 async def connect_async(
@@ -324,51 +508,66 @@ async def connect_async(
     max_message_bytes: int | None = MAX_MESSAGE_BYTES,
 ) -> AsyncWebSocket:
     """Open a connection in the running event loop; the rest is as in ``connect``."""
-    options = _options(url, headers, network, deflate=deflate, limit=max_message_bytes)
+    from codex_api.transport.channel_async import Inbox  # noqa: PLC0415 - one world's only
+    from codex_api.transport.connector_async import open_async_channel  # noqa: PLC0415 - as above
+
+    handshake, route = _begin(url, headers, network, deflate=deflate, limit=max_message_bytes)
+    deadline = None if connect_timeout is None else time.monotonic() + connect_timeout
+    channel = await open_async_channel(route, network, deadline)
+    inbox = Inbox(channel)
     try:
-        connection = await AsyncConnect(
-            url, create_connection=AsyncConnection, open_timeout=connect_timeout, **options
-        )
-    except Exception as exc:
-        raise connect_error(exc, url, connect_timeout) from exc
-    assert isinstance(connection, AsyncConnection)  # noqa: S101 - what create_connection makes
-    with suppress(OSError):  # the server may have closed it again
-        apply_keepalive(network, connection.transport.get_extra_info("socket"))
-    return AsyncWebSocket(connection, upgrade_of(url, connection))
+        loop = asyncio.get_running_loop()
+        left = None if deadline is None else deadline - time.monotonic()
+        async with asyncio.timeout_at(None if left is None else loop.time() + left):
+            channel.write(handshake.request)
+            while (agreed := handshake.feed(await inbox.read())) is None:
+                pass
+    except BaseException as exc:
+        channel.abort()
+        raise _handshake_failure(exc, handshake, connect_timeout) from exc
+    return AsyncWebSocket(channel, *agreed)
 
 
-def _options(
+def _begin(
     url: str, headers: Headers, network: Network, *, deflate: bool, limit: int | None
-) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "additional_headers": list(headers.items()),
-        "user_agent_header": None,
-        "compression": "deflate" if deflate else None,
-        "proxy": proxy_for(network, url),
-        "ping_interval": None,
-        "close_timeout": _CLOSE_TIMEOUT,
-        "max_size": limit,
-        "max_queue": _QUEUE_FRAMES,
-    }
-    if urlsplit(url).scheme == "wss":
-        options["ssl"] = ssl_context(network)
-    if urlsplit(options["proxy"] or "").scheme == "https":
-        options["proxy_ssl"] = ssl_context(network)
-    return options
+) -> tuple[Handshake, Route]:
+    if urlsplit(url).scheme not in _SCHEMES:
+        message = "the WebSocket cannot be opened: its URL begins with neither ws: nor wss:"
+        raise RequestBuildError(message)
+    handshake = Handshake(url, headers, deflate=deflate, max_message_bytes=limit)
+    return handshake, route_to(parse_target(url), proxy_for(network, url))
+
+
+def _handshake_failure(
+    exc: BaseException, handshake: Handshake, timeout: float | None
+) -> BaseException:
+    """Name what ended the handshake: a refusal whose body did not end is a refusal all the same."""
+    if isinstance(exc, TimeoutError | TransportTimeoutError):
+        late = ConnectTimeoutError(f"the WebSocket was not up within {timeout} s")
+        return handshake.interrupted() or late
+    if isinstance(exc, NetworkError):
+        return handshake.interrupted() or exc
+    return exc
 
 
 def _send_timeout(timeout: float | None) -> TransportTimeoutError:
     return TransportTimeoutError(f"the WebSocket message was not taken within {timeout} s")
 
 
-def _closed(exc: ws_errors.ConnectionClosed) -> CodexApiError:
-    if isinstance(exc.__cause__, ws_errors.PayloadTooBig | ws_errors.TooManyFragments):
-        return EventTooLargeError("a WebSocket message is larger than the limit")
-    if exc.rcvd is not None:
-        code, reason = exc.rcvd.code, exc.rcvd.reason
-        said = f": {reason[:200]}" if reason else ""
-        message = f"the server closed the WebSocket with code {code}{said}"
-        return WebSocketClosedError(message, code=code, reason=reason)
-    if isinstance(exc.__cause__, ws_errors.ProtocolError | UnicodeDecodeError):
-        return WebSocketClosedError("the server broke the WebSocket protocol")
-    return WebSocketClosedError("the WebSocket was lost without a close frame")
+def _closed(cause: TransportError | None) -> TransportError:
+    """Make the error for a use after the end; the peer's own words are kept."""
+    if isinstance(cause, WebSocketClosedError):
+        return _again(cause)
+    return WebSocketClosedError(_CLOSED if cause is None else f"{_CLOSED}: {cause}")
+
+
+def _again(failure: TransportError) -> TransportError:
+    """Make an equal error, since one that is raised twice collects the tracebacks of both."""
+    if isinstance(failure, WebSocketClosedError):
+        error: TransportError = WebSocketClosedError(
+            failure.message, code=failure.code, reason=failure.reason
+        )
+    else:
+        error = type(failure)(failure.message)
+    error.__cause__ = failure.__cause__
+    return error

@@ -1,124 +1,56 @@
-"""The opening handshake of a WebSocket: what goes out, in which order, and what can come back."""
+"""The opening handshake of a WebSocket: what goes out, in which order, and what can come back.
+
+``websockets`` makes the request and checks the answer; nothing here reads from a socket. An answer
+other than 101 is read as any HTTP answer, so that its status is known whatever its body is.
+"""
 
 from __future__ import annotations
 
-import ssl
+import logging
+import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Final
 
 from websockets import exceptions as ws_errors
-from websockets.asyncio import client as asyncio_client
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers as WireHeaders
-from websockets.sync import client as sync_client
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    PerMessageDeflate,
+)
+from websockets.http11 import Response
+from websockets.uri import parse_uri
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # built without its extension
+    from websockets.utils import apply_mask
+
+from codex_api.transport._core.deflate import DeflateParameters, MessageDeflate
 from codex_api.transport._core.flow import status_error
 from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.http1 import ResponseReader
 from codex_api.transport._core.messages import public_url
 from codex_api.transport._core.retry import RetryConfig
-from codex_api.transport.errors import (
-    CodexApiError,
-    ConnectTimeoutError,
-    HttpStatusError,
-    NetworkError,
-    RequestBuildError,
-)
+from codex_api.transport._core.websocket import WebSocketMachine
+from codex_api.transport.errors import HttpStatusError, NetworkError, RequestBuildError
 
-if TYPE_CHECKING:
-    import socket
-
-    from websockets.http11 import Request
-
-_FIRST_FIELDS = (
+_FIRST_FIELDS: Final = (
     "Host",
     "Connection",
     "Upgrade",
     "Sec-WebSocket-Version",
     "Sec-WebSocket-Key",
 )
-_LAST_FIELD = "sec-websocket-extensions"
-_SWITCHING_PROTOCOLS = 101
-
-
-class Protocol(ClientProtocol):
-    """The sans-I/O client, with our order of handshake fields and a clock on incoming bytes."""
-
-    last_activity: float = 0.0
-
-    @classmethod
-    def replacing(cls, protocol: ClientProtocol) -> Protocol:
-        """Give one with the settings of ``protocol``, which nothing was sent through yet."""
-        return cls(
-            protocol.uri,
-            extensions=protocol.available_extensions,
-            max_size=protocol.max_message_size,
-        )
-
-    def send_request(self, request: Request) -> None:
-        """Send the handshake with its fields in the real client's order."""
-        request.headers = _in_wire_order(request.headers)
-        super().send_request(request)
-
-    def receive_data(self, data: bytes | bytearray) -> None:
-        """Take bytes in, and note when."""
-        self.last_activity = time.monotonic()
-        super().receive_data(data)
-
-
-def _in_wire_order(headers: WireHeaders) -> WireHeaders:
-    first = {name.lower(): name for name in _FIRST_FIELDS}
-    ordered = WireHeaders((name, headers[name]) for name in _FIRST_FIELDS)
-    last: list[str] = []
-    for name, value in headers.raw_items():
-        lower = name.lower()
-        if lower == _LAST_FIELD:
-            last.append(value)
-        elif lower not in first:
-            ordered[lower] = value
-    for value in last:
-        ordered[_LAST_FIELD] = value
-    return ordered
-
-
-class SyncConnection(sync_client.ClientConnection):
-    """A connection in blocking code with our protocol in it, as ``activity``."""
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        protocol: ClientProtocol,
-        **options: Any,  # noqa: ANN401 - handed on
-    ) -> None:
-        self.activity = Protocol.replacing(protocol)
-        super().__init__(sock, self.activity, **options)
-
-    def maybe_raise_legacy_warning(self) -> None:
-        """Stay silent: we own the connection and close it ourselves."""
-
-
-class AsyncConnection(asyncio_client.ClientConnection):
-    """A connection under asyncio with our protocol in it, as ``activity``."""
-
-    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:  # noqa: ANN401 - handed on
-        self.activity = Protocol.replacing(protocol)
-        super().__init__(self.activity, **options)
-
-
-class SyncConnect(sync_client.reconnect):
-    """Opens a connection in blocking code."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        """Follow none: a redirect is the error that it came as."""
-        return exc
-
-
-class AsyncConnect(asyncio_client.connect):
-    """Opens a connection under asyncio."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        """Follow none: a redirect is the error that it came as."""
-        return exc
+_LAST_FIELD: Final = "sec-websocket-extensions"
+_ACCEPTED: Final = b"HTTP/1.1 101"
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_MAX_HEAD_BYTES: Final = 256 << 10
+_MAX_BODY_BYTES: Final = 64 << 10
+# Its records would hold header values and messages.
+_SILENT = logging.getLogger("codex_api.connection.websockets")
+_SILENT.disabled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,48 +62,150 @@ class Upgrade:
     headers: Headers
 
 
-def upgrade_of(url: str, connection: SyncConnection | AsyncConnection) -> Upgrade:
-    """Give what the server answered when ``connection`` was opened."""
-    response = connection.response
-    if response is None:
-        return Upgrade(public_url(url), _SWITCHING_PROTOCOLS, Headers())
-    fields = Headers.lenient(response.headers.raw_items())
-    return Upgrade(public_url(url), response.status_code, fields)
+class Handshake:
+    """One handshake.
 
-
-def connect_error(  # noqa: PLR0911 - one arm a cause
-    exc: Exception, url: str, timeout: float | None
-) -> CodexApiError:
-    """Name in our terms what opening a connection failed with.
+    Attributes:
+        request: The bytes that ask for it.
 
     Args:
-        timeout: The limit in seconds that was set, for the text.
+        url: A ``ws`` or ``wss`` URL.
+        headers: Our fields; those that every handshake has are its own business.
+        deflate: Whether permessage-deflate is offered.
+        max_message_bytes: For the connection that comes of it.
+
+    Raises:
+        RequestBuildError: The URL is none.
     """
-    match exc:
-        case CodexApiError():
-            return exc
-        case ws_errors.InvalidStatus():
-            return _rejection(exc, url)
-        case TimeoutError():
-            return ConnectTimeoutError(f"the WebSocket was not up within {timeout} s")
-        case ssl.SSLCertVerificationError():
-            message = f"the server's certificate is not trusted: {exc.verify_message}"
-            return NetworkError(message, retryable=False)
-        case ws_errors.InvalidURI() | ws_errors.InvalidProxy() | ValueError() | ImportError():
-            return RequestBuildError(f"the WebSocket cannot be opened: {type(exc).__name__}")
-        case ws_errors.InvalidProxyStatus():
-            status = exc.response.status_code
-            return NetworkError(f"the proxy refused the WebSocket with status {status}")
-        case ws_errors.InvalidMessage() if isinstance(exc.__cause__, EOFError):
-            return NetworkError("the server closed the connection during the WebSocket handshake")
-        case OSError():
-            return NetworkError(f"the WebSocket could not be opened: {exc.strerror or exc}")
-        case _:
-            return NetworkError(f"the WebSocket handshake failed: {exc}")
+
+    def __init__(
+        self, url: str, headers: Headers, *, deflate: bool, max_message_bytes: int | None
+    ) -> None:
+        try:
+            uri = parse_uri(url)
+        except (ws_errors.InvalidURI, ValueError) as exc:
+            message = f"the WebSocket cannot be opened: {type(exc).__name__}"
+            raise RequestBuildError(message) from exc
+        offered = [ClientPerMessageDeflateFactory(client_max_window_bits=True)] if deflate else None
+        self._protocol = ClientProtocol(uri, extensions=offered, logger=_SILENT)
+        self._url = url
+        self._max_message_bytes = max_message_bytes
+        self._answer = b""
+        self._refusal: ResponseReader | None = None
+        self._body = b""
+        request = self._protocol.connect()
+        request.headers = _in_wire_order(request.headers, headers)
+        self._protocol.send_request(request)
+        self.request = b"".join(self._protocol.data_to_send())
+
+    def feed(self, data: bytes) -> tuple[Upgrade, WebSocketMachine] | None:
+        """Take a part of the answer in; none is the end of the connection.
+
+        Returns:
+            What was agreed on, and the machine that has the bytes behind the answer; None while
+            more has to come.
+
+        Raises:
+            HttpStatusError: The server answered with another status than 101.
+            NetworkError: The answer makes no sense, or was cut.
+        """
+        if self._refusal is not None:
+            self._read_refusal(data)
+            return None
+        self._answer += data
+        head, found, rest = self._answer.partition(_END_OF_HEAD)
+        if not self._answer.startswith(_ACCEPTED[: len(self._answer)]):
+            self._refusal = ResponseReader("GET")
+            self._read_refusal(self._answer)
+            return None
+        if found:
+            return self._accepted(head + found, rest)
+        if not data:
+            message = "the server closed the connection during the WebSocket handshake"
+            raise NetworkError(message)
+        if len(self._answer) > _MAX_HEAD_BYTES:
+            message = "the server's answer to the WebSocket handshake has no end"
+            raise NetworkError(message)
+        return None
+
+    def interrupted(self) -> HttpStatusError | None:
+        """Return the refusal whose body did not come to its end, if the answer is one."""
+        return self._rejection() if self._refusal is not None and self._refusal.status else None
+
+    def _accepted(self, head: bytes, rest: bytes) -> tuple[Upgrade, WebSocketMachine]:
+        protocol = self._protocol
+        protocol.receive_data(head)
+        if protocol.handshake_exc is not None:
+            message = f"the WebSocket handshake failed: {protocol.handshake_exc}"
+            raise NetworkError(message) from protocol.handshake_exc
+        (response,) = protocol.events_received()
+        assert isinstance(response, Response)  # noqa: S101 - the first event is
+        fields = Headers.lenient(response.headers.raw_items())
+        machine = WebSocketMachine(
+            _masked,
+            deflate=_deflate(protocol),
+            max_message_bytes=self._max_message_bytes,
+        )
+        if rest:
+            machine.feed(rest)
+        return Upgrade(public_url(self._url), response.status_code, fields), machine
+
+    def _read_refusal(self, data: bytes) -> None:
+        reader = self._refusal
+        assert reader is not None  # noqa: S101 - the caller looked
+        try:
+            if data:
+                self._body += reader.feed(data)
+            else:
+                reader.close()
+        except NetworkError as exc:
+            if reader.status is None:
+                message = f"the WebSocket handshake failed: {exc}"
+                raise NetworkError(message) from exc
+            raise self._rejection() from exc  # the status counts, whatever became of the body
+        if reader.is_complete or len(self._body) >= _MAX_BODY_BYTES:
+            raise self._rejection()
+
+    def _rejection(self) -> HttpStatusError:
+        reader = self._refusal
+        assert reader is not None  # noqa: S101 - the caller looked
+        assert reader.status is not None  # noqa: S101 - as above
+        body = self._body[:_MAX_BODY_BYTES]
+        now = time.time()
+        return status_error(reader.status, self._url, reader.headers, body, RetryConfig(), now)
 
 
-def _rejection(exc: ws_errors.InvalidStatus, url: str) -> HttpStatusError:
-    response = exc.response
-    headers = Headers.lenient(response.headers.raw_items())
-    body = bytes(response.body)
-    return status_error(response.status_code, url, headers, body, RetryConfig(), time.time())
+def _in_wire_order(made: WireHeaders, ours: Headers) -> WireHeaders:
+    """Put the fields into the real client's order and casing."""
+    ordered = WireHeaders((name, made[name]) for name in _FIRST_FIELDS)
+    taken = {name.lower() for name in _FIRST_FIELDS}
+    for name, value in [*_rest(made), *ours.items()]:
+        if name not in taken and name != _LAST_FIELD:
+            ordered[name] = value
+    for value in made.get_all(_LAST_FIELD):
+        ordered[_LAST_FIELD] = value
+    return ordered
+
+
+def _rest(made: WireHeaders) -> list[tuple[str, str]]:
+    # User info of the URL becomes an authorization.
+    return [(name.lower(), value) for name, value in made.raw_items()]
+
+
+def _deflate(protocol: ClientProtocol) -> MessageDeflate | None:
+    for extension in protocol.extensions:
+        if isinstance(extension, PerMessageDeflate):
+            return MessageDeflate(
+                DeflateParameters(
+                    keeps_incoming=not extension.remote_no_context_takeover,
+                    keeps_outgoing=not extension.local_no_context_takeover,
+                    incoming_bits=extension.remote_max_window_bits,
+                    outgoing_bits=extension.local_max_window_bits,
+                )
+            )
+    return None
+
+
+def _masked(payload: bytes) -> bytes:
+    key = os.urandom(4)
+    return key + apply_mask(payload, key)
