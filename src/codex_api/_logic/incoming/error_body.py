@@ -6,7 +6,7 @@ know what failed is for the caller to say.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -49,10 +49,19 @@ class _Body(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
+# A decoder per type: building one for ``dict[str, Raw]`` costs five times what it then decodes.
+_DECODERS: dict[object, msgspec.json.Decoder[Any]] = {}
+
+
 def read_as(kind: type[T], data: Json) -> T | None:
     """Decode ``data``; None when it is absent or of another type."""
+    if not data:  # Most fields of most events are absent; raising for each would cost most.
+        return None
+    decoder: msgspec.json.Decoder[T] | None = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -7,7 +7,8 @@ verbatim.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -73,6 +74,7 @@ _MARK = b"\0"
 _HOLE = msgspec.Raw(b"[" + _MARK + b"]")
 _FIELDS_IN_ORDER = _Body.__struct_fields__
 _PUBLIC = _FIELDS_IN_ORDER[_FIELDS_IN_ORDER.index("background") :]
+_public_values = attrgetter(*_PUBLIC)
 # Keys that ``extra_body`` may hold as long as the field of that name is not set.
 _OPTIONAL = frozenset((*_PUBLIC, "previous_response_id", "generate"))
 _RESERVED = frozenset(_FIELDS_IN_ORDER) - _OPTIONAL
@@ -154,8 +156,7 @@ def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
         text=request.text,
         client_metadata=request.client_metadata,
     )
-    for name in _PUBLIC:
-        value: object = getattr(request, name)
+    for name, value in zip(_PUBLIC, _public_values(request), strict=True):
         if value is not None:
             setattr(body, name, value)
     return body
@@ -253,17 +254,25 @@ _PUBLIC_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+# The values of all fields at once, and what types they usually have.
+_shaped_values = attrgetter(*_SHAPES)
+_public_shaped_values = attrgetter(*_PUBLIC_SHAPES)
+_USUAL = tuple(frozenset(kinds) for kinds, _ in _SHAPES.values())
+
+
 def _check_shapes(request: ResponsesApiRequest) -> None:
     """Refuse what would encode, but not as it was meant."""
-    for name, (kinds, expected) in _SHAPES.items():
-        value: object = getattr(request, name)
+    for value, usual, name in zip(_shaped_values(request), _USUAL, _SHAPES, strict=True):
+        if type(value) in usual:
+            continue
+        kinds, expected = _SHAPES[name]
         # A string is a sequence too.
         if not isinstance(value, kinds) or (isinstance(value, str) and str not in kinds):
             raise _misshapen(name, expected)
-    for name, (kinds, expected) in _PUBLIC_SHAPES.items():
-        value = getattr(request, name)
+    for value, name in zip(_public_shaped_values(request), _PUBLIC_SHAPES, strict=True):
         if value is None:
             continue
+        kinds, expected = _PUBLIC_SHAPES[name]
         # A bool is an int too, a string a sequence.
         odd = (isinstance(value, bool) and bool not in kinds) or (
             isinstance(value, str) and str not in kinds
@@ -272,15 +281,16 @@ def _check_shapes(request: ResponsesApiRequest) -> None:
             raise _misshapen(name, expected)
     if not request.model and request.prompt is None:
         raise _misshapen("model", "a non-empty string")
-    client, metadata = request.client_metadata or {}, request.metadata or {}
-    texts: dict[str, list[object]] = {
-        "include": [] if request.include is UNSET else [*request.include],
-        "client_metadata": [*client, *client.values()],
-        "metadata": [*metadata, *metadata.values()],
-    }
-    for name, values in texts.items():
-        if not all(isinstance(value, str) for value in values):
-            raise _misshapen(name, (_SHAPES | _PUBLIC_SHAPES)[name][1])
+    if request.include is not UNSET:
+        _check_texts("include", request.include)
+    for name in ("client_metadata", "metadata"):
+        given: Mapping[str, object] = getattr(request, name) or {}
+        _check_texts(name, [*given, *given.values()])
+
+
+def _check_texts(name: str, values: Iterable[object]) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise _misshapen(name, (_SHAPES | _PUBLIC_SHAPES)[name][1])
 
 
 def _misshapen(name: str, expected: str) -> RequestBuildError:
