@@ -11,7 +11,7 @@ from codex_api._async.watchdog import Watchdog
 from codex_api.transport.errors import TransportTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
     from codex_api.transport.protocols import AsyncStreamResponse
@@ -144,7 +144,7 @@ class Waiter:
 
 
 @asynccontextmanager
-async def at_most(timeout: float, abort: Callable[[], None]) -> AsyncIterator[None]:
+async def at_most(timeout: float, abort: Callable[[], None]) -> AsyncGenerator[None]:
     """Do what is inside within ``timeout`` seconds, else call ``abort`` and go on."""
     try:
         async with asyncio.timeout(timeout):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from codex_api.transport.protocols import StreamResponse
     from codex_api.transport.websocket import WebSocket
@@ -97,7 +97,7 @@ class Waiter:
 
 
 @contextmanager
-def at_most(timeout: float, abort: Callable[[], None]) -> Iterator[None]:
+def at_most(timeout: float, abort: Callable[[], None]) -> Generator[None, None, None]:
     """Do what is inside within ``timeout`` seconds, else call ``abort`` and go on."""
     timer = threading.Timer(timeout, abort)
     timer.start()
