@@ -530,7 +530,7 @@ def test_a_second_thread_is_told_that_a_stream_has_one_reader() -> None:
 
         reader = threading.Thread(target=wait)
         reader.start()
-        while not opened._reading:
+        while not opened._reader.locked():
             time.sleep(0.001)
         for look in (iter, next):
             with pytest.raises(errors.ClientStateError, match="one reader"):

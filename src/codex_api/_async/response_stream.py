@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from codex_api._async.waits import BUSY_GENERATOR, Waiter
-from codex_api._logic.calling.stream_call import (
-    CLOSED,
-    IN_USE,
-    NOT_OPEN,
-    OVER,
-    StreamCall,
-    StreamFacts,
-)
-from codex_api._logic.incoming.collect import Collector
-from codex_api.transport.errors import (
-    ClientStateError,
-    CodexApiError,
-    NetworkError,
-    TransportTimeoutError,
-)
+from codex_api._async.event_stream import AsyncEventStream
+from codex_api._async.waits import Waiter
+from codex_api._logic.calling.stream_call import StreamCall, StreamFacts
+from codex_api.transport.errors import NetworkError, TransportTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from types import TracebackType
-
     from codex_api._async.runner import Runner
-    from codex_api._logic.incoming.collect import CollectedResponse
     from codex_api._logic.incoming.machine import ResponseStreamMachine
+    from codex_api._logic.incoming.observe import Feed
     from codex_api.events import ResponseEvent
     from codex_api.telemetry import PollOutcome
     from codex_api.transport.protocols import AsyncStreamResponse
 
 
-class AsyncResponseStream(StreamFacts):
+class AsyncResponseStream(AsyncEventStream, StreamFacts):
     """The events of one response, as they arrive.
 
     Use it in an ``async with`` block, which makes the call on entry and closes the connection on
@@ -46,138 +30,75 @@ class AsyncResponseStream(StreamFacts):
     """
 
     def __init__(self, runner: Runner, call: StreamCall) -> None:
-        super().__init__(call)
+        AsyncEventStream.__init__(self)
+        StreamFacts.__init__(self, call)
         self._runner = runner
+        self._monotonic = runner.settings.clock.monotonic
+        self._waiter = Waiter(self._monotonic)
         self._response: AsyncStreamResponse | None = None
-        self._events: AsyncGenerator[ResponseEvent, None] | None = None
-        self._waiter: Waiter | None = None
-        self._reading = self._over = self._closed = False
+        self._feed: Feed[bytes]
+        self._fed_at = 0.0
 
-    async def __aenter__(self) -> Self:
-        clock = self._runner.settings.clock
-        started_at = clock.monotonic()
+    async def _open(self) -> list[ResponseEvent]:
+        started_at = self._monotonic()
         observer = self._begin(started_at)
-        try:
-            self._response = await self._runner.open(self._call.request, started_at, observer)
-        except BaseException as exc:
-            self._end(exc)
-            raise
-        self._start_machine(self._response.headers, started_at, clock.monotonic())
-        self._waiter = Waiter(clock.monotonic)
-        self._events = self._read(self._response, self._opened(), self._waiter)
-        return self
+        self._response = response = await self._runner.open(
+            self._call.request, started_at, observer
+        )
+        self._fed_at = self._monotonic()
+        machine = self._start_machine(response.headers, started_at, self._fed_at)
+        self._feed = self._heard(machine.feed)
+        return machine.initial
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __aiter__(self) -> AsyncGenerator[ResponseEvent, None]:
-        events = self._readable()
-        if self._over:
-            raise ClientStateError(OVER)
+    async def _more(self) -> list[ResponseEvent] | None:
+        machine, response = self._opened(), self._response
+        assert response is not None  # noqa: S101 - it is open
+        if machine.failure is not None:
+            raise machine.failure
+        if machine.done:
+            return None
+        chunk = await self._wait(response, machine)
+        self._fed_at = now = self._monotonic()
+        events = machine.close() if chunk is None else self._feed(chunk, now)
+        if machine.done or machine.failure is not None:
+            self._waiter.stop()
+            await response.aclose()  # before the caller looks at the last events
         return events
-
-    async def __anext__(self) -> ResponseEvent:
-        return await anext(self._readable())
-
-    async def close(self) -> None:
-        """Close the connection now, which tells the server to stop. May be called twice.
-
-        A task that is waiting for an event gets a ``ClientStateError``.
-        """
-        self._closed = True
-        if self._waiter is not None:
-            self._waiter.interrupt()
-        if self._response is not None:
-            await self._response.aclose()
-        if self._events is not None and not self._reading:
-            with suppress(BUSY_GENERATOR):  # another task runs it after all, and will see the end
-                await self._events.aclose()
-                self._end()
-
-    async def collect(self) -> CollectedResponse:
-        """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
-
-        Raises:
-            CodexApiError: The failure that ended the response; what had come is its ``partial``.
-        """
-        if self._machine is None:
-            async with self:
-                return await self.collect()
-        collector = Collector()
-        try:
-            async for event in self:
-                collector.add(event)
-        except CodexApiError as exc:
-            collector.fail(exc, self)
-            raise
-        return collector.finish(self)
-
-    def _readable(self) -> AsyncGenerator[ResponseEvent, None]:
-        events = self._events
-        if events is None:
-            raise ClientStateError(NOT_OPEN)
-        if self._reading:
-            raise ClientStateError(IN_USE)
-        if self._closed and not self._opened().done:
-            raise ClientStateError(CLOSED)
-        return events
-
-    async def _read(
-        self, response: AsyncStreamResponse, machine: ResponseStreamMachine, waiter: Waiter
-    ) -> AsyncGenerator[ResponseEvent, None]:
-        monotonic = self._runner.settings.clock.monotonic
-        feed = self._heard(machine.feed)
-        fed_at = self._opened_at
-        try:
-            for event in machine.initial:
-                yield event
-            while not machine.done:
-                chunk = await self._wait(response, machine, waiter, fed_at)
-                fed_at = monotonic()
-                events = machine.close() if chunk is None else feed(chunk, fed_at)
-                if machine.done or machine.failure is not None:
-                    await response.aclose()  # before the caller looks at the last events
-                for event in events:
-                    yield event
-                if machine.failure is not None:
-                    raise machine.failure
-        except CodexApiError as exc:
-            self._end(exc)
-            raise
-        finally:
-            self._over = True
-            self._end()
-            waiter.stop()
-            await response.aclose()
 
     async def _wait(
-        self,
-        response: AsyncStreamResponse,
-        machine: ResponseStreamMachine,
-        waiter: Waiter,
-        fed_at: float,
+        self, response: AsyncStreamResponse, machine: ResponseStreamMachine
     ) -> bytes | None:
-        monotonic = self._runner.settings.clock.monotonic
-        now = monotonic()
-        deadline = self._due(machine, now, fed_at)
+        began = self._monotonic()
+        deadline = self._due(machine, began, self._fed_at)
         outcome: PollOutcome = "error"
-        self._reading = True
         try:
-            chunk = await waiter.read(response, deadline)
+            chunk = await self._waiter.read(response, deadline)
             outcome = "end" if chunk is None else "data"
         except TransportTimeoutError as exc:
             outcome = "timeout"
-            raise self._late(machine, monotonic()) from exc
+            raise self._late(machine, self._monotonic()) from exc
         except NetworkError as exc:
             raise machine.broken(exc) from exc
         else:
             return chunk
         finally:
-            self._reading = False
             if self._call.telemetry is not None:
-                self._call.telemetry.on_sse_poll(outcome, monotonic() - now)
+                self._call.telemetry.on_sse_poll(outcome, self._monotonic() - began)
+
+    async def _let_go(self, error: BaseException | None = None) -> None:
+        del error
+        self._waiter.interrupt()
+        if self._response is not None:
+            await self._response.aclose()
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._machine is not None and self._machine.done
+
+    @property
+    def _facts(self) -> StreamFacts:
+        return self
+
+    def _ended(self, error: BaseException | None = None) -> None:
+        self._waiter.stop()
+        self._end(error)

@@ -8,10 +8,9 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from codex_api._async.watchdog import Watchdog
-from codex_api.transport.errors import TransportTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
     from codex_api.transport.protocols import AsyncStreamResponse
@@ -20,11 +19,14 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What closing a generator raises that runs elsewhere.
-BUSY_GENERATOR = RuntimeError
 ASYNCHRONOUS = True
 # Between two awaits nothing else runs.
 Guard = nullcontext[None]
+
+
+def home() -> object:
+    """Return what a stream belongs to: the running event loop, or None outside of one."""
+    return asyncio._get_running_loop()  # noqa: SLF001 - fast, and None where there is none
 
 
 class Lock:
@@ -102,45 +104,30 @@ class Signal:
         return True
 
 
-class Waiter:
-    """Waits for the pieces of one stream, up to instants of a clock. One task at a time uses it."""
+class Waiter(Watchdog):
+    """Waits for the pieces of one stream, up to instants of a clock."""
 
-    __slots__ = ("_watchdog",)
+    __slots__ = ()
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._watchdog = Watchdog(clock)
-
-    async def read(self, response: AsyncStreamResponse, deadline: float | None) -> bytes | None:
+    def read(
+        self, response: AsyncStreamResponse, deadline: float | None
+    ) -> Awaitable[bytes | None]:
         """Wait for a piece of the body until ``deadline``; None sets no limit.
 
         Raises:
             TransportTimeoutError: The deadline passed.
             ClientStateError: ``interrupt`` was called.
         """
-        try:
-            return await self._watchdog.guard(response.read_chunk(), deadline)
-        except TimeoutError as exc:
-            raise _late() from exc
+        return self.guard(response.read_chunk(), deadline)
 
-    async def receive(self, socket: AsyncWebSocket, deadline: float | None) -> str | bytes:
+    def receive(self, socket: AsyncWebSocket, deadline: float | None) -> Awaitable[str | bytes]:
         """Wait for a message until ``deadline``; None sets no limit.
 
         Raises:
             TransportTimeoutError: The deadline passed.
             ClientStateError: ``interrupt`` was called.
         """
-        try:
-            return await self._watchdog.guard(socket.recv(), deadline)
-        except TimeoutError as exc:
-            raise _late() from exc
-
-    def interrupt(self) -> None:
-        """End the wait that is going on, if any."""
-        self._watchdog.interrupt()
-
-    def stop(self) -> None:
-        """Take the timer back. The waiter may be used again."""
-        self._watchdog.stop()
+        return self.guard(socket.recv(), deadline)
 
 
 @asynccontextmanager
@@ -161,7 +148,3 @@ async def settled(result: object) -> object:
 async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call what touches files where it does not hold up the event loop."""
     return await asyncio.to_thread(function, *args, **kwargs)
-
-
-def _late() -> TransportTimeoutError:
-    return TransportTimeoutError("nothing came in time")

@@ -8,10 +8,11 @@ task. The cancellation is taken back before anybody outside can see it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from codex_api._logic.calling.stream_call import CLOSED
-from codex_api.transport.errors import ClientStateError
+from codex_api._logic.calling.reading import CLOSED
+from codex_api.transport.errors import ClientStateError, TransportTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,7 +37,7 @@ class Watchdog:
         """Wait for ``awaitable`` up to ``deadline``, an instant of the clock; None sets no limit.
 
         Raises:
-            TimeoutError: The deadline passed.
+            TransportTimeoutError: The deadline passed.
             ClientStateError: ``interrupt`` was called.
         """
         self._deadline = deadline
@@ -58,8 +59,16 @@ class Watchdog:
                 task.uncancel()
 
     def interrupt(self) -> None:
-        """End the wait that is going on, if any."""
-        self._end(ClientStateError(CLOSED))
+        """End the wait that is going on, if any. May be called from other threads."""
+        task = self._task
+        if task is None:
+            return
+        loop = task.get_loop()
+        if loop is asyncio._get_running_loop():  # noqa: SLF001 - None where there is none
+            self._end(ClientStateError(CLOSED))
+        else:
+            with suppress(RuntimeError):  # the loop is closed, and the wait with it
+                loop.call_soon_threadsafe(self.interrupt)
 
     def stop(self) -> None:
         """Take the timer back. The watchdog may be used again."""
@@ -80,7 +89,7 @@ class Watchdog:
         if self._clock() < self._deadline:
             self._set(self._deadline)
         else:
-            self._end(TimeoutError())
+            self._end(TransportTimeoutError("nothing came in time"))
 
     def _end(self, reason: Exception) -> None:
         if self._task is not None and self._reason is None:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, assert_never
 
+from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.resume import resume_call
-from codex_api._logic.calling.stream_call import CLOSED, NOT_OPEN, OVER
-from codex_api._logic.incoming.collect import Collector
 from codex_api._logic.session.answer_facts import AnswerFacts
 from codex_api._logic.session.effects import (
     Announce,
@@ -23,19 +22,18 @@ from codex_api._logic.session.effects import (
     SendFrame,
 )
 from codex_api._logic.session.plan import SessionPlan, owner_of
+from codex_api._sync.event_stream import EventStream
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.responses import Responses
-from codex_api._sync.waits import BUSY_GENERATOR
 from codex_api._sync.websocket import connect_responses
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from types import TracebackType
 
-    from codex_api._logic.incoming.collect import CollectedResponse
-    from codex_api._logic.session.effects import Effect, Steps
+    from codex_api._logic.session.effects import Deed, Effect, Steps
     from codex_api._logic.session.plan import RequestPlan
+    from codex_api._logic.session.progress import Progress
     from codex_api._logic.session.settings import SessionSettings
     from codex_api._logic.session.transport_choice import TransportName
     from codex_api._sync.runner import Runner
@@ -100,8 +98,12 @@ class ResponsesSession:
             RequestBuildError: The request cannot be encoded.
         """
         plan = self._plan.plan(request, new_turn=True, generate=False)
-        for _ in self._link.drive(plan, plan.prewarm()):
-            pass
+        self._link.begin(plan, plan.prewarm())
+        try:
+            while self._link.next_events() is not None:
+                pass
+        finally:
+            self._link.end(plan)
         return plan.progress.completed
 
     def close(self) -> None:
@@ -130,54 +132,84 @@ class Link:
         self._responses = Responses(runner, network)
         self._socket: ResponsesWebSocket | None = None
         self._generation = 0
-        self._busy = False
+        self._plan: RequestPlan | None = None
+        self._steps: Steps | None = None
+        self._relayed: Progress | None = None
         self._is_stopped = False
         self.current: ResponseStream | WebSocketResponseStream | None = None
 
-    def drive(self, plan: RequestPlan, steps: Steps) -> Generator[ResponseEvent, None, None]:
-        """Perform an exchange and give the events that come of it.
+    def begin(self, plan: RequestPlan, steps: Steps) -> None:
+        """Begin an exchange; ``next_events`` performs it.
+
+        Raises:
+            ClientStateError: Another one goes on.
+        """
+        if self._plan is not None:
+            raise ClientStateError(_BUSY)
+        self._plan, self._steps, self._is_stopped = plan, steps, False
+
+    def next_events(self) -> list[ResponseEvent] | None:
+        """Perform the exchange up to the next events; None is its end.
 
         Raises:
             CodexApiError: The failure that nothing more can be done about.
         """
-        if self._busy:
-            raise ClientStateError(_BUSY)
-        self._busy, self._is_stopped = True, False
+        plan, steps = self._plan, self._steps
+        if plan is None or steps is None:  # ended since its reader looked
+            raise ClientStateError(CLOSED)
         result: object = None
         failure: CodexApiError | None = None
-        try:
-            while True:
-                if self._is_stopped:
-                    raise ClientStateError(CLOSED)
-                try:
-                    effect = steps.throw(failure) if failure is not None else steps.send(result)
-                except StopIteration:
-                    return
-                result = failure = None
-                try:
-                    if isinstance(effect, Relay):
-                        # In here, since closing a generator does not close the one it reads.
-                        stream, progress = self._begun(), effect.progress
-                        observe = progress.observe
-                        try:
-                            for event in stream:
-                                observe(event)
-                                yield event
-                        finally:
-                            progress.last_sequence = stream.last_sequence_number
-                            stream.close()
-                    elif isinstance(effect, Announce):
-                        yield effect.event
-                    else:
+        while True:
+            try:
+                if (events := self._relay()) is not None:
+                    return events
+            except CodexApiError as exc:
+                failure = exc
+            if self._is_stopped and not plan.progress.completed:
+                raise ClientStateError(CLOSED)
+            effect = _step(steps, result, failure)
+            result = failure = None
+            match effect:
+                case None:
+                    return None
+                case Announce(event):
+                    return [event]
+                case Relay(progress):
+                    self._relayed = progress
+                case _:
+                    try:
                         result = self._perform(plan, effect)
-                except CodexApiError as exc:
-                    failure = exc
-        finally:
-            self._busy = False
-            steps.close()
+                    except CodexApiError as exc:
+                        failure = exc
 
-    def stop(self) -> None:
-        """End the exchange that goes on elsewhere, at its next step or the next event."""
+    def _relay(self) -> list[ResponseEvent] | None:
+        """Wait for events of the response that is relayed, if any; None when there are none."""
+        progress = self._relayed
+        if progress is None:
+            return None
+        stream = self._begun()
+        events: list[ResponseEvent] | None = None
+        try:
+            events = stream.next_events()
+            for event in events or ():
+                progress.observe(event)
+        finally:
+            progress.last_sequence = stream.last_sequence_number
+            if events is None:
+                self._relayed = None
+                stream.close()
+        return events
+
+    def end(self, plan: RequestPlan) -> None:
+        """Make room for the next exchange. Only who performs this one may call it."""
+        if self._plan is plan and self._steps is not None:
+            self._steps.close()
+            self._plan = self._steps = self._relayed = None
+
+    def stop(self, plan: RequestPlan | None = None) -> None:
+        """End the exchange of ``plan``, or any, at its next step or the next event."""
+        if plan is not None and plan is not self._plan:
+            return
         self._is_stopped = True
         if self.current is not None:
             self.current.close()
@@ -191,7 +223,7 @@ class Link:
         assert self.current is not None  # noqa: S101 - an exchange asks for a response first
         return self.current
 
-    def _perform(self, plan: RequestPlan, effect: Effect) -> object:
+    def _perform(self, plan: RequestPlan, effect: Deed) -> object:
         match effect:
             case CheckSocket():
                 return self._socket is not None and self._socket.is_usable
@@ -199,12 +231,6 @@ class Link:
                 return owner_of(self._runner.auth.auth)
             case Renew():
                 return self._runner.auth.refresh(self._generation)
-            case _:
-                self._act(plan, effect)
-                return None
-
-    def _act(self, plan: RequestPlan, effect: Effect) -> None:
-        match effect:
             case OpenSocket():
                 self._open()
             case DropSocket():
@@ -218,14 +244,18 @@ class Link:
                 self._resume(plan, response_id, starting_after)
             case Pause(delay):
                 self._session.calls.clock.sleep(delay)
-            case _:  # answered by `_perform` and `drive`
-                pass
+            case _:
+                assert_never(effect)
+        return None
 
     def _open(self) -> None:
         self._drop()
         options = self._session.options
         self._socket = connect_responses(self._runner, self._network, options)
         self._generation = self._runner.auth.generation
+        if self._is_stopped:  # while it was being opened
+            self._drop()
+            raise ClientStateError(CLOSED)
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -245,12 +275,21 @@ class Link:
         self._begin(plan, ResponseStream(self._runner, call))
 
     def _begin(self, plan: RequestPlan, stream: ResponseStream | WebSocketResponseStream) -> None:
-        self.current = plan.answer = None
+        plan.answer = None
+        self.current = stream
         stream.__enter__()
-        self.current = plan.answer = stream
+        plan.answer = stream
 
 
-class SessionStream(AnswerFacts):
+def _step(steps: Steps, result: object, failure: CodexApiError | None) -> Effect | None:
+    """Tell an exchange what came of its last effect, and return the next; None at its end."""
+    try:
+        return steps.send(result) if failure is None else steps.throw(failure)
+    except StopIteration:
+        return None
+
+
+class SessionStream(EventStream, AnswerFacts):
     """The events of one response of a session.
 
     Use it in a ``with`` block. A ``StreamRetry`` among the events says that the response is
@@ -258,61 +297,32 @@ class SessionStream(AnswerFacts):
     """
 
     def __init__(self, link: Link, plan: RequestPlan) -> None:
-        super().__init__(plan)
+        EventStream.__init__(self)
+        AnswerFacts.__init__(self, plan)
         self._link = link
-        self._events: Generator[ResponseEvent, None, None] | None = None
-        self._is_closed = False
+        self._has_begun = False
 
-    def collect(self) -> CollectedResponse:
-        """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
+    def _open(self) -> list[ResponseEvent]:
+        return []  # the first event that is asked for sends the request
 
-        Raises:
-            CodexApiError: The failure that ended the response; ``partial`` holds what came before.
-        """
-        if self._events is None:
-            with self:
-                return self.collect()
-        collector = Collector()
-        try:
-            for event in self:
-                collector.add(event)
-        except CodexApiError as exc:
-            collector.fail(exc, self)
-            raise
-        return collector.finish(self)
+    def _more(self) -> list[ResponseEvent] | None:
+        if not self._has_begun:
+            self._link.begin(self._plan, self._plan.steps())
+            self._has_begun = True
+        return self._link.next_events()
 
-    def close(self) -> None:
-        """Stop here; unless the response is complete, that cancels it. May be called twice.
+    def _let_go(self, error: BaseException | None = None) -> None:
+        del error
+        self._link.stop(self._plan)
 
-        A thread that reads gets a ``ClientStateError``.
-        """
-        if not self._is_closed and self._events is not None:
-            self._is_closed = True
-            try:
-                self._events.close()
-            except BUSY_GENERATOR:  # another thread reads it
-                self._link.stop()
+    def _ended(self, error: BaseException | None = None) -> None:
+        del error
+        self._link.end(self._plan)
 
-    def __enter__(self) -> Self:
-        if self._events is not None:
-            raise ClientStateError(OVER)
-        self._events = self._link.drive(self._plan, self._plan.steps())
+    @property
+    def _is_complete(self) -> bool:
+        return self._plan.progress.completed
+
+    @property
+    def _facts(self) -> AnswerFacts:
         return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Generator[ResponseEvent, None, None]:
-        if self._events is None:
-            raise ClientStateError(NOT_OPEN)
-        if self._is_closed:
-            raise ClientStateError(CLOSED)
-        return self._events
-
-    def __next__(self) -> ResponseEvent:
-        return next(iter(self))

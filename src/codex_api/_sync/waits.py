@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What closing a generator raises that runs elsewhere.
-BUSY_GENERATOR = ValueError
 ASYNCHRONOUS = False
 Guard = threading.Lock
 Lock = threading.Lock
+
+
+def home() -> object:
+    """Return what a stream belongs to: nothing, any thread may read it."""
+    return None
 
 
 class Turn:

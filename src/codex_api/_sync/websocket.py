@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from codex_api._logic.calling.stream_call import CLOSED, IN_USE, NOT_OPEN, OVER
+from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.websocket_call import (
     SocketStreamFacts,
     encode_frame,
     probed,
     socket_call,
 )
-from codex_api._logic.incoming.collect import Collector
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts, handshake
+from codex_api._sync.event_stream import EventStream
 from codex_api._sync.socket_line import SocketLine
-from codex_api._sync.waits import BUSY_GENERATOR, Waiter
+from codex_api._sync.waits import Waiter
 from codex_api.errors import map_api_error
 from codex_api.transport.errors import (
     ClientStateError,
@@ -27,10 +26,10 @@ from codex_api.transport.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
-    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api._logic.incoming.observe import Feed
     from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
     from codex_api._sync.runner import Runner
     from codex_api.events import ResponseEvent
@@ -134,7 +133,7 @@ class ResponsesWebSocket:
         self.close()
 
 
-class WebSocketResponseStream(SocketStreamFacts):
+class WebSocketResponseStream(EventStream, SocketStreamFacts):
     """The events of one response, as they arrive.
 
     Used as ``ResponseStream`` is. Leaving the ``with`` block early drops the connection,
@@ -149,153 +148,74 @@ class WebSocketResponseStream(SocketStreamFacts):
         options: ResponsesOptions,
     ) -> None:
         settings = runner.settings
-        super().__init__(socket_call(settings.context, options, settings.telemetry, frame))
-        self._runner = runner
+        EventStream.__init__(self)
+        SocketStreamFacts.__init__(
+            self, socket_call(settings.context, options, settings.telemetry, frame)
+        )
         self._line = line
         self._frame = frame
-        self._events: Generator[ResponseEvent, None, None] | None = None
-        self._waiting = False
-        self._over = False
-        self._closed = False
-        self._waiter = Waiter(settings.clock.monotonic)
+        self._monotonic = settings.clock.monotonic
+        self._waiter = Waiter(self._monotonic)
+        self._socket_machine: WebSocketStreamMachine
+        self._feed: Feed[str | bytes]
+        self._fed_at = 0.0
 
-    def __enter__(self) -> Self:
-        monotonic = self._runner.settings.clock.monotonic
-        started_at = monotonic()
+    def _open(self) -> list[ResponseEvent]:
+        started_at = self._monotonic()
         self._begin(started_at)
-        try:
-            reused = self._line.take(self, self._call.first_event_timeout)
-            machine = self._start_on_socket(self._line.facts, started_at, monotonic())
-            self._send(machine, reused=reused)
-        except BaseException as exc:
-            self._let_go(ClientStateError(CLOSED))
-            self._end(exc)
-            raise
-        self._events = self._read(self._line.socket, machine)
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Generator[ResponseEvent, None, None]:
-        events = self._readable()
-        if self._over:
-            raise ClientStateError(OVER)
-        return events
-
-    def __next__(self) -> ResponseEvent:
-        return next(self._readable())
-
-    def close(self) -> None:
-        """Stop here; unless the response is complete, that drops the connection."""
-        self._closed = True
-        self._let_go(ClientStateError(CLOSED))
-        if self._events is not None and not self._waiting:
-            with suppress(BUSY_GENERATOR):  # another thread runs it after all, and will see the end
-                self._events.close()
-                self._end()
-
-    def collect(self) -> CollectedResponse:
-        """Read to the end and gather what came; outside a ``with`` block it opens and closes too.
-
-        Raises:
-            CodexApiError: The failure that ended the response; ``partial`` holds what came before.
-        """
-        if self._machine is None:
-            with self:
-                return self.collect()
-        collector = Collector()
-        try:
-            for event in self:
-                collector.add(event)
-        except CodexApiError as exc:
-            collector.fail(exc, self)
-            raise
-        return collector.finish(self)
+        reused = self._line.take(self, self._call.first_event_timeout)
+        self._fed_at = self._monotonic()
+        machine = self._start_on_socket(self._line.facts, started_at, self._fed_at)
+        self._socket_machine, self._feed = machine, self._heard(machine.feed)
+        self._send(machine, reused=reused)
+        return machine.initial
 
     def _send(self, machine: WebSocketStreamMachine, *, reused: bool) -> None:
-        monotonic = self._runner.settings.clock.monotonic
-        began = monotonic()
+        began = self._monotonic()
         error: CodexApiError | None = None
         try:
             self._line.socket.send(self._frame, self._call.idle_timeout)
         except TransportError as exc:
             error = machine.lost(exc)
-            self._let_go(error)
             raise error from exc
         finally:
             if self._call.telemetry:
-                duration = monotonic() - began
+                duration = self._monotonic() - began
                 self._call.telemetry.on_ws_request(duration, error, connection_reused=reused)
 
-    def _readable(self) -> Generator[ResponseEvent, None, None]:
-        events = self._events
-        if events is None:
-            raise ClientStateError(NOT_OPEN)
-        if self._waiting:
-            raise ClientStateError(IN_USE)
-        if self._closed and not self._opened().done:
-            raise ClientStateError(CLOSED)
+    def _more(self) -> list[ResponseEvent] | None:
+        machine = self._socket_machine
+        if machine.failure is not None:
+            raise machine.failure
+        if machine.done:
+            return None
+        message = self._wait(self._line.socket, machine)
+        self._fed_at = now = self._monotonic()
+        events = self._feed(message, now)
+        if machine.done or machine.failure is not None:
+            self._let_go(machine.failure)  # before the caller looks at the last events
         return events
 
-    def _read(
-        self, socket: WebSocket, machine: WebSocketStreamMachine
-    ) -> Generator[ResponseEvent, None, None]:
-        monotonic = self._runner.settings.clock.monotonic
-        feed = self._heard(machine.feed)
-        fed_at = self._opened_at
-        try:
-            for event in machine.initial:
-                yield event
-            while not machine.done:
-                message = self._receive(socket, machine, fed_at)
-                fed_at = monotonic()
-                events = feed(message, fed_at)
-                if machine.done or machine.failure is not None:
-                    self._let_go(machine.failure)  # before the caller looks at the last events
-                for event in events:
-                    yield event
-                if machine.failure is not None:
-                    raise machine.failure
-        except CodexApiError as exc:
-            self._let_go(exc)
-            self._end(exc)
-            raise
-        finally:
-            self._over = True
-            self._end()
-            self._waiter.stop()
-            self._let_go(ClientStateError(CLOSED))
-
-    def _receive(
-        self, socket: WebSocket, machine: WebSocketStreamMachine, fed_at: float
-    ) -> str | bytes:
-        monotonic = self._runner.settings.clock.monotonic
-        began = monotonic()
-        deadline = self._due(machine, began, fed_at)
+    def _wait(self, socket: WebSocket, machine: WebSocketStreamMachine) -> str | bytes:
+        began = self._monotonic()
+        deadline = self._due(machine, began, self._fed_at)
         outcome: PollOutcome = "error"
-        self._waiting = True
         try:
             while True:
                 try:
                     message = self._waiter.receive(socket, deadline)
                     break
                 except TransportTimeoutError:
-                    now = monotonic()
+                    now = self._monotonic()
                     # A ping may have moved the limit while we waited for it.
                     machine.heard(now - socket.silence)
-                    deadline = self._deadline(machine, began - fed_at)
+                    deadline = self._deadline(machine, began - self._fed_at)
                     if deadline is not None and deadline <= now:
                         raise
             outcome = "data"
         except TransportTimeoutError as exc:
             outcome = "timeout"
-            raise self._late(machine, monotonic()) from exc
+            raise self._late(machine, self._monotonic()) from exc
         except TransportError as exc:
             if self._line.was_closed_here or isinstance(exc, ClientStateError):
                 raise ClientStateError(CLOSED) from exc
@@ -303,14 +223,25 @@ class WebSocketResponseStream(SocketStreamFacts):
         else:
             return message
         finally:
-            self._waiting = False
             if self._call.telemetry is not None:
-                self._call.telemetry.on_ws_event(outcome, monotonic() - began)
+                self._call.telemetry.on_ws_event(outcome, self._monotonic() - began)
 
-    def _let_go(self, failure: CodexApiError | None) -> None:
-        """Give the connection back; ``failure`` spoils it unless the response is complete."""
-        done = self._machine is not None and self._machine.done
-        self._line.release(self, None if done else failure)
+    def _let_go(self, error: BaseException | None = None) -> None:
+        """Give the connection back; unless the response is complete, that spoils it."""
+        failure = error if isinstance(error, CodexApiError) else ClientStateError(CLOSED)
+        self._line.release(self, None if self._is_complete else failure)
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._machine is not None and self._machine.done
+
+    @property
+    def _facts(self) -> SocketStreamFacts:
+        return self
+
+    def _ended(self, error: BaseException | None = None) -> None:
+        self._waiter.stop()
+        self._end(error)
 
 
 def connect_responses(

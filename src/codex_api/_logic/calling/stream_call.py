@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
+from codex_api._logic.calling.reading import NOT_OPEN
 from codex_api._logic.incoming.machine import ResponseStreamMachine
 from codex_api._logic.incoming.observe import Feed, StreamWatch, stream_start
 from codex_api.transport.errors import ClientStateError, DeadlineExceededError
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from codex_api.types.request import ResponsesOptions, TurnState
 
 T = TypeVar("T")
-
-NOT_OPEN = "the response stream is not open: use it in a with block"
-OVER = "the response was read to its end already; collect() keeps its items and text"
-IN_USE = "the response stream is being read elsewhere; one reader at a time"
-CLOSED = "the response stream is closed; call stream() again for another response"
 
 
 class StreamCall(Struct, frozen=True, kw_only=True):
@@ -58,8 +54,6 @@ class StreamFacts:
         self._machine: ResponseStreamMachine | None = None
         self._headers: Headers | None = None
         self._total_deadline: float | None = None
-        self._opened_at = 0.0
-        self._used = False
         self._watch: StreamWatch | None = None
 
     @property
@@ -122,10 +116,6 @@ class StreamFacts:
         return self._machine
 
     def _begin(self, started_at: float) -> StreamObserver | None:
-        if self._used:
-            message = "a response stream is opened once; call stream() again for another response"
-            raise ClientStateError(message)
-        self._used = True
         call = self._call
         if call.telemetry is None:
             return None
@@ -142,13 +132,14 @@ class StreamFacts:
         """Give ``feed`` of the machine, with an ear on it when somebody wants to hear."""
         return feed if self._watch is None else self._watch.feeding(self._opened(), feed)
 
-    def _start_machine(self, headers: Headers, started_at: float, now: float) -> None:
+    def _start_machine(
+        self, headers: Headers, started_at: float, now: float
+    ) -> ResponseStreamMachine:
         call = self._call
         self._headers = headers
-        self._opened_at = now
         if call.total_timeout is not None:
             self._total_deadline = started_at + call.total_timeout
-        self._machine = ResponseStreamMachine(
+        self._machine = machine = ResponseStreamMachine(
             headers,
             idle_timeout=call.idle_timeout,
             liveness_timeout=call.liveness_timeout,
@@ -160,6 +151,7 @@ class StreamFacts:
             turn_state=call.options.turn_state,
             seen_through=call.seen_through,
         )
+        return machine
 
     def _deadline(self, machine: ResponseStreamMachine, slack: float) -> float | None:
         """Give the instant at which waiting ends.

@@ -132,7 +132,6 @@ class SocketStreamFacts(StreamFacts):
             turn_state=call.options.turn_state,
         )
         self._headers = facts.headers
-        self._opened_at = now
         if call.total_timeout is not None:
             self._total_deadline = started_at + call.total_timeout
         self._machine = machine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._logic.calling.stream_call import NOT_OPEN
+from codex_api._logic.calling.reading import NOT_OPEN
 from codex_api.transport.errors import ClientStateError
 
 if TYPE_CHECKING:

@@ -105,17 +105,17 @@ class Identify:
     """Name the credentials in use. Result: their identity, a ``str``."""
 
 
-Effect: TypeAlias = (
+# What is done and brings no events.
+Deed: TypeAlias = (
     CheckSocket
     | OpenSocket
     | DropSocket
     | SendFrame
     | PostRequest
     | Resume
-    | Relay
-    | Announce
     | Pause
     | Renew
     | Identify
 )
+Effect: TypeAlias = Deed | Relay | Announce
 Steps: TypeAlias = Generator[Effect, object, None]

@@ -1,0 +1,224 @@
+"""Reading the events of one response, whatever they come over."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Self
+
+from codex_api._async.waits import home
+from codex_api._logic.calling.reading import (
+    CLOSED,
+    FAILED,
+    FOREIGN,
+    IN_USE,
+    NOT_OPEN,
+    OPENED_ONCE,
+    OVER,
+    StreamState,
+)
+from codex_api._logic.incoming.collect import Collector
+from codex_api.transport.errors import ClientStateError, CodexApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+    from types import TracebackType
+
+    from codex_api._logic.incoming.collect import CollectedResponse, StreamFacts
+    from codex_api.events import ResponseEvent
+
+
+class AsyncEventStream:
+    """One response, read once and by one task at a time.
+
+    A source of events derives from it, and says how it is opened, read and let go. ``close`` may
+    come at any time and from anywhere; it ends the wait that is going on. Which side of a race
+    between the two wins is decided by the state alone: once it is ``CLOSED``, a reader gets a
+    ``ClientStateError``, unless the response was complete before.
+    """
+
+    def __init__(self) -> None:
+        self._state = StreamState.NEW
+        self._ready: Iterator[ResponseEvent] = iter(())
+        # Taken by the reader, and never waited for, so it is right in both worlds.
+        self._reader = threading.Lock()
+        self._home: object = None
+        self._keeper: AsyncGenerator[None, None] | None = None
+
+    @abstractmethod
+    async def _open(self) -> list[ResponseEvent]:
+        """Make the call, and return the events that its head told."""
+
+    @abstractmethod
+    async def _more(self) -> list[ResponseEvent] | None:
+        """Wait for further events. An empty list says nothing, None is the end.
+
+        Raises:
+            CodexApiError: The failure that ended the response.
+        """
+
+    @abstractmethod
+    async def _let_go(self, error: BaseException | None = None) -> None:
+        """Drop the source, whose reader may be waiting for it. Called several times."""
+
+    @property
+    @abstractmethod
+    def _is_complete(self) -> bool:
+        """Whether the response came to its end, so that nothing is lost by closing."""
+
+    @property
+    @abstractmethod
+    def _facts(self) -> StreamFacts:
+        """What a collected response tells beside its events."""
+
+    def _ended(self, error: BaseException | None = None) -> None:
+        """Clean up, and tell observers. Nobody reads meanwhile; called several times."""
+
+    async def __aenter__(self) -> Self:
+        if self._state is not StreamState.NEW:
+            raise ClientStateError(OPENED_ONCE)
+        self._state = StreamState.OPENING
+        try:
+            initial = await self._open()
+            self._check_not_closed()
+        except BaseException as exc:
+            await self._fail(exc)
+            raise
+        self._keeper = _kept(self)
+        await anext(self._keeper)
+        self._ready = iter(initial)
+        self._home = home()
+        self._state = StreamState.OPEN
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __aiter__(self) -> Self:
+        self._check_readable()
+        if self._state is StreamState.OVER:
+            raise ClientStateError(OVER)
+        if self._reader.locked():
+            raise ClientStateError(IN_USE)
+        return self
+
+    async def __anext__(self) -> ResponseEvent:
+        for event in self._ready:
+            return event
+        while (events := await self.next_events()) is not None:
+            self._ready = iter(events)
+            for event in self._ready:
+                return event
+        raise StopAsyncIteration
+
+    async def next_events(self) -> list[ResponseEvent] | None:
+        """Wait for events, and return those that came together; None at the end.
+
+        Raises:
+            CodexApiError: The failure that ended the response.
+            ClientStateError: It is not open, was closed, or is being read elsewhere.
+        """
+        if self._state is StreamState.OVER:
+            return None
+        if self._state is not StreamState.OPEN:
+            self._check_readable()
+        if self._home is not home():
+            raise ClientStateError(FOREIGN)
+        if not self._reader.acquire(blocking=False):
+            self._check_readable()
+            raise ClientStateError(IN_USE)
+        try:
+            events = list(self._ready) or await self._more()
+            self._check_not_closed()
+            if events is None:
+                self._state = StreamState.OVER
+                await self._end_reading()
+        except BaseException as exc:
+            await self._fail(exc)
+            raise
+        else:
+            return events
+        finally:
+            self._reader.release()
+
+    async def close(self) -> None:
+        """Close the connection now, which tells the server to stop. May be called twice.
+
+        A task that waits for an event gets a ``ClientStateError``.
+        """
+        if self._state in {StreamState.NEW, StreamState.OPENING, StreamState.OPEN}:
+            self._state = StreamState.CLOSED
+        if not self._is_complete:
+            self._ready = iter(())
+        await self._let_go()
+        if self._reader.acquire(blocking=False):  # else the reader sees to the rest
+            try:
+                await self._end_reading()
+                if self._is_complete and self._state is StreamState.CLOSED:
+                    self._state = StreamState.OVER
+            finally:
+                self._reader.release()
+
+    async def collect(self) -> CollectedResponse:
+        """Read to the end and gather what came; outside an ``async with`` it opens and closes too.
+
+        Raises:
+            CodexApiError: The failure that ended the response; what had come is its ``partial``.
+        """
+        if self._state is StreamState.NEW:
+            async with self:
+                return await self.collect()
+        collector = Collector()
+        try:
+            async for event in self:
+                collector.add(event)
+        except CodexApiError as exc:
+            collector.fail(exc, self._facts)
+            raise
+        return collector.finish(self._facts)
+
+    def _check_not_closed(self) -> None:
+        if self._state is StreamState.CLOSED and not self._is_complete:
+            raise ClientStateError(CLOSED)
+
+    def _check_readable(self) -> None:
+        match self._state:
+            case StreamState.NEW | StreamState.OPENING:
+                raise ClientStateError(NOT_OPEN)
+            case StreamState.CLOSED if not self._is_complete:
+                raise ClientStateError(CLOSED)
+            case StreamState.FAILED:
+                raise ClientStateError(FAILED)
+            case _:
+                pass
+
+    async def _fail(self, error: BaseException) -> None:
+        """End with ``error``, which is about to be raised, or with the closing that caused it."""
+        closed = self._state is StreamState.CLOSED and not self._is_complete
+        if not closed:
+            self._state = StreamState.FAILED
+        await self._end_reading(error)
+        if closed and isinstance(error, Exception) and error.args != (CLOSED,):
+            raise ClientStateError(CLOSED) from error
+
+    async def _end_reading(self, error: BaseException | None = None) -> None:
+        """Let everything go. Whoever calls it holds ``_reader``."""
+        await self._let_go(error)
+        self._ended(error)
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            await keeper.aclose()
+
+
+async def _kept(stream: AsyncEventStream) -> AsyncGenerator[None, None]:
+    """Let ``stream`` go when nobody refers to it any more, or its event loop ends."""
+    try:
+        yield
+    finally:
+        await stream._let_go()  # noqa: SLF001 - a part of the stream
+        stream._ended()  # noqa: SLF001 - a part of the stream
