@@ -84,7 +84,7 @@ class AsyncEventStream:
         except BaseException as exc:
             await self._fail(exc)
             raise
-        self._keeper = _kept(self)
+        self._keeper = self._kept()
         await anext(self._keeper)
         self._ready = iter(initial)
         self._home = home()
@@ -214,11 +214,10 @@ class AsyncEventStream:
         if keeper is not None:
             await keeper.aclose()
 
-
-async def _kept(stream: AsyncEventStream) -> AsyncGenerator[None, None]:
-    """Let ``stream`` go when nobody refers to it any more, or its event loop ends."""
-    try:
-        yield
-    finally:
-        await stream._let_go()  # noqa: SLF001 - a part of the stream
-        stream._ended()  # noqa: SLF001 - a part of the stream
+    async def _kept(self) -> AsyncGenerator[None, None]:
+        """Let the stream go when nobody refers to it any more, or its event loop ends."""
+        try:
+            yield
+        finally:
+            await self._let_go()
+            self._ended()

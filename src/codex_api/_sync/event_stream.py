@@ -85,7 +85,7 @@ class EventStream:
         except BaseException as exc:
             self._fail(exc)
             raise
-        self._keeper = _kept(self)
+        self._keeper = self._kept()
         next(self._keeper)
         self._ready = iter(initial)
         self._home = home()
@@ -215,11 +215,10 @@ class EventStream:
         if keeper is not None:
             keeper.close()
 
-
-def _kept(stream: EventStream) -> Generator[None, None, None]:
-    """Let ``stream`` go when nobody refers to it any more, or its event loop ends."""
-    try:
-        yield
-    finally:
-        stream._let_go()  # noqa: SLF001 - a part of the stream
-        stream._ended()  # noqa: SLF001 - a part of the stream
+    def _kept(self) -> Generator[None, None, None]:
+        """Let the stream go when nobody refers to it any more, or its event loop ends."""
+        try:
+            yield
+        finally:
+            self._let_go()
+            self._ended()

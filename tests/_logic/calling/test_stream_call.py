@@ -111,14 +111,6 @@ def test_events_that_were_seen_before_are_left_out() -> None:
     ] == ["6"]
 
 
-def test_a_call_is_made_once() -> None:
-    stream = facts()
-    stream._begin(0.0)
-
-    with pytest.raises(ClientStateError, match="opened once"):
-        stream._begin(0.0)
-
-
 class Listening(Telemetry):
     def __init__(self, *, interested: bool = True) -> None:
         self.heard: list[object] = []
