@@ -38,6 +38,7 @@ NAMES = {
     "aiter": "iter",
     "anext": "next",
     "connect_async": "connect",
+    "http_async": "http",
     "sleep_async": "sleep",
 }
 # Classes that come in pairs are called alike: AsyncClient and Client.

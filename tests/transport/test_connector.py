@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from codex_api.testing.actions import Close, Hang, Open, Reset, Send, StopReading, WaitFor
+from codex_api.testing.actions import Close, Hang, Reset, Send, StopReading, WaitFor
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.transport._core.route import parse_target, route_to
@@ -522,9 +522,9 @@ def test_send_gives_way_to_an_early_answer() -> None:
 
 def test_connection_that_is_reset_is_a_network_error() -> None:
     gate = Gate()
-    with ScriptedServer(connections=[[Open(gate), Reset()]]) as server:
+    with ScriptedServer(connections=[[WaitFor(gate), Reset()]]) as server:
         channel = connected(server.url, Network())
-        gate.wait(PATIENCE)
+        gate.set()
         with pytest.raises(NetworkError, match="the connection broke"):
             channel.receive(soon())
         channel.close()

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 class AsyncClient:
     """Typed access to one provider.
 
-    Several event loops may use it, one after another, as with several ``asyncio.run``; a forked
-    child makes its own. Nothing is connected until the first call. Close it, or use it in an
+    Several event loops may use it, one after another, as with several ``asyncio.run``; so
+    may a forked child. Nothing is connected until the first call. Close it, or use it in an
     ``async with`` block.
 
     Args:
@@ -183,10 +183,11 @@ class AsyncClient:
 
 
 def _engine(network: Network, settings: CallSettings) -> AsyncTransport:
-    from codex_api.transport.reqwest import AsyncReqwestTransport  # noqa: PLC0415 - on first use
+    limit = settings.context.timeouts.connect
+    if network.http2:
+        from codex_api.transport.http2 import AsyncHttp2Transport  # noqa: PLC0415 - an extra
 
-    return AsyncReqwestTransport(
-        network,
-        connect_timeout=settings.context.timeouts.connect,
-        read_timeout=settings.longest_silence,
-    )
+        return AsyncHttp2Transport(network, connect_timeout=limit)
+    from codex_api.transport.http_async import AsyncHttpTransport  # noqa: PLC0415 - on first use
+
+    return AsyncHttpTransport(network, connect_timeout=limit)

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 class Client:
     """Typed access to one provider.
 
-    Threads may share it; a forked
-    child makes its own. Nothing is connected until the first call. Close it, or use it in an
+    Threads may share it; so
+    may a forked child. Nothing is connected until the first call. Close it, or use it in an
     ``with`` block.
 
     Args:
@@ -184,10 +184,11 @@ class Client:
 
 
 def _engine(network: Network, settings: CallSettings) -> Transport:
-    from codex_api.transport.reqwest import ReqwestTransport  # noqa: PLC0415 - on first use
+    limit = settings.context.timeouts.connect
+    if network.http2:
+        from codex_api.transport.http2 import Http2Transport  # noqa: PLC0415 - an extra
 
-    return ReqwestTransport(
-        network,
-        connect_timeout=settings.context.timeouts.connect,
-        read_timeout=settings.longest_silence,
-    )
+        return Http2Transport(network, connect_timeout=limit)
+    from codex_api.transport.http import HttpTransport  # noqa: PLC0415 - on first use
+
+    return HttpTransport(network, connect_timeout=limit)

@@ -160,7 +160,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._end("server")
             raw = self._transport.get_extra_info("socket")
-            with suppress(OSError):  # it may be gone without anybody having noticed
+            # It may be gone without anybody having noticed; TLS forgets its socket then.
+            with suppress(OSError, AttributeError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
 

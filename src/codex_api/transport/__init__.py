@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         ServerSentEvent,
         SSEDecoder,
     )
+    from codex_api.transport.http import HttpTransport
+    from codex_api.transport.http_async import AsyncHttpTransport
     from codex_api.transport.httpx import AsyncHttpxTransport, HttpxTransport
     from codex_api.transport.protocols import (
         AsyncStreamResponse,
@@ -28,21 +30,20 @@ if TYPE_CHECKING:
         StreamResponse,
         Transport,
     )
-    from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport
 
 __all__ = [
     "DEFAULT_MAX_EVENT_BYTES",
+    "AsyncHttpTransport",
     "AsyncHttpxTransport",
-    "AsyncReqwestTransport",
     "AsyncStreamResponse",
     "AsyncTransport",
     "EncodedJson",
     "Headers",
+    "HttpTransport",
     "HttpxTransport",
     "JsonBody",
     "RawBody",
     "Request",
-    "ReqwestTransport",
     "Response",
     "SSEDecoder",
     "ServerSentEvent",
@@ -52,17 +53,17 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AsyncHttpTransport": "http_async",
     "AsyncHttpxTransport": "httpx",
-    "AsyncReqwestTransport": "reqwest",
     "AsyncStreamResponse": "protocols",
     "AsyncTransport": "protocols",
     "DEFAULT_MAX_EVENT_BYTES": "_core.sse",
     "EncodedJson": "_core.messages",
     "Headers": "_core.headers",
+    "HttpTransport": "http",
     "HttpxTransport": "httpx",
     "JsonBody": "_core.messages",
     "RawBody": "_core.messages",
-    "ReqwestTransport": "reqwest",
     "Request": "_core.messages",
     "Response": "_core.messages",
     "SSEDecoder": "_core.sse",

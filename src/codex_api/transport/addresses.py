@@ -41,19 +41,38 @@ def addresses_from(found: list[tuple[Any, ...]]) -> list[Address]:
     return [Address(entry[0], entry[4]) for entry in found]
 
 
+class Socket(socket.socket):
+    """A socket that is closed in silence when it is forgotten.
+
+    Python warns of such sockets, but a stream that a caller left behind is no fault of theirs: its
+    connection ends with it.
+    """
+
+    def __del__(self) -> None:
+        """Close it."""
+        self.close()
+
+
 def tcp_socket(address: Address, network: Network) -> socket.socket:
     """Return a socket for a connection to ``address`` that does not block, with its options set.
 
     Raises:
         OSError: The system has none of this family, or no handle is left.
     """
-    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    sock = Socket(address.family, socket.SOCK_STREAM)
     try:
         prepare(sock, network)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def adopted(sock: socket.socket, network: Network) -> socket.socket:
+    """Return a connection that somebody else made as one of ours; ``sock`` is of no more use."""
+    ours = Socket(sock.family, sock.type, fileno=sock.detach())
+    prepare(ours, network)
+    return ours
 
 
 def prepare(sock: socket.socket, network: Network) -> None:

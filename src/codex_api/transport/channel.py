@@ -190,11 +190,6 @@ class SocketChannel:
         self._closed = self._inherited = True
         self._sock.close()
 
-    def __del__(self) -> None:
-        # A program that ends, or forgets a stream, gets no warning about our socket.
-        with suppress(AttributeError):
-            self._sock.close()
-
     def _release(self) -> None:
         if not self._receiving and not self._sending:
             self._sock.close()

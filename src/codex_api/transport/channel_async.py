@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from codex_api.transport.connect_errors import reason_of
 from codex_api.transport.errors import NetworkError, TransportError
 from codex_api.transport.inheritance import disown_after_fork
+from codex_api.transport.readiness import is_readable
 
 if TYPE_CHECKING:
     import socket
@@ -55,6 +56,19 @@ class AsyncChannel(Protocol):
 
     async def drain(self) -> None:
         """Wait until little of what was written is left, or the connection has ended."""
+        ...
+
+    def wake_drainers(self) -> None:
+        """Let ``drain`` return though the peer does not take anything."""
+        ...
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether the operating system has taken all that was written."""
+        ...
+
+    def is_readable(self) -> bool:
+        """Tell whether something has come that the loop has not handed on yet."""
         ...
 
     def pause_reading(self) -> None:
@@ -105,6 +119,22 @@ class SocketChannelAsync(asyncio.Protocol):
             turn = asyncio.get_running_loop().create_future()
             self._drainers.append(turn)
             await turn
+
+    def wake_drainers(self) -> None:
+        """Let ``drain`` return though the peer does not take anything."""
+        for turn in self._drainers:
+            if not turn.done():
+                turn.set_result(None)
+        self._drainers.clear()
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether the operating system has taken all that was written."""
+        return self._transport is None or not self._transport.get_write_buffer_size()
+
+    def is_readable(self) -> bool:
+        """Tell whether something has come that the loop has not handed on yet."""
+        return self._is_closed or is_readable(self._sock)
 
     def pause_reading(self) -> None:
         """Let what comes wait with the operating system."""
@@ -161,7 +191,7 @@ class SocketChannelAsync(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let ``drain`` return."""
         self._is_full = False
-        self._wake_drainers()
+        self.wake_drainers()
 
     def _salvage(self) -> None:
         """Read what came before a send failed: an early answer, most likely."""
@@ -173,15 +203,9 @@ class SocketChannelAsync(asyncio.Protocol):
         if self._is_closed:
             return
         self._is_closed = True
-        self._wake_drainers()
+        self.wake_drainers()
         if self.receiver is not None:
             self.receiver.connection_lost(error)
-
-    def _wake_drainers(self) -> None:
-        for turn in self._drainers:
-            if not turn.done():
-                turn.set_result(None)
-        self._drainers.clear()
 
 
 class TlsChannelAsync:
@@ -213,6 +237,19 @@ class TlsChannelAsync:
     async def drain(self) -> None:
         """Wait until little of what was written is left, or the connection has ended."""
         await self._inner.drain()
+
+    def wake_drainers(self) -> None:
+        """Let ``drain`` return though the peer does not take anything."""
+        self._inner.wake_drainers()
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether the operating system has taken all that was written."""
+        return self._inner.is_flushed
+
+    def is_readable(self) -> bool:
+        """Tell whether something has come that the loop has not handed on yet."""
+        return self._is_over or self._inner.is_readable()
 
     def pause_reading(self) -> None:
         """Let what comes wait with the operating system."""

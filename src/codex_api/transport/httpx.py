@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from codex_api.transport._core.messages import Request
 
 
-def _built(request: Request, timeout: float | None) -> httpx2.Request:
+def _built(
+    request: Request, timeout: float | None, connect_timeout: float | None
+) -> httpx2.Request:
     headers = list(request.headers.items())
     body = request.body
     content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None
@@ -44,6 +46,8 @@ def _built(request: Request, timeout: float | None) -> httpx2.Request:
         message = "a transport sends prepared bodies only"
         raise RequestBuildError(message)
     limits = httpx2.Timeout(timeout).as_dict()
+    if connect_timeout is not None:
+        limits["connect"] = min(connect_timeout, connect_timeout if timeout is None else timeout)
     try:
         return httpx2.Request(
             request.method,
@@ -99,10 +103,12 @@ class HttpxTransport:
 
     Args:
         client: Used for every request; the caller closes it.
+        connect_timeout: Seconds for making a connection; None sets no limit of its own.
     """
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, client: httpx2.Client, *, connect_timeout: float | None = None) -> None:
         self._client = client
+        self._connect_timeout = connect_timeout
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
@@ -121,7 +127,7 @@ class HttpxTransport:
 
     def stream(self, request: Request, timeout: float | None = None) -> _Stream:
         """Send a request and return when the head of the answer is there."""
-        built = _built(request, timeout)
+        built = _built(request, timeout, self._connect_timeout)
         try:
             response = self._client.send(built, stream=True, auth=None, follow_redirects=False)
         except (httpx2.HTTPError, RuntimeError) as exc:
@@ -156,10 +162,12 @@ class AsyncHttpxTransport:
 
     Args:
         client: Used for every request, in one event loop; the caller closes it.
+        connect_timeout: Seconds for making a connection; None sets no limit of its own.
     """
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    def __init__(self, client: httpx2.AsyncClient, *, connect_timeout: float | None = None) -> None:
         self._client = client
+        self._connect_timeout = connect_timeout
 
     async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
@@ -189,7 +197,7 @@ class AsyncHttpxTransport:
             raise _late(timeout) from exc
 
     async def _open(self, request: Request) -> _AsyncStream:
-        built = _built(request, None)
+        built = _built(request, None, self._connect_timeout)
         try:
             response = await self._client.send(
                 built, stream=True, auth=None, follow_redirects=False

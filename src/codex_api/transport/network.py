@@ -40,6 +40,7 @@ _BOUNDS: Final = {
     "tcp_keepalive_interval": (1, 32_767),
     "tcp_keepalive_retries": (1, 127),
     "max_connections": (1, 1_000_000_000),
+    "max_idle_connections": (0, 1_000_000_000),
     "pool_idle_timeout": (0, 1_000_000_000),
 }
 _BUNDLE_VARIABLES: Final = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
@@ -70,6 +71,7 @@ class Network:
         tcp_keepalive_retries: Unanswered questions that end the connection.
         max_connections: Connections in use at once in one client, or None for no limit; further
             requests wait for their turn.
+        max_idle_connections: Unused connections that are kept at most; None for no limit.
         pool_idle_timeout: Seconds that an unused connection is kept; None for ever.
         cloudflare_cookies: Whether Cloudflare's cookies of ChatGPT hosts are kept and sent.
         trust_env: Whether the environment is read at all.
@@ -83,6 +85,7 @@ class Network:
     tcp_keepalive_interval: float = 15.0
     tcp_keepalive_retries: int = 4
     max_connections: int | None = None
+    max_idle_connections: int | None = 100
     pool_idle_timeout: float | None = 90.0
     cloudflare_cookies: bool = True
     trust_env: bool = True

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from codex_api.transport import connect_errors
-from codex_api.transport.addresses import prepare
+from codex_api.transport.addresses import adopted
 from codex_api.transport.errors import TransportTimeoutError
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def connect_socks(
         raise TransportTimeoutError("the proxy took too long") from exc
     except (ProxyConnectionError, ProxyError, OSError, ValueError) as exc:
         raise connect_errors.tunnel_broken(route, _reason(exc)) from exc
-    prepare(sock, network)
-    return sock
+    return adopted(sock, network)
 
 
 async def connect_socks_async(route: Route, proxy: Proxy, network: Network) -> socket.socket:
@@ -61,8 +60,7 @@ async def connect_socks_async(route: Route, proxy: Proxy, network: Network) -> s
         )
     except (ProxyConnectionError, ProxyError, OSError, ValueError) as exc:
         raise connect_errors.tunnel_broken(route, _reason(exc)) from exc
-    prepare(sock, network)
-    return sock
+    return adopted(sock, network)
 
 
 def _settings(proxy: Proxy) -> dict[str, Any]:

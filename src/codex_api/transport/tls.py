@@ -39,10 +39,13 @@ _RECORD_BYTES: Final = 16_384
 _FEED_BYTES: Final = 32_768
 
 
-def ssl_context(network: Network) -> ssl.SSLContext:
+def ssl_context(network: Network, *, http2: bool = False) -> ssl.SSLContext:
     """Return a client context that trusts the system's roots and the configured ones.
 
     The context is shared: callers must not change it.
+
+    Args:
+        http2: Whether HTTP/2 is offered besides HTTP/1.1.
 
     Raises:
         CertificateError: A CA bundle is configured and cannot be used.
@@ -50,13 +53,13 @@ def ssl_context(network: Network) -> ssl.SSLContext:
     certificates = load_certificates(network, os.environ) or []
     extra_dirs = os.environ.get("SSL_CERT_DIR", "") if network.trust_env else ""
     try:
-        return _context(tuple(certificates), extra_dirs)
+        return _context(tuple(certificates), extra_dirs, http2=http2)
     except PemError as exc:
         raise unusable_bundle(network, str(exc)) from exc
 
 
 @lru_cache(maxsize=4)
-def _context(certificates: tuple[bytes, ...], extra_dirs: str) -> ssl.SSLContext:
+def _context(certificates: tuple[bytes, ...], extra_dirs: str, *, http2: bool) -> ssl.SSLContext:
     if _PLATFORM_VERIFIES:
         # On Linux it would only load OpenSSL's paths, where SSL_CERT_FILE replaces the roots.
         import truststore  # noqa: PLC0415 - installed where it is used
@@ -70,7 +73,7 @@ def _context(certificates: tuple[bytes, ...], extra_dirs: str) -> ssl.SSLContext
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # As the reference does: a configured certificate is trusted even if another one issued it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     known = frozenset(() if _PLATFORM_VERIFIES else system_roots())
     for number, certificate in enumerate(certificates, start=1):
         if certificate not in known:

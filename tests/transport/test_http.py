@@ -1,4 +1,4 @@
-"""The engine adapter, against bytes on loopback."""
+"""HTTP in both worlds, against bytes on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pyreqwest.exceptions import RequestError
 
 from codex_api.testing.actions import Close, Hang, Open, Reset, Send, WaitFor, answer
 from codex_api.testing.gate import Gate
@@ -29,8 +28,9 @@ from codex_api.transport.errors import (
     RequestBuildError,
     TransportTimeoutError,
 )
+from codex_api.transport.http import HttpTransport
+from codex_api.transport.http_async import AsyncHttpTransport
 from codex_api.transport.network import Network
-from codex_api.transport.reqwest import AsyncReqwestTransport, ReqwestTransport, _AsyncStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -46,20 +46,20 @@ def get(url: str, **headers: str) -> Request:
 
 
 @pytest.fixture
-def transport() -> Iterator[ReqwestTransport]:
-    made = ReqwestTransport(Network(proxy=None))
+def transport() -> Iterator[HttpTransport]:
+    made = HttpTransport(Network(proxy=None))
     yield made
     made.close()
 
 
 @pytest.fixture
-async def async_transport() -> AsyncIterator[AsyncReqwestTransport]:
-    made = AsyncReqwestTransport(Network(proxy=None))
+async def async_transport() -> AsyncIterator[AsyncHttpTransport]:
+    made = AsyncHttpTransport(Network(proxy=None))
     yield made
     await made.aclose()
 
 
-def test_request_head_is_ours_and_nothing_else(transport: ReqwestTransport) -> None:
+def test_request_head_is_ours_and_nothing_else(transport: HttpTransport) -> None:
     with ScriptedServer([answer(200, b"ok")]) as server:
         request = Request(
             method="POST",
@@ -83,7 +83,7 @@ def test_request_head_is_ours_and_nothing_else(transport: ReqwestTransport) -> N
 
 
 def test_every_status_is_an_answer_and_no_redirect_is_followed(
-    transport: ReqwestTransport,
+    transport: HttpTransport,
 ) -> None:
     with ScriptedServer(
         [answer(302, b"", {"location": "http://127.0.0.1:9/"}), answer(500, b"no")]
@@ -92,7 +92,7 @@ def test_every_status_is_an_answer_and_no_redirect_is_followed(
         assert transport.execute(get(server.url), PATIENCE).body == b"no"
 
 
-def test_the_first_chunk_arrives_while_the_rest_is_held_back(transport: ReqwestTransport) -> None:
+def test_the_first_chunk_arrives_while_the_rest_is_held_back(transport: HttpTransport) -> None:
     gate = Gate()
     script = [Send(sse_head()), Send(chunk(b"first")), WaitFor(gate), Send(chunk(b"second"))]
     with ScriptedServer([[*script, Send(last_chunk())]]) as server:
@@ -107,7 +107,7 @@ def test_the_first_chunk_arrives_while_the_rest_is_held_back(transport: ReqwestT
 
 @pytest.mark.anyio
 async def test_the_first_chunk_arrives_early_under_asyncio_too(
-    async_transport: AsyncReqwestTransport,
+    async_transport: AsyncHttpTransport,
 ) -> None:
     gate = Gate()
     script = [Send(sse_head()), Send(chunk(b"first")), WaitFor(gate), Send(chunk(b"second"))]
@@ -121,7 +121,7 @@ async def test_the_first_chunk_arrives_early_under_asyncio_too(
         await stream.aclose()
 
 
-def test_a_read_that_times_out_loses_nothing(transport: ReqwestTransport) -> None:
+def test_a_read_that_times_out_loses_nothing(transport: HttpTransport) -> None:
     gate = Gate()
     with ScriptedServer(
         [[Send(sse_head()), WaitFor(gate), Send(chunk(b"late")), Send(last_chunk())]]
@@ -136,7 +136,7 @@ def test_a_read_that_times_out_loses_nothing(transport: ReqwestTransport) -> Non
 
 
 def test_a_whole_answer_that_does_not_come_times_out_and_frees_the_connection(
-    transport: ReqwestTransport,
+    transport: HttpTransport,
 ) -> None:
     with ScriptedServer([[Hang()]]) as server:
         with pytest.raises(TransportTimeoutError):
@@ -146,7 +146,7 @@ def test_a_whole_answer_that_does_not_come_times_out_and_frees_the_connection(
 
 
 def test_a_stream_given_up_before_its_head_is_freed_when_the_answer_begins(
-    transport: ReqwestTransport,
+    transport: HttpTransport,
 ) -> None:
     gate = Gate()
     with ScriptedServer([[WaitFor(gate), Send(sse_head()), Send(chunk(b"x")), Hang()]]) as server:
@@ -159,7 +159,7 @@ def test_a_stream_given_up_before_its_head_is_freed_when_the_answer_begins(
 
 @pytest.mark.anyio
 async def test_a_cancelled_stream_is_freed_when_its_answer_begins(
-    async_transport: AsyncReqwestTransport,
+    async_transport: AsyncHttpTransport,
 ) -> None:
     gate = Gate()
     with ScriptedServer([[WaitFor(gate), Send(sse_head()), Send(chunk(b"x")), Hang()]]) as server:
@@ -170,17 +170,7 @@ async def test_a_cancelled_stream_is_freed_when_its_answer_begins(
         assert await asyncio.to_thread(server.wait_for_disconnect, timeout=PATIENCE)
 
 
-def test_a_stream_given_up_before_its_head_is_freed_after_the_longest_silence() -> None:
-    made = ReqwestTransport(Network(proxy=None), read_timeout=0.2)
-    with ScriptedServer([[Hang()]]) as server:
-        with pytest.raises(TransportTimeoutError):
-            made.stream(get(server.url), 0.05)
-
-        assert server.wait_for_disconnect(timeout=PATIENCE)
-    made.close()
-
-
-def test_closing_a_stream_is_seen_by_the_server_at_once(transport: ReqwestTransport) -> None:
+def test_closing_a_stream_is_seen_by_the_server_at_once(transport: HttpTransport) -> None:
     with ScriptedServer([[Send(sse_head()), Send(chunk(b"x")), Hang()]]) as server:
         stream = transport.stream(get(server.url), PATIENCE)
         stream.read_chunk(PATIENCE)
@@ -190,7 +180,7 @@ def test_closing_a_stream_is_seen_by_the_server_at_once(transport: ReqwestTransp
         assert server.wait_for_disconnect(timeout=PATIENCE)
 
 
-def test_closing_from_another_thread_ends_the_wait(transport: ReqwestTransport) -> None:
+def test_closing_from_another_thread_ends_the_wait(transport: HttpTransport) -> None:
     waiting = Gate()
     with ScriptedServer([[Send(sse_head()), Open(waiting), Hang()]]) as server:
         stream = transport.stream(get(server.url), PATIENCE)
@@ -210,7 +200,7 @@ def test_closing_from_another_thread_ends_the_wait(transport: ReqwestTransport) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a thread")
-def test_ctrl_c_ends_a_blocking_read(transport: ReqwestTransport) -> None:
+def test_ctrl_c_ends_a_blocking_read(transport: HttpTransport) -> None:
     with ScriptedServer([[Send(sse_head()), Hang()]]) as server:
         stream = transport.stream(get(server.url), PATIENCE)
         main = threading.main_thread().ident
@@ -229,7 +219,7 @@ def test_ctrl_c_ends_a_blocking_read(transport: ReqwestTransport) -> None:
 
 @pytest.mark.parametrize("end", [Close(), Reset()])
 def test_a_body_that_is_cut_is_a_network_error(
-    transport: ReqwestTransport, end: Close | Reset
+    transport: HttpTransport, end: Close | Reset
 ) -> None:
     gate = Gate()
     script = [Send(sse_head()), Send(chunk(b"x")), WaitFor(gate), end]
@@ -245,9 +235,9 @@ def test_a_body_that_is_cut_is_a_network_error(
 
 @pytest.mark.parametrize("head", [{"content-length": "100"}, {"transfer-encoding": "chunked"}])
 def test_an_answer_too_large_to_keep_is_refused(
-    transport: ReqwestTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("codex_api.transport.reqwest_engine.MAX_BODY_BYTES", 50)
+    monkeypatch.setattr("codex_api.transport.http_request.MAX_BODY_BYTES", 50)
     body = b"x" * 100
     sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
     script = [Send(http_head(200, head)), Send(sent)]
@@ -272,7 +262,7 @@ def deaf_port() -> Iterator[int]:
 async def test_a_connection_that_is_not_made_in_time_has_an_error_of_its_own(
     front: Front, deaf_port: int
 ) -> None:
-    made: Any = front.pick(ReqwestTransport, AsyncReqwestTransport)(
+    made: Any = front.pick(HttpTransport, AsyncHttpTransport)(
         Network(proxy=None), connect_timeout=0.05
     )
     for call in (made.execute, made.stream):
@@ -287,7 +277,7 @@ async def test_a_connection_that_is_not_made_in_time_has_an_error_of_its_own(
 async def test_a_whole_answer_that_is_late_is_late_whatever_it_waited_for(
     front: Front, deaf_port: int
 ) -> None:
-    made: Any = front.pick(ReqwestTransport, AsyncReqwestTransport)(Network(proxy=None))
+    made: Any = front.pick(HttpTransport, AsyncHttpTransport)(Network(proxy=None))
 
     with pytest.raises(TransportTimeoutError, match=r"within 0\.05 s") as caught:
         await front(made.execute, get(f"http://127.0.0.1:{deaf_port}/"), 0.05)
@@ -295,7 +285,7 @@ async def test_a_whole_answer_that_is_late_is_late_whatever_it_waited_for(
     assert caught.value.__cause__ is not caught.value
 
 
-def test_a_body_that_is_not_prepared_is_refused(transport: ReqwestTransport) -> None:
+def test_a_body_that_is_not_prepared_is_refused(transport: HttpTransport) -> None:
     request = Request(method="POST", url="http://127.0.0.1:9/", body=JsonBody({}))
 
     with pytest.raises(RequestBuildError, match="prepared bodies"):
@@ -304,7 +294,7 @@ def test_a_body_that_is_not_prepared_is_refused(transport: ReqwestTransport) -> 
 
 @pytest.mark.parametrize("value", ["\ud800", "a\nb"])
 def test_a_header_that_slipped_through_is_refused_by_the_engine(
-    transport: ReqwestTransport, value: str
+    transport: HttpTransport, value: str
 ) -> None:
     headers = Headers.received([("x-a", value)])
 
@@ -312,7 +302,7 @@ def test_a_header_that_slipped_through_is_refused_by_the_engine(
         transport.execute(Request(method="GET", url="http://127.0.0.1:9/", headers=headers))
 
 
-def test_no_error_text_holds_the_query(transport: ReqwestTransport) -> None:
+def test_no_error_text_holds_the_query(transport: HttpTransport) -> None:
     with pytest.raises(NetworkError) as caught:
         transport.execute(get("http://127.0.0.1:9/x?key=s3cret"), PATIENCE)
 
@@ -321,12 +311,12 @@ def test_no_error_text_holds_the_query(transport: ReqwestTransport) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "http://", "ftp://127.0.0.1/"])
-def test_an_illegal_url_is_refused(transport: ReqwestTransport, url: str) -> None:
+def test_an_illegal_url_is_refused(transport: HttpTransport, url: str) -> None:
     with pytest.raises((RequestBuildError, NetworkError)):
         transport.execute(get(url), PATIENCE)
 
 
-def test_a_streamed_body_goes_out_with_its_length(transport: ReqwestTransport) -> None:
+def test_a_streamed_body_goes_out_with_its_length(transport: HttpTransport) -> None:
     with ScriptedServer([answer(200, b"ok")]) as server:
         body = StreamedBody(lambda: iter([b"ab", b"cd"]), length=4)
         transport.execute(Request(method="PUT", url=server.url, body=body), PATIENCE)
@@ -336,7 +326,7 @@ def test_a_streamed_body_goes_out_with_its_length(transport: ReqwestTransport) -
         assert server.requests[0].header("transfer-encoding") is None
 
 
-def test_the_blocking_transport_works_inside_a_running_loop(transport: ReqwestTransport) -> None:
+def test_the_blocking_transport_works_inside_a_running_loop(transport: HttpTransport) -> None:
     async def main(url: str) -> bytes:
         body = transport.execute(get(url), PATIENCE).body
         assert asyncio.get_running_loop().is_running()
@@ -347,7 +337,7 @@ def test_the_blocking_transport_works_inside_a_running_loop(transport: ReqwestTr
 
 
 def test_the_async_transport_outlives_its_event_loop() -> None:
-    made = AsyncReqwestTransport(Network(proxy=None))
+    made = AsyncHttpTransport(Network(proxy=None))
 
     async def fetch(url: str) -> bytes:
         return (await made.execute(get(url), PATIENCE)).body
@@ -358,7 +348,7 @@ def test_the_async_transport_outlives_its_event_loop() -> None:
         asyncio.run(made.aclose())
 
 
-def test_many_threads_share_one_transport(transport: ReqwestTransport) -> None:
+def test_many_threads_share_one_transport(transport: HttpTransport) -> None:
     with ScriptedServer([answer(200, b"ok")], repeat_last=True) as server:
         bodies: list[bytes] = []
 
@@ -375,7 +365,7 @@ def test_many_threads_share_one_transport(transport: ReqwestTransport) -> None:
 
 
 def test_use_after_close_says_what_to_do() -> None:
-    made = ReqwestTransport()
+    made = HttpTransport()
     made.close()
     made.close()
 
@@ -385,22 +375,24 @@ def test_use_after_close_says_what_to_do() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork in a process with threads
-def test_use_in_a_forked_child_is_an_error_and_not_a_hang(transport: ReqwestTransport) -> None:
-    with ScriptedServer([answer(200, b"ok")]) as server:
+def test_transport_that_was_used_before_a_fork_works_in_the_child(
+    transport: HttpTransport,
+) -> None:
+    with ScriptedServer([answer(200, b"ok")], repeat_last=True) as server:
         transport.execute(get(server.url), PATIENCE)
         read, write = os.pipe()
         child = os.fork()
         if child == 0:  # pragma: no cover - in the child
             try:
-                transport.execute(get(server.url), PATIENCE)
-                os.write(write, b"no error")
-            except ClientStateError as exc:
-                os.write(write, str(exc).encode())
+                os.write(write, transport.execute(get(server.url), PATIENCE).body)
             finally:
                 os._exit(0)
         os.waitpid(child, 0)
+        body = transport.execute(get(server.url), PATIENCE).body
 
-        assert b"another process" in os.read(read, 1000)
+        assert os.read(read, 1000) == b"ok"
+        assert body == b"ok"
+        assert [request.connection for request in server.requests] == [0, 1, 0]
         os.close(read)
         os.close(write)
 
@@ -410,7 +402,7 @@ def test_use_in_a_forked_child_is_an_error_and_not_a_hang(transport: ReqwestTran
 
 @pytest.mark.anyio
 async def test_whole_answers_of_every_length_are_read_under_asyncio(
-    async_transport: AsyncReqwestTransport,
+    async_transport: AsyncHttpTransport,
 ) -> None:
     chunked = [Send(sse_head()), Send(chunk(b"a")), Send(chunk(b"b")), Send(last_chunk())]
     with ScriptedServer([answer(200, b"ab"), chunked]) as server:
@@ -421,9 +413,9 @@ async def test_whole_answers_of_every_length_are_read_under_asyncio(
 @pytest.mark.anyio
 @pytest.mark.parametrize("head", [{"content-length": "100"}, {"transfer-encoding": "chunked"}])
 async def test_an_answer_too_large_to_keep_is_refused_under_asyncio(
-    async_transport: AsyncReqwestTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
+    async_transport: AsyncHttpTransport, monkeypatch: pytest.MonkeyPatch, head: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("codex_api.transport.reqwest_engine.MAX_BODY_BYTES", 50)
+    monkeypatch.setattr("codex_api.transport.http_request.MAX_BODY_BYTES", 50)
     body = b"x" * 100
     sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
     with (
@@ -436,7 +428,7 @@ async def test_an_answer_too_large_to_keep_is_refused_under_asyncio(
 @pytest.mark.anyio
 @pytest.mark.parametrize("end", [Close(), Reset()])
 async def test_an_answer_that_is_cut_is_a_network_error_under_asyncio(
-    async_transport: AsyncReqwestTransport, end: Close | Reset
+    async_transport: AsyncHttpTransport, end: Close | Reset
 ) -> None:
     for framing in ({"content-length": "100"}, {"transfer-encoding": "chunked"}):
         gate = Gate()
@@ -456,7 +448,7 @@ async def test_an_answer_that_is_cut_is_a_network_error_under_asyncio(
 
 @pytest.mark.anyio
 async def test_use_of_a_closed_transport_says_what_to_do_under_asyncio(
-    async_transport: AsyncReqwestTransport,
+    async_transport: AsyncHttpTransport,
 ) -> None:
     with ScriptedServer([answer(200)]) as server:
         await async_transport.execute(get(server.url), PATIENCE)
@@ -465,72 +457,3 @@ async def test_use_of_a_closed_transport_says_what_to_do_under_asyncio(
         for call in (async_transport.execute, async_transport.stream):
             with pytest.raises(ClientStateError, match="make a new one"):
                 await call(get(server.url), PATIENCE)
-
-
-class Engine:
-    """An engine whose every wait ends with the result that it has, cancelled or not."""
-
-    def __init__(self, result: Any) -> None:
-        self.result = result
-        self.status = 200
-        self.headers = {"content-type": "text/event-stream"}
-        self.body_reader = self
-        self.exits = 0
-
-    async def _result(self) -> Any:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if isinstance(self.result, Exception):
-                raise self.result from None
-        return self.result
-
-    async def __aenter__(self) -> Any:
-        await self._result()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.exits += 1
-
-    read_chunk = _result
-
-
-class Piece:
-    def to_bytes(self) -> bytes:
-        return b"x"
-
-
-async def cancelled(coroutine: Any) -> None:
-    task = asyncio.create_task(coroutine)
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("result", [None, RequestError("broken", {"causes": None})])
-async def test_cancelling_before_the_head_is_not_swallowed(
-    async_transport: AsyncReqwestTransport, result: Any
-) -> None:
-    engine: Any = Engine(result)
-    await cancelled(async_transport._open(engine))
-
-    assert engine.exits == (result is None)
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("result", [None, Piece()])
-async def test_cancelling_a_read_is_not_swallowed_and_loses_nothing(result: Any) -> None:
-    engine: Any = Engine(result)
-    stream = _AsyncStream(engine, engine)
-    await cancelled(stream.read_chunk())
-
-    assert await stream.read_chunk() == (result and b"x")
-
-
-@pytest.mark.anyio
-async def test_cancelling_a_read_that_breaks_is_not_swallowed() -> None:
-    engine: Any = Engine(RequestError("broken", {"causes": None}))
-
-    await cancelled(_AsyncStream(engine, engine).read_chunk())

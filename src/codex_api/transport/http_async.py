@@ -1,0 +1,376 @@
+"""HTTP/1.1 under asyncio, in the caller's own loop and without a thread.
+
+The rules are those of ``http.py``. Besides: an answer that nobody reads is held up to a limit, then
+its server waits; connections belong to the loop that made them, and end with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from codex_api.transport._core.http1 import BodyEncoder, ResponseReader
+from codex_api.transport._core.messages import Response
+from codex_api.transport.errors import (
+    ClientStateError,
+    EventTooLargeError,
+    NetworkError,
+    TransportError,
+    TransportTimeoutError,
+)
+from codex_api.transport.http_request import (
+    JOINED_BYTES,
+    Preparer,
+    check_size,
+    late,
+    piece_of_body,
+    unanswered,
+)
+from codex_api.transport.network import Network
+from codex_api.transport.pool_async import AsyncPool
+
+if TYPE_CHECKING:
+    from codex_api.transport._core.headers import Headers
+    from codex_api.transport._core.messages import Request, StreamedBody
+    from codex_api.transport.http_request import Outgoing
+    from codex_api.transport.pool_async import Connection
+
+# What is held of a stream that nobody reads.
+_HELD_BYTES = 65_536
+_SEND_BYTES = 262_144
+_CLOSED = "the streamed answer was closed"
+_FOREIGN = "the streamed answer belongs to another event loop or process"
+_IN_USE = "another task is reading this answer"
+
+
+class _Stream:
+    """One exchange: the request that goes out, and the answer whose body arrives."""
+
+    __slots__ = (
+        "_awaits_head",
+        "_began",
+        "_channel",
+        "_connection",
+        "_failure",
+        "_held",
+        "_held_bytes",
+        "_is_paused",
+        "_is_sending",
+        "_is_whole",
+        "_loop",
+        "_reader",
+        "_sent_all",
+        "_timer",
+        "_waiter",
+    )
+
+    def __init__(self, connection: Connection, method: str, *, whole: bool) -> None:
+        self._connection: Connection | None = connection
+        self._channel = connection.channel
+        self._loop = connection.loop
+        self._reader = ResponseReader(method)
+        self._is_whole = whole  # then nobody is woken before the end
+        self._awaits_head = not whole
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._began = self._is_paused = self._is_sending = self._sent_all = False
+        self._failure: TransportError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._channel.receiver = self
+
+    @property
+    def status(self) -> int:
+        """Status code."""
+        return self._reader.status or 0
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields, in the order in which they came."""
+        return self._reader.headers
+
+    # What the channel calls
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, and wake whoever waits for it."""
+        reader = self._reader
+        self._began = True
+        try:
+            piece = reader.feed(data)
+        except NetworkError as exc:
+            self._fail(exc)
+            return
+        if piece:
+            self._held.append(piece)
+            self._held_bytes += len(piece)
+        if reader.is_complete:
+            self._complete()
+        elif self._is_whole:
+            self._check_size()
+            return
+        elif self._held_bytes > _HELD_BYTES and not self._is_paused:
+            self._is_paused = True
+            self._channel.pause_reading()
+        elif not piece and not (self._awaits_head and reader.status is not None):
+            return  # of a head, or of a chunk's size
+        self._wake()
+
+    def connection_lost(self, error: TransportError | None) -> None:
+        """Take the end of the connection for that of the answer, if it may be that."""
+        try:
+            self._reader.close()
+        except NetworkError as exc:
+            self._fail(error or exc)
+        else:
+            self._complete()
+            self._wake()
+
+    def _check_size(self) -> None:
+        try:
+            check_size(self._reader.headers, self._held_bytes)
+        except EventTooLargeError as exc:
+            self._fail(exc)
+        if self._is_sending and self._reader.status is not None:
+            self._wake()
+
+    def _complete(self) -> None:
+        """Give the connection back: the answer is here, though nobody may have read it yet."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._stop_timer()
+            if self._is_paused:
+                self._channel.resume_reading()
+            connection.give_back(reusable=self._reader.can_reuse and self._sent_all)
+
+    def _fail(self, error: TransportError) -> None:
+        if self._failure is None:
+            connection = self._connection
+            if isinstance(error, NetworkError) and not self._began and connection is not None:
+                error = unanswered(error, reused=connection.reused)
+            error.sent = "begun" if self._began else "maybe"
+            self._failure = error
+        self._drop()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if self._is_sending:
+            self._channel.wake_drainers()  # nobody waits for a peer that has answered
+
+    # The request
+
+    def set_deadline(self, deadline: float | None) -> None:
+        """End the exchange at ``deadline``, a monotonic instant; None sets no limit."""
+        self._stop_timer()
+        if deadline is not None:
+            left = max(0.0, deadline - time.monotonic())
+            self._timer = self._loop.call_later(left, self._expire)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._fail(TransportTimeoutError("the answer took too long"))
+
+    async def send(self, outgoing: Outgoing, deadline: float | None) -> None:
+        """Send the request, as far as the server wants to have it."""
+        try:
+            if outgoing.streamed is None and len(outgoing.body) <= JOINED_BYTES:
+                self._channel.write(outgoing.head + outgoing.body)
+                self._sent_all = True
+                return
+            self._is_sending = True
+            self._channel.write(outgoing.head)
+            if outgoing.streamed is None:
+                self._sent_all = await self._send_fixed(outgoing.body)
+            else:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                async with asyncio.timeout(left):
+                    self._sent_all = await self._send_streamed(outgoing.streamed)
+        except NetworkError as exc:
+            self._fail(exc)
+        except TimeoutError as exc:
+            self._fail(exc if isinstance(exc, TransportError) else TransportTimeoutError("late"))
+        finally:
+            self._is_sending = False
+
+    async def _send_fixed(self, body: bytes) -> bool:
+        view = memoryview(body)
+        for start in range(0, len(view), _SEND_BYTES):
+            if not await self._send_piece(bytes(view[start : start + _SEND_BYTES])):
+                return False
+        return True
+
+    async def _send_streamed(self, body: StreamedBody) -> bool:
+        encoder, pieces = BodyEncoder(body.length), body.open()
+        try:
+            if isinstance(pieces, AsyncIterable):
+                async for piece in pieces:
+                    if not await self._send_piece(encoder.encode(piece_of_body(piece))):
+                        return False
+            else:
+                for piece in pieces:
+                    if not await self._send_piece(encoder.encode(piece_of_body(piece))):
+                        return False
+        finally:
+            await _close(pieces)
+        return await self._send_piece(encoder.end())
+
+    async def _send_piece(self, data: bytes) -> bool:
+        """Send bytes, and tell whether the server may want more."""
+        if self._is_answered():
+            return False
+        if data:
+            self._channel.write(data)
+            await self._channel.drain()
+        return not self._is_answered()
+
+    def _is_answered(self) -> bool:
+        return self._failure is not None or self._reader.status is not None
+
+    # The answer
+
+    async def wait_for_head(self) -> None:
+        """Wait until status and headers are there."""
+        while self._reader.status is None:
+            await self._wait()
+        self._awaits_head = False
+
+    async def read_all(self) -> bytes:
+        """Wait for the whole answer, and return its body."""
+        while not self._reader.is_complete:
+            await self._wait()
+        check_size(self._reader.headers, self._held_bytes)
+        return b"".join(self._held)
+
+    async def read_chunk(self) -> bytes | None:
+        """Wait for the next piece of the body; cancelling loses nothing."""
+        while not self._held:
+            if self._reader.is_complete:
+                return None
+            await self._wait()
+        held = self._held
+        chunk = held[0] if len(held) == 1 else b"".join(held)
+        held.clear()
+        self._held_bytes = 0
+        if self._is_paused:
+            self._is_paused = False
+            self._channel.resume_reading()
+        return chunk
+
+    async def _wait(self) -> None:
+        """Wait until something has changed."""
+        if self._failure is not None:
+            raise self._failure
+        if self._connection is None:
+            raise ClientStateError(_CLOSED)
+        if asyncio.get_running_loop() is not self._loop or self._channel.is_closed:
+            raise ClientStateError(_FOREIGN)
+        if self._waiter is not None:
+            raise ClientStateError(_IN_USE)
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def close(self) -> None:
+        """Give the connection up at once; a task that reads gets an error."""
+        if not self._reader.is_complete:
+            self._held.clear()
+        self._drop()
+        self._wake()
+
+    async def aclose(self) -> None:
+        """Give the connection up at once. May be called twice, and from another loop."""
+        if asyncio.get_running_loop() is self._loop:
+            self.close()
+        else:
+            with suppress(RuntimeError):  # that loop is closed, and the connection with it
+                self._loop.call_soon_threadsafe(self.close)
+
+    def _drop(self) -> None:
+        self._stop_timer()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+
+
+async def _close(pieces: object) -> None:
+    """Close the source of a body that may not have been read to its end."""
+    if isinstance(pieces, AsyncGenerator):
+        await pieces.aclose()
+    elif isinstance(pieces, Generator):
+        pieces.close()
+
+
+class AsyncHttpTransport:
+    """``AsyncTransport`` in the caller's event loop; usable from several, and after a fork.
+
+    Args:
+        network: TLS, proxy, keep-alive and pool settings.
+        connect_timeout: Seconds for name look-up, connection, proxy and TLS together; None sets no
+            limit of their own.
+    """
+
+    def __init__(
+        self, network: Network | None = None, *, connect_timeout: float | None = None
+    ) -> None:
+        settings = network or Network()
+        self._preparer = Preparer(settings)
+        self._pool = AsyncPool(settings, connect_timeout)
+
+    async def execute(self, request: Request, timeout: float | None = None) -> Response:
+        """Send a request and read the whole answer."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            stream = await self._begin(request, deadline, whole=True)
+            try:
+                body = await stream.read_all()
+            except BaseException:
+                stream.close()
+                raise
+        except TransportTimeoutError as exc:
+            raise late(exc, "complete answer", timeout, deadline) from None
+        self._preparer.keep_cookies(request.url, stream.headers)
+        return Response(stream.status, stream.headers, body)
+
+    async def stream(self, request: Request, timeout: float | None = None) -> _Stream:
+        """Send a request and return when the head of the answer is there."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            stream = await self._begin(request, deadline, whole=False)
+            try:
+                await stream.wait_for_head()
+            except BaseException:
+                stream.close()
+                raise
+        except TransportTimeoutError as exc:
+            raise late(exc, "head of the answer", timeout, deadline) from None
+        stream.set_deadline(None)
+        self._preparer.keep_cookies(request.url, stream.headers)
+        return stream
+
+    async def _begin(self, request: Request, deadline: float | None, *, whole: bool) -> _Stream:
+        outgoing = self._preparer.prepare(request)
+        connection = await self._pool.take(outgoing.route, deadline)
+        stream = _Stream(connection, outgoing.method, whole=whole)
+        try:
+            stream.set_deadline(deadline)
+            await stream.send(outgoing, deadline)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    async def aclose(self) -> None:
+        """Close idle connections and refuse further requests."""
+        self._pool.close()

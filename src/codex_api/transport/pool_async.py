@@ -1,0 +1,244 @@
+"""The connections of an asyncio transport: for each event loop its own, ended with the loop.
+
+A connection that hears anything while it is idle is dead: the server has closed it, or answers what
+nobody has asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from codex_api.transport._core.idle_pool import IdleConnections
+from codex_api.transport.connector_async import open_async_channel
+from codex_api.transport.http_request import closed
+from codex_api.transport.inheritance import disown_after_fork
+from codex_api.transport.slots import AsyncSlots
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from codex_api.transport._core.route import Route
+    from codex_api.transport.channel_async import AsyncChannel
+    from codex_api.transport.errors import TransportError
+    from codex_api.transport.network import Network
+
+
+class Connection:
+    """A connection of the pool. Whoever took it calls ``give_back`` or ``drop``, once.
+
+    Attributes:
+        reused: Whether it has carried an exchange before.
+    """
+
+    __slots__ = ("_home", "channel", "reused", "route")
+
+    def __init__(self, home: _LoopConnections, route: Route, channel: AsyncChannel) -> None:
+        self._home = home
+        self.route = route
+        self.channel = channel
+        self.reused = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        return self._home.loop
+
+    def give_back(self, *, reusable: bool) -> None:
+        """Give it back after an exchange; one that cannot be used again is closed."""
+        if not reusable or not self.channel.is_flushed:
+            self.drop()
+            return
+        self.reused = True
+        self.channel.receiver = self
+        self._home.put(self)
+
+    def drop(self) -> None:
+        """Close it now."""
+        self._home.drop(self)
+
+    # What the channel calls while it is idle
+
+    def data_received(self, data: bytes) -> None:
+        """Close a connection on which something comes that nobody has asked for."""
+        del data
+        self._home.forget(self)
+
+    def connection_lost(self, error: TransportError | None) -> None:
+        """Forget a connection that its server has closed."""
+        del error
+        self._home.forget(self)
+
+
+class _LoopConnections:
+    """The connections of one event loop."""
+
+    def __init__(self, pool: AsyncPool, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._pool = pool
+        self._idle = pool.no_connections()
+        self._in_use: set[Connection] = set()
+        self._end: AsyncGenerator[None, None] | None = None
+
+    async def open(self, route: Route, deadline: float | None) -> Connection:
+        """Return a new connection."""
+        if self._end is None:
+            self._end = self._close_with_loop()
+            await anext(self._end)
+        channel = await open_async_channel(route, self._pool.network, deadline)
+        connection = Connection(self, route, channel)
+        self._in_use.add(connection)
+        return connection
+
+    def take(self, route: Route) -> Connection | None:
+        """Return an idle connection that is still good, or None."""
+        for expired in self._idle.expire(time.monotonic()):
+            expired.channel.abort()
+        while (connection := self._idle.take(route)) is not None:
+            # The end of it may be here without the loop having had time to tell.
+            if not connection.channel.is_readable():
+                self._in_use.add(connection)
+                return connection
+            connection.channel.abort()
+        return None
+
+    def put(self, connection: Connection) -> None:
+        """Keep a connection for its next exchange."""
+        self._in_use.discard(connection)
+        dropped = [connection]
+        if not self._pool.is_closed:
+            dropped = self._idle.put(connection.route, connection, time.monotonic())
+        for old in dropped:
+            old.channel.abort()
+        self._pool.give_slot()
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection that was in use."""
+        connection.channel.abort()
+        if connection in self._in_use:
+            self._in_use.discard(connection)
+            self._pool.give_slot()
+
+    def forget(self, connection: Connection) -> None:
+        """Close a connection that was idle."""
+        self._idle.discard(connection)
+        connection.channel.abort()
+
+    def close_idle(self) -> None:
+        """Close what is idle."""
+        for connection in self._idle.clear():
+            connection.channel.abort()
+
+    async def _close_with_loop(self) -> AsyncGenerator[None, None]:
+        """Close everything when the loop shuts its generators down, which is its end."""
+        try:
+            yield
+        finally:
+            self.close_idle()
+            for connection in list(self._in_use):
+                self.drop(connection)
+            self._pool.forget(self.loop)
+            for _ in range(3):  # asyncio closes a socket a turn after it was told to
+                await asyncio.sleep(0)
+
+
+class AsyncPool:
+    """The connections of one transport, in however many loops it is used.
+
+    Args:
+        network: How connections are made, and how many are kept.
+        connect_timeout: Seconds for making one; None sets no limit of its own.
+    """
+
+    def __init__(self, network: Network, connect_timeout: float | None) -> None:
+        self.network = network
+        self.is_closed = False
+        self._connect_timeout = connect_timeout
+        limit = network.max_connections
+        self._slots = None if limit is None else AsyncSlots(limit)
+        self._lock = threading.Lock()
+        self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
+        self._last: _LoopConnections | None = None
+        disown_after_fork(self)
+
+    def no_connections(self) -> IdleConnections[Connection]:
+        """Return an empty store with the limits of the settings."""
+        return IdleConnections(self.network.max_idle_connections, self.network.pool_idle_timeout)
+
+    def disown(self) -> None:
+        """Begin anew in a forked child; the connections let go of themselves."""
+        self._lock = threading.Lock()
+        self._by_loop = {}
+        self._last = None
+        if self._slots is not None:
+            self._slots.disown()
+
+    async def take(self, route: Route, deadline: float | None) -> Connection:
+        """Return a connection for one exchange.
+
+        Raises:
+            ClientStateError: The transport is closed.
+            TransportTimeoutError: No connection was free, or up, in time.
+            TransportError: None could be made.
+        """
+        if self.is_closed:
+            raise closed()
+        if self._slots is not None:
+            await self._slots.take(deadline)
+        try:
+            connections = self._of_running_loop()
+            connection = connections.take(route)
+            if connection is None:
+                connection = await connections.open(route, self._connect_deadline(deadline))
+        except BaseException:
+            self.give_slot()
+            raise
+        return connection
+
+    def _connect_deadline(self, deadline: float | None) -> float | None:
+        if self._connect_timeout is None:
+            return deadline
+        own = time.monotonic() + self._connect_timeout
+        return own if deadline is None else min(own, deadline)
+
+    def _of_running_loop(self) -> _LoopConnections:
+        loop = asyncio.get_running_loop()
+        last = self._last
+        if last is not None and last.loop is loop:
+            return last
+        with self._lock:
+            for ended in [known for known in self._by_loop if known.is_closed()]:
+                del self._by_loop[ended]
+            connections = self._by_loop.get(loop)
+            if connections is None:
+                connections = self._by_loop[loop] = _LoopConnections(self, loop)
+        self._last = connections
+        return connections
+
+    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Forget the connections of a loop that ends."""
+        with self._lock:
+            connections = self._by_loop.pop(loop, None)
+        if self._last is connections:
+            self._last = None
+
+    def give_slot(self) -> None:
+        """Let the next request have its turn."""
+        if self._slots is not None:
+            self._slots.give()
+
+    def close(self) -> None:
+        """Close what is idle, in every loop, and keep nothing any more."""
+        self.is_closed = True
+        running = asyncio.get_running_loop()
+        with self._lock:
+            everywhere = list(self._by_loop.values())
+        for connections in everywhere:
+            if connections.loop is running:
+                connections.close_idle()
+            else:
+                with suppress(RuntimeError):  # that loop is closed
+                    connections.loop.call_soon_threadsafe(connections.close_idle)
