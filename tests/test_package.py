@@ -90,7 +90,7 @@ _HEAVY = {
     "uvicorn",
     "websockets",
 }
-_CORE_ONLY = _HEAVY - {"asyncio", "msgspec", "pyreqwest"}
+_CORE_ONLY = _HEAVY - {"asyncio", "msgspec"}
 
 
 def test_importing_the_package_loads_no_engine() -> None:
@@ -160,11 +160,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
 
 
-def test_the_core_install_needs_four_packages(metadata: Message) -> None:
+def test_the_core_install_needs_three_packages(metadata: Message) -> None:
     required = metadata.get_all("Requires-Dist", [])
 
     core = {line.partition(">")[0] for line in required if "extra ==" not in line}
-    assert core == {"msgspec", "pyreqwest", "truststore", "websockets"}
+    assert core == {"msgspec", "truststore", "websockets"}
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
 
 

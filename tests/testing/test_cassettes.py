@@ -17,7 +17,7 @@ from codex_api.testing.cassettes import (
 )
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, http_response, last_chunk, sse_head
-from codex_api.transport import AsyncReqwestTransport, Headers, Request, ReqwestTransport
+from codex_api.transport import AsyncHttpTransport, Headers, HttpTransport, Request
 from codex_api.transport._core.messages import RawBody
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def streaming_script(*, is_whole: bool = True) -> list[Send | Hang]:
 
 def record(server: ScriptedServer, path: Path, chunks: int | None = None) -> list[bytes]:
     """Read ``chunks`` chunks of a stream (all for None) and close it."""
-    transport = RecordingTransport(ReqwestTransport(), Cassette(path))
+    transport = RecordingTransport(HttpTransport(), Cassette(path))
     response = transport.stream(request(server.url))
     assert (response.status, response.headers["x-request-id"]) == (200, "r1")
     got: list[bytes] = []
@@ -93,7 +93,7 @@ def test_a_stream_that_was_left_is_played_as_broken(tmp_path: Path) -> None:
 def test_whole_answers_are_recorded_in_order(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     answers = [[Send(http_response(503, "busy", {"retry-after": "1"}))], [Send(http_response(204))]]
-    transport = RecordingTransport(ReqwestTransport(), Cassette(path))
+    transport = RecordingTransport(HttpTransport(), Cassette(path))
     with ScriptedServer(answers) as server:
         assert [transport.execute(request(server.url)).status for _ in answers] == [503, 204]
     transport.close()
@@ -107,7 +107,7 @@ def test_whole_answers_are_recorded_in_order(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_the_async_transport_records_as_well(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    transport = AsyncRecordingTransport(AsyncReqwestTransport(), Cassette(path))
+    transport = AsyncRecordingTransport(AsyncHttpTransport(), Cassette(path))
     async with ScriptedServer([streaming_script(), [Send(http_response(200, "x"))]]) as server:
         response = await transport.stream(request(server.url))
         assert (response.status, response.headers["x-request-id"]) == (200, "r1")
@@ -159,7 +159,7 @@ def test_the_embedded_server_can_be_recorded(tmp_path: Path) -> None:
         headers=Headers({"content-type": "application/json"}),
         body=RawBody(body),
     )
-    transport = RecordingTransport(ReqwestTransport(), Cassette(path))
+    transport = RecordingTransport(HttpTransport(), Cassette(path))
     with EmbeddedServer() as server:
         server.play(scenarios.faulty(faults.commented()))
         url = f"{server.url}/responses"

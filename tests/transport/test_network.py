@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import ssl
@@ -17,14 +18,13 @@ from codex_api.transport import tls as tls_module
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request
 from codex_api.transport.errors import CertificateError, NetworkError, RequestBuildError
+from codex_api.transport.http import HttpTransport
 from codex_api.transport.network import (
     Network,
     apply_keepalive,
-    certificates_der,
     load_certificates,
     proxy_for,
 )
-from codex_api.transport.reqwest import ReqwestTransport
 from codex_api.transport.tls import ssl_context
 from codex_api.transport.websocket import connect
 from tests.transport.tls_peers import connect_proxy, http_server, server_context
@@ -73,8 +73,12 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
+def configured(network: Network) -> list[bytes] | None:
+    return load_certificates(network, os.environ)
+
+
 def post(network: Network, url: str) -> Response:
-    transport = ReqwestTransport(network)
+    transport = HttpTransport(network)
     try:
         request = Request(method="POST", url=url, headers=Headers(), body=RawBody(BODY))
         return transport.execute(request, timeout=10)
@@ -152,11 +156,11 @@ def test_every_certificate_of_a_bundle_is_used(
 
 def test_renewed_bundle_is_read_again(bundle: Path, ca: trustme.CA, proxy_ca: trustme.CA) -> None:
     network = Network(ca_bundle=bundle)
-    before = certificates_der(network)
+    before = configured(network)
     written(bundle, "renewed\n" + pem(proxy_ca))
 
     assert before == [der(ca)]
-    assert certificates_der(network) == [der(proxy_ca)]
+    assert configured(network) == [der(proxy_ca)]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_unusable_bundle_names_variable_file_reason_and_remedy(
         written(path, text)
     monkeypatch.setenv(name, str(path))
 
-    for use in (certificates_der, ssl_context, lambda network: post(network, "https://x.test/")):
+    for use in (configured, ssl_context, lambda network: post(network, "https://x.test/")):
         with pytest.raises(CertificateError) as caught:
             use(Network(proxy=None))
         message = str(caught.value)
@@ -191,7 +195,7 @@ def test_unusable_certificate_is_named_by_its_number(tmp_path: Path, ca: trustme
     bad = written(tmp_path / "bad.pem", pem(ca) + GARBAGE)
 
     with pytest.raises(CertificateError, match=r"of Network\.ca_bundle .* certificate #2 cannot"):
-        certificates_der(Network(ca_bundle=bad))
+        configured(Network(ca_bundle=bad))
 
 
 def test_certificate_that_only_openssl_refuses_is_named_too(tmp_path: Path, ca: trustme.CA) -> None:
@@ -216,16 +220,6 @@ def test_bundle_adds_to_the_systems_roots(
     by_variable = ssl_context(Network()).get_ca_certs(binary_form=True)
 
     assert set(with_bundle) == set(by_variable) == {*plain, der(ca)}
-
-
-def test_engine_gets_the_systems_roots_when_a_variable_would_replace_them(
-    bundle: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = ssl_context(Network(trust_env=False)).get_ca_certs(binary_form=True)
-    assert certificates_der(Network()) == []
-    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-
-    assert set(certificates_der(Network())) == {der(ca), *plain}
 
 
 def test_system_without_roots_leaves_the_configured_ones(

@@ -20,7 +20,7 @@ from codex_api.cli.connection import Connection
 from codex_api.cli.console import printable
 from codex_api.transport._core.messages import public_url
 from codex_api.transport.errors import CodexApiError
-from codex_api.transport.network import Network, certificates_der, proxy_for
+from codex_api.transport.network import Network, load_certificates, proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def _credentials(end: Endpoint) -> Finding:
 def _trust(network: Network, failures: _Failures) -> Finding:
     named = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
     try:
-        extra = len(certificates_der(network))
+        extra = len(load_certificates(network, os.environ) or ())
     except CodexApiError as exc:
         failures.add(exc)
         return Finding("TLS", "failed", str(exc))

@@ -17,6 +17,7 @@ from codex_api.transport.errors import NetworkError, TransportTimeoutError
 from codex_api.transport.readiness import wait_for
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
 
     from codex_api.transport._core.route import Proxy, Route
@@ -47,6 +48,8 @@ def open_channel(route: Route, network: Network, deadline: float | None) -> Chan
 
 def _open(route: Route, network: Network, deadline: float | None) -> Channel:
     proxy = route.proxy
+    # First of all: with a CA bundle that cannot be used nothing is sent.
+    context = client_context(route, network)
     if proxy is not None and proxy.is_socks:
         from codex_api.transport.socks import connect_socks  # noqa: PLC0415 - an extra
 
@@ -55,25 +58,38 @@ def _open(route: Route, network: Network, deadline: float | None) -> Channel:
         sock = _connect_tcp(route, network, deadline)
     channel: Channel = SocketChannel(sock)
     try:
-        if proxy is not None and proxy.scheme == "https":
-            channel = _with_tls(channel, network, proxy.host, f"the proxy {proxy}", deadline)
+        if context is not None and proxy is not None and proxy.scheme == "https":
+            channel = _with_tls(channel, context, proxy.host, f"the proxy {proxy}", deadline)
         if proxy is not None and route.tunnel and not proxy.is_socks:
             _tunnel(channel, route, proxy, deadline)
-        if route.is_tls:
+        if context is not None and route.is_tls:
             peer = f"the server {route.server}"
-            channel = _with_tls(channel, network, route.host, peer, deadline)
+            channel = _with_tls(channel, context, route.host, peer, deadline)
     except BaseException:
         channel.close()
         raise
     return channel
 
 
-def _with_tls(
-    channel: Channel, network: Network, host: str, peer: str, deadline: float | None
-) -> TlsChannel:
-    from codex_api.transport.tls import TlsLayer, ssl_context  # noqa: PLC0415 - only for TLS
+def client_context(route: Route, network: Network) -> ssl.SSLContext | None:
+    """Return what TLS along ``route`` is spoken with; None where none is.
 
-    secured = TlsChannel(channel, TlsLayer(ssl_context(network), host, peer), peer)
+    Raises:
+        CertificateError: A CA bundle is configured and cannot be used.
+    """
+    if not route.is_tls and (route.proxy is None or route.proxy.scheme != "https"):
+        return None
+    from codex_api.transport.tls import ssl_context  # noqa: PLC0415 - only for TLS
+
+    return ssl_context(network)
+
+
+def _with_tls(
+    channel: Channel, context: ssl.SSLContext, host: str, peer: str, deadline: float | None
+) -> TlsChannel:
+    from codex_api.transport.tls import TlsLayer  # noqa: PLC0415 - only for TLS
+
+    secured = TlsChannel(channel, TlsLayer(context, host, peer), peer)
     secured.handshake(deadline)
     return secured
 

@@ -15,9 +15,12 @@ from codex_api.transport._core.happy_eyeballs import AttemptSchedule, interleave
 from codex_api.transport._core.tunnel import TunnelAnswer, connect_request
 from codex_api.transport.addresses import Address, addresses_from, literal_address, tcp_socket
 from codex_api.transport.channel_async import Inbox, SocketChannelAsync, TlsChannelAsync
+from codex_api.transport.connector import client_context
 from codex_api.transport.errors import NetworkError, TransportError
 
 if TYPE_CHECKING:
+    import ssl
+
     from codex_api.transport._core.route import Proxy, Route
     from codex_api.transport.channel_async import AsyncChannel
     from codex_api.transport.network import Network
@@ -41,6 +44,8 @@ async def open_async_channel(
 
 async def _open(route: Route, network: Network) -> AsyncChannel:
     proxy = route.proxy
+    # First of all: with a CA bundle that cannot be used nothing is sent.
+    context = client_context(route, network)
     if proxy is not None and proxy.is_socks:
         from codex_api.transport.socks import connect_socks_async  # noqa: PLC0415 - an extra
 
@@ -53,13 +58,13 @@ async def _open(route: Route, network: Network) -> AsyncChannel:
         sock.close()
         raise
     try:
-        if proxy is not None and proxy.scheme == "https":
-            channel = await _with_tls(channel, network, proxy.host, f"the proxy {proxy}")
+        if context is not None and proxy is not None and proxy.scheme == "https":
+            channel = await _with_tls(channel, context, proxy.host, f"the proxy {proxy}")
         if proxy is not None and route.tunnel and not proxy.is_socks:
             await _tunnel(channel, route, proxy)
-        if route.is_tls:
+        if context is not None and route.is_tls:
             peer = f"the server {route.server}"
-            channel = await _with_tls(channel, network, route.host, peer)
+            channel = await _with_tls(channel, context, route.host, peer)
     except BaseException:
         channel.abort()
         raise
@@ -67,11 +72,11 @@ async def _open(route: Route, network: Network) -> AsyncChannel:
 
 
 async def _with_tls(
-    channel: AsyncChannel, network: Network, host: str, peer: str
+    channel: AsyncChannel, context: ssl.SSLContext, host: str, peer: str
 ) -> TlsChannelAsync:
-    from codex_api.transport.tls import TlsLayer, ssl_context  # noqa: PLC0415 - only for TLS
+    from codex_api.transport.tls import TlsLayer  # noqa: PLC0415 - only for TLS
 
-    layer = TlsLayer(ssl_context(network), host, peer)
+    layer = TlsLayer(context, host, peer)
     inbox, data = Inbox(channel), b""
     while True:
         try:

@@ -188,7 +188,9 @@ def piece_of_body(piece: object) -> bytes:
     """
     if isinstance(piece, bytes):
         return piece
-    if isinstance(piece, bytearray | memoryview):
+    if isinstance(piece, bytearray):
         return bytes(piece)
+    if isinstance(piece, memoryview):
+        return piece.tobytes()
     message = f"a streamed body is made of bytes, not of {type(piece).__name__}"
     raise RequestBuildError(message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -74,17 +74,24 @@ def _translated(error: Exception) -> TransportError:
     return NetworkError(f"{kind}: {error}" if "://" not in str(error) else kind)
 
 
-class _Stream:
+def _shared_connection(response: httpx2.Response) -> Any:  # noqa: ANN401 - one of two protocols
+    return response.extensions.get("network_stream") if "stream_id" in response.extensions else None
+
+
+class HttpxStream:
     """A streamed answer in blocking code."""
 
     def __init__(self, request: httpx2.Request, response: httpx2.Response) -> None:
         self._limits = request.extensions["timeout"]
         self._response = response
         self._chunks = response.iter_raw()
+        #: The engine's connection, if it may carry other streams too; else None.
+        self.connection = _shared_connection(response)
         self.status = response.status_code
         self.headers = Headers.lenient(response.headers.multi_items())
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
+        """Wait for the next piece of the body."""
         self._limits["read"] = timeout
         try:
             return next(self._chunks, None)
@@ -92,6 +99,7 @@ class _Stream:
             raise _translated(exc) from exc
 
     def close(self) -> None:
+        """Give the stream up."""
         self._response.close()
 
 
@@ -125,35 +133,39 @@ class HttpxTransport:
             stream.close()
         return Response(stream.status, stream.headers, bytes(body))
 
-    def stream(self, request: Request, timeout: float | None = None) -> _Stream:
+    def stream(self, request: Request, timeout: float | None = None) -> HttpxStream:
         """Send a request and return when the head of the answer is there."""
         built = _built(request, timeout, self._connect_timeout)
         try:
             response = self._client.send(built, stream=True, auth=None, follow_redirects=False)
         except (httpx2.HTTPError, RuntimeError) as exc:
             raise _translated(exc) from exc
-        return _Stream(built, response)
+        return HttpxStream(built, response)
 
     def close(self) -> None:
         """Leave the client alone; whoever made it closes it."""
 
 
-class _AsyncStream:
+class AsyncHttpxStream:
     """A streamed answer under asyncio."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
         self._chunks = response.aiter_raw()
+        #: The engine's connection, if it may carry other streams too; else None.
+        self.connection = _shared_connection(response)
         self.status = response.status_code
         self.headers = Headers.lenient(response.headers.multi_items())
 
     async def read_chunk(self) -> bytes | None:
+        """Wait for the next piece of the body."""
         try:
             return await anext(self._chunks, None)
         except (httpx2.HTTPError, httpx2.StreamError) as exc:
             raise _translated(exc) from exc
 
     async def aclose(self) -> None:
+        """Give the stream up."""
         await self._response.aclose()
 
 
@@ -186,7 +198,7 @@ class AsyncHttpxTransport:
             raise _late(timeout) from exc
         return Response(stream.status, stream.headers, bytes(body))
 
-    async def stream(self, request: Request, timeout: float | None = None) -> _AsyncStream:
+    async def stream(self, request: Request, timeout: float | None = None) -> AsyncHttpxStream:
         """Send a request and return when the head of the answer is there."""
         try:
             async with asyncio.timeout(timeout):
@@ -196,7 +208,7 @@ class AsyncHttpxTransport:
         except TimeoutError as exc:
             raise _late(timeout) from exc
 
-    async def _open(self, request: Request) -> _AsyncStream:
+    async def _open(self, request: Request) -> AsyncHttpxStream:
         built = _built(request, None, self._connect_timeout)
         try:
             response = await self._client.send(
@@ -204,7 +216,7 @@ class AsyncHttpxTransport:
             )
         except (httpx2.HTTPError, RuntimeError) as exc:
             raise _translated(exc) from exc
-        return _AsyncStream(response)
+        return AsyncHttpxStream(response)
 
     async def aclose(self) -> None:
         """Leave the client alone; whoever made it closes it."""

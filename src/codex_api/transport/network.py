@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Network",
     "apply_keepalive",
-    "certificates_der",
     "load_certificates",
     "not_registrable",
     "proxy_for",
@@ -48,10 +46,6 @@ _HINT: Final = (
     "set CODEX_CA_CERTIFICATE or SSL_CERT_FILE to a file of PEM certificates, "
     "or unset both to trust the system's roots only"
 )
-# Elsewhere the engine asks the platform, which knows no variables.
-_ENGINE_READS_VARIABLES: Final = sys.platform not in {"darwin", "win32"}
-# With one of these set, the engine reads what they name instead of the system's roots.
-_ENGINE_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -162,20 +156,6 @@ def _rules(network: Network, environ: Mapping[str, str]) -> proxies.ProxyRules:
 @lru_cache(maxsize=4)
 def _environment_rules(variables: tuple[tuple[str, str], ...]) -> proxies.ProxyRules:
     return proxies.from_environment(dict(variables))
-
-
-def certificates_der(network: Network) -> list[bytes]:
-    """Give the roots to add to those that the HTTP engine finds, as DER; empty for none.
-
-    Raises:
-        CertificateError: A CA bundle is configured and cannot be used.
-    """
-    certificates = load_certificates(network, os.environ) or []
-    if _ENGINE_READS_VARIABLES and any(map(os.environ.get, _ENGINE_VARIABLES)):
-        from codex_api.transport.tls import system_roots  # noqa: PLC0415 - goes with this engine
-
-        certificates = list(dict.fromkeys([*certificates, *system_roots()]))
-    return certificates
 
 
 def load_certificates(network: Network, environ: Mapping[str, str]) -> list[bytes] | None:

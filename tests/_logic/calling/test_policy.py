@@ -139,16 +139,6 @@ def test_a_refused_coding_is_remembered_for_later_calls() -> None:
     assert not made.unary_policy(None, frozenset()).may_compress
 
 
-@pytest.mark.parametrize(
-    ("first_event", "idle", "longest"),
-    [(300.0, 20.0, 301.0), (10.0, 20.0, 21.0), (None, 20.0, None), (10.0, None, None)],
-)
-def test_the_longest_silence_is_past_every_limit_on_waiting(
-    first_event: float | None, idle: float | None, longest: float | None
-) -> None:
-    assert settings(first_event=first_event, idle=idle).longest_silence == longest
-
-
 def test_a_closed_client_makes_no_policy() -> None:
     made = settings()
     made.check_open()

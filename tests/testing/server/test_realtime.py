@@ -17,8 +17,8 @@ from codex_api.testing.sound import frequency_hz, silence, tone
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request
 from codex_api.transport._core.retry import RetryConfig
+from codex_api.transport.http_async import AsyncHttpTransport
 from codex_api.transport.network import Network
-from codex_api.transport.reqwest import AsyncReqwestTransport
 from codex_api.types.realtime import RealtimeSessionConfig, RealtimeVersion
 from codex_api.types.realtime_events import (
     AudioOut,
@@ -187,7 +187,7 @@ async def test_sideband_of_no_call_is_refused_with_404(client: AsyncClient) -> N
 async def test_call_without_an_offer_is_refused(
     server: EmbeddedServer, body: bytes, content_type: str, status: int
 ) -> None:
-    transport = AsyncReqwestTransport(Network(), connect_timeout=5)
+    transport = AsyncHttpTransport(Network(), connect_timeout=5)
     headers = Headers({"content-type": content_type, "authorization": "Bearer sk-test"})
     request = Request(
         method="POST", url=f"{server.url}/realtime/calls", headers=headers, body=RawBody(body)

@@ -46,13 +46,6 @@ class CallSettings(Struct, kw_only=True):
     refused_coding: bool = False
     closed: bool = False
 
-    @property
-    def longest_silence(self) -> float | None:
-        """Seconds that no wait of a call outlasts, or None when one may last forever."""
-        first_event = self.context.timeouts.first_event
-        idle = self.context.provider.stream_idle_timeout
-        return None if first_event is None or idle is None else max(first_event, idle) + 1.0
-
     def check_open(self) -> None:
         """Raise ``ClientStateError`` when the client was closed: no new call begins."""
         if self.closed:
