@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
 PACKAGE = SRC / "codex_api"
-EXTRAS = {"all", "cli", "dev", "httpx2", "microphone", "otel", "socks", "server", "webrtc", "zstd"}
+EXTRAS = {
+    "all",
+    "bench",
+    "cli",
+    "dev",
+    "httpx2",
+    "microphone",
+    "otel",
+    "socks",
+    "server",
+    "webrtc",
+    "zstd",
+}
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -163,7 +176,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
 def test_the_core_install_needs_three_packages(metadata: Message) -> None:
     required = metadata.get_all("Requires-Dist", [])
 
-    core = {line.partition(">")[0] for line in required if "extra ==" not in line}
+    core = {re.split("[<>]", line)[0] for line in required if "extra ==" not in line}
     assert core == {"msgspec", "truststore", "websockets"}
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
 

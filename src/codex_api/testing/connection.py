@@ -78,6 +78,8 @@ class Connection(asyncio.Protocol):
             raw = transport.get_extra_info("socket")
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.made.set()
+            if self.ended.is_set():  # the server stopped between accepting it and here
+                transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client."""
@@ -157,8 +159,8 @@ class Connection(asyncio.Protocol):
 
     def reset(self) -> None:
         """Send an RST; data that the kernel still holds is dropped."""
+        self._end("server")
         if self._transport is not None:
-            self._end("server")
             raw = self._transport.get_extra_info("socket")
             # It may be gone without anybody having noticed; TLS forgets its socket then.
             with suppress(OSError, AttributeError):

@@ -75,6 +75,7 @@ class ScriptedServer:
         self._port = 0
         self._journal = Journal()
         self._changed = threading.Condition()
+        self._accepted: list[Connection] = []
         self._open: dict[Connection, asyncio.Task[None]] = {}
         self._records: list[ConnectionRecord] = []
         self._listener: asyncio.Server | None = None
@@ -189,8 +190,9 @@ class ScriptedServer:
     async def _shut_down(self) -> None:
         if self._listener is not None:
             self._listener.close()
-        for connection, task in list(self._open.items()):
+        for task in list(self._open.values()):
             task.cancel()
+        for connection in self._accepted:  # one of TLS may still wait for the client's goodbye
             connection.reset()
         await asyncio.gather(*self._open.values(), return_exceptions=True)
         # A transport is closed by a callback of the next turns of the loop.
@@ -202,6 +204,7 @@ class ScriptedServer:
         self._records.append(record)
         connection = Connection(record, self._journal.add, self._notify)
         task = asyncio.get_running_loop().create_task(self._serve(connection))
+        self._accepted.append(connection)
         self._open[connection] = task
         task.add_done_callback(lambda _: self._open.pop(connection, None))
         return connection

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _RECEIVE_BYTES = 65_536
 _SEND_BYTES = 65_536
+# A reader is not held up by a peer that does not take an answer of a few bytes.
+_ANSWER_SECONDS = 1.0
 _CLOSED = "the connection was closed"
 _INHERITED = "the connection was opened by the parent process; open one after os.fork()"
 _SHUT_RDWR = 2  # the same number everywhere, and no import
@@ -260,19 +262,20 @@ class TlsChannel:
             with self._layer_lock:
                 plaintext = self._layer.decrypt(ciphertext)
                 self._ended = self._layer.is_over
-            if self._layer.has_outgoing:
+            if self._ended or self._layer.has_outgoing:
                 self._answer()
             if plaintext:
                 return plaintext
         return b""
 
     def _answer(self) -> None:
-        """Send what reading has produced: the answer to a change of keys."""
+        """Send what reading has produced: the answer to a change of keys, or to a goodbye."""
         with self._send_lock:
             with self._layer_lock:
-                outgoing = self._layer.take_outgoing()
-            if outgoing:
-                self._inner.send(outgoing, time.monotonic() + 1.0)
+                layer = self._layer
+                outgoing = layer.goodbye() if self._ended else layer.take_outgoing()
+            with suppress(TransportError):  # whoever uses the connection next gets to know
+                self._inner.send(outgoing, time.monotonic() + _ANSWER_SECONDS)
 
     def send(
         self, data: bytes, deadline: float | None = None, *, until_readable: bool = False

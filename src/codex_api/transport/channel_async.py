@@ -279,6 +279,7 @@ class TlsChannelAsync:
         if plaintext and self.receiver is not None:
             self.receiver.data_received(plaintext)
         if layer.is_over:
+            self._inner.write(layer.goodbye())
             self._end(None)
 
     def connection_lost(self, error: TransportError | None) -> None:
