@@ -110,6 +110,11 @@ class Connection(asyncio.Protocol):
         """Let writers go on."""
         self._writable.set()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the transport has come and gone."""
+        return self.made.is_set() and self._transport is None
+
     # What actions call
 
     async def read_request(self) -> RecordedRequest | None:

@@ -195,9 +195,12 @@ class ScriptedServer:
         for connection in self._accepted:  # one of TLS may still wait for the client's goodbye
             connection.reset()
         await asyncio.gather(*self._open.values(), return_exceptions=True)
-        # A transport is closed by a callback of the next turns of the loop.
+        # A transport is closed by a callback of the next turns of the loop, and one of a connection
+        # that was accepted just now is made there.
         for _ in range(3):
             await asyncio.sleep(0)
+            for connection in self._open:
+                connection.reset()
 
     def _accept(self) -> Connection:
         record = ConnectionRecord(number=len(self._records))
@@ -206,8 +209,13 @@ class ScriptedServer:
         task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._accepted.append(connection)
         self._open[connection] = task
-        task.add_done_callback(lambda _: self._open.pop(connection, None))
+        task.add_done_callback(lambda _: self._forget(connection))
         return connection
+
+    def _forget(self, connection: Connection) -> None:
+        """Leave a connection to `stop` whose script is over while bytes still wait to be sent."""
+        if connection.is_lost:
+            self._open.pop(connection, None)
 
     async def _serve(self, connection: Connection) -> None:
         await connection.made.wait()
