@@ -25,6 +25,7 @@ _STREAMS = 500  # A repetition.
 _LIMIT_US = 40
 _PROVIDER = Provider("bench", "http://127.0.0.1:9/v1")
 _PREFIX = "/sse/1/64/v1"
+_BODY = (b"".join(map(canned.sse_event, canned.events(1))),)
 
 
 class _Answer:
@@ -34,8 +35,7 @@ class _Answer:
     headers = Headers([("content-type", "text/event-stream"), ("x-request-id", "req_bench")])
 
     def __init__(self) -> None:
-        body = b"".join(map(canned.sse_event, canned.events(1)))
-        self._pieces = iter((body,))
+        self._pieces = iter(_BODY)
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
         del timeout
