@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 from codex_api.transport.connect_errors import reason_of
 from codex_api.transport.errors import NetworkError, TransportError
 from codex_api.transport.inheritance import disown_after_fork
-from codex_api.transport.readiness import is_readable
+from codex_api.transport.readiness import readable_waiter
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from codex_api.transport.tls import TlsLayer
 
@@ -92,6 +93,7 @@ class SocketChannelAsync(asyncio.Protocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._drainers: list[asyncio.Future[None]] = []
+        self._look: Callable[[float | None], bool] | None = None
         self._is_full = self._is_closed = False
         disown_after_fork(self)
 
@@ -134,7 +136,11 @@ class SocketChannelAsync(asyncio.Protocol):
 
     def is_readable(self) -> bool:
         """Tell whether something has come that the loop has not handed on yet."""
-        return self._is_closed or is_readable(self._sock)
+        if self._is_closed:
+            return True
+        if self._look is None:
+            self._look = readable_waiter(self._sock)
+        return self._look(0.0)
 
     def pause_reading(self) -> None:
         """Let what comes wait with the operating system."""
