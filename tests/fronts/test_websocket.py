@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api.telemetry import PollOutcome
+    from codex_api.transport import Headers, Request
     from tests.front import Front
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +194,55 @@ async def test_the_layers_of_the_handshake_replace_each_other(front: Front) -> N
         ("session-id", "s1"),
         ("thread-id", "t1"),
     ]
+
+
+class SigningAuth:
+    """Signs the whole request, and could not know what else to sign."""
+
+    def __init__(self, front: Front) -> None:
+        self._is_async = front.is_async
+
+    def add_auth_headers(self, headers: Headers) -> None:
+        headers.set("authorization", "unsigned")
+
+    def apply_auth(self, request: Request) -> Any:
+        fields = ",".join(sorted(request.headers))
+        request.headers.set("authorization", f"signed {request.url} {fields}")
+        return given(request) if self._is_async else request
+
+
+async def given(request: Request) -> Request:
+    return request
+
+
+async def test_a_signature_is_put_on_the_handshake(front: Front) -> None:
+    with server(ACCEPT) as peer:
+        auth = SigningAuth(front)
+        async with front.entering(client(front, peer, auth=auth)) as api:
+            socket = await connect(front, api, extra_headers={"x-signed": "1"})
+            await front(socket.close)
+        sent = handshake_of(peer)["authorization"]
+
+    url = peer.url.replace("http", "ws") + "/responses"
+    assert sent == f"signed {url} openai-beta,x-signed"
+
+
+async def test_the_turn_state_of_the_handshake_is_the_turns(front: Front) -> None:
+    """What the caller's cell learns when connecting goes into the first frame already."""
+    accept = AcceptWebSocket([("x-codex-turn-state", "TS-1")])
+    cell = TurnState()
+    with server(accept, *turn(1), *turn(2)) as peer:
+        async with front.entering(client(front, peer)) as api:
+            socket = await connect(front, api, options=ResponsesOptions(turn_state=cell))
+            first = socket.stream(REQUEST)
+            await everything(front, first)
+            later = socket.stream(REQUEST, ResponsesOptions(turn_state=TurnState()))
+            await everything(front, later)
+            await front(socket.close)
+        sent = [frame["client_metadata"]["x-codex-turn-state"] for frame in frames(peer)[:1]]
+
+    assert (cell.get(), first.turn_state, later.turn_state) == ("TS-1", "TS-1", None)
+    assert sent == ["TS-1"]
 
 
 async def test_the_handshake_tells_its_facts(front: Front) -> None:

@@ -18,6 +18,7 @@ from codex_api._logic.session.request_forms import RequestForms
 from codex_api.items import CustomToolCallOutput, FunctionCallOutput, Message
 from codex_api.session import ReplayRefusedError, SessionSettings
 from codex_api.testing.actions import (
+    AcceptWebSocket,
     Action,
     Close,
     Hang,
@@ -247,6 +248,16 @@ async def test_the_turn_state_lives_for_one_turn(front: Front) -> None:
 
     states = [frame["client_metadata"].get("x-codex-turn-state") for frame in sent]
     assert states == [None, "TS-1", None]
+
+
+async def test_the_turn_state_of_a_handshake_is_the_turns(front: Front) -> None:
+    accept = AcceptWebSocket([("x-codex-turn-state", "TS-1")])
+    with peer_of([accept, *turn("w1", call_item()), *turn("w2"), Hang()]) as peer:
+        async with Conversation(front, peer) as talk:
+            await talk.ask()
+        first = frames(peer)[0]
+
+    assert first["client_metadata"]["x-codex-turn-state"] == "TS-1"
 
 
 async def test_the_turn_state_goes_over_to_http(front: Front) -> None:

@@ -16,20 +16,19 @@ from codex_api._logic.realtime.connection import (
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
-    HttpStatusError,
     TransportTimeoutError,
     WebSocketClosedError,
 )
-from codex_api.transport.websocket import AsyncWebSocket, connect_async
 from codex_api.types.realtime import RealtimeAudioFrame
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api._async.runner import Runner
+    from codex_api._logic.calling.dialing import Dialing
     from codex_api.transport._core.headers import Headers
-    from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
+    from codex_api.transport.websocket import AsyncWebSocket
     from codex_api.types.realtime import (
         RealtimeModality,
         RealtimeMode,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     )
     from codex_api.types.realtime_events import RealtimeEvent
 
-_UNAUTHORIZED = 401
 _GOODBYE_TIMEOUT = 3.0
 _PAUSE_PIECE = 1.0
 
@@ -56,12 +54,12 @@ class AsyncRealtimeConnection:
     """
 
     def __init__(
-        self, machine: SessionMachine, runner: Runner, network: Network, request: Request
+        self, machine: SessionMachine, runner: Runner, network: Network, dialing: Dialing
     ) -> None:
         self._machine = machine
         self._runner = runner
         self._network = network
-        self._request = request
+        self._dialing = dialing
         self._clock = runner.settings.clock
         self._waiter = Waiter(self._clock.monotonic)
         self._socket: AsyncWebSocket | None = None
@@ -215,7 +213,7 @@ class AsyncRealtimeConnection:
 
     async def _establish(self) -> list[RealtimeEvent]:
         """Open a WebSocket and the session on it; give what came before the acknowledgement."""
-        self._opening = socket = await self._handshake()
+        self._opening = socket = await self._runner.connect(self._dialing, self._network)
         try:
             self._check_wanted()  # close() may have come when there was nothing to drop
             machine = self._machine
@@ -238,26 +236,6 @@ class AsyncRealtimeConnection:
     def _check_wanted(self) -> None:
         if self._closing:
             raise closed_error()
-
-    async def _handshake(self) -> AsyncWebSocket:
-        auth, refreshed = self._runner.auth, False
-        while True:
-            generation = auth.generation
-            request = await auth.apply(self._request)
-            try:
-                return await connect_async(
-                    request.url,
-                    request.headers,
-                    network=self._network,
-                    deflate=False,
-                    connect_timeout=self._runner.settings.context.timeouts.connect,
-                )
-            except HttpStatusError as exc:
-                if refreshed or exc.status != _UNAUTHORIZED:
-                    raise
-                refreshed = True
-                if not await auth.refresh(generation):
-                    raise
 
     def _live(self) -> AsyncWebSocket:
         if self._socket is None:

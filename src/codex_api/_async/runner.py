@@ -1,8 +1,11 @@
-"""Performs the effects of flows under asyncio."""
+"""Performs the effects of flows under asyncio.
+
+All that a client sends or opens comes through here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from codex_api._async.waits import Waiter
 from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
@@ -13,11 +16,14 @@ from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
     from codex_api._async.authorizer import Authorizer
+    from codex_api._logic.calling.dialing import Dialing
     from codex_api._logic.calling.operation import Operation
     from codex_api._logic.calling.policy import CallSettings
     from codex_api.telemetry import StreamObserver
     from codex_api.transport._core.messages import Request
+    from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
+    from codex_api.transport.websocket import AsyncWebSocket
 
 T = TypeVar("T")
 
@@ -47,11 +53,25 @@ class Runner:
         Raises:
             CodexApiError: The mapped failure.
         """
-        performer = _Performer(self.transport, self.auth, self.settings)
+        performer = _Performer(self)
         policy = self.settings.stream_policy(started_at, observer)
-        await performer.drive(flows.open_stream(request, policy))
+        try:
+            await performer.drive(flows.open_stream(request, policy))
+        except CodexApiError as exc:
+            self.settings.raise_mapped(exc)
         assert performer.opened is not None  # noqa: S101 - what open_stream ends with
         return performer.opened
+
+    async def connect(self, dialing: Dialing, network: Network) -> AsyncWebSocket:
+        """Open a WebSocket: signed, and with credentials renewed once, as any request is.
+
+        Raises:
+            CodexApiError: The failure as it is, so that its status can be looked at; not mapped.
+        """
+        performer = _Dialer(self, dialing, network)
+        await performer.drive(flows.open_stream(dialing.request, self.settings.dialing_policy()))
+        assert performer.socket is not None  # noqa: S101 - what open_stream ends with
+        return performer.socket
 
     async def drive(self, flow: Flow[T]) -> T:
         """Perform a flow to its end.
@@ -59,22 +79,24 @@ class Runner:
         Raises:
             CodexApiError: The mapped failure.
         """
-        return await _Performer(self.transport, self.auth, self.settings).drive(flow)
+        try:
+            return await _Performer(self).drive(flow)
+        except CodexApiError as exc:
+            self.settings.raise_mapped(exc)
 
 
 class _Performer:
     """One flow's run, and the stream that it opened."""
 
-    __slots__ = ("_auth", "_generation", "_settings", "_transport", "opened")
+    __slots__ = ("_generation", "_runner", "opened")
 
-    def __init__(self, transport: AsyncTransport, auth: Authorizer, settings: CallSettings) -> None:
-        self._transport = transport
-        self._auth = auth
-        self._settings = settings
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
         self._generation = 0
         self.opened: AsyncStreamResponse | None = None
 
     async def drive(self, flow: Flow[T]) -> T:
+        """Perform a flow to its end; what it opened is closed unless it ends well."""
         result: object = None
         failure: CodexApiError | None = None
         try:
@@ -88,52 +110,49 @@ class _Performer:
                     result, failure = await self._perform(effect), None
                 except CodexApiError as exc:
                     failure = exc
-        except BaseException as exc:
+        except BaseException:
             flow.close()
-            if self.opened is not None:
-                await self.opened.aclose()
-            if not isinstance(exc, CodexApiError):
-                raise
-            from codex_api.errors import map_api_error  # noqa: PLC0415 - only for failures
-
-            error = map_api_error(exc, now=self._settings.clock.wall())
-            if error is exc:
-                raise
-            raise error from exc
+            await self._drop()
+            raise
 
     async def _perform(self, effect: Effect) -> object:
+        runner = self._runner
         match effect:
-            case Send(request, False, timeout):
-                return await self._transport.execute(request, timeout)
-            case Send(request, _, timeout):
+            case Send(request, stream, timeout):
+                if not stream:
+                    return await runner.transport.execute(request, timeout)
                 return await self._open(request, timeout)
             case Sleep(delay):
-                await self._settings.clock.sleep_async(delay)
+                await runner.settings.clock.sleep_async(delay)
                 return None
             case Authorize(request):
-                self._generation = self._auth.generation
-                return await self._auth.apply(request)
+                self._generation = runner.auth.generation
+                return await runner.auth.apply(request)
             case Refresh():
-                return await self._auth.refresh(self._generation)
+                return await runner.auth.refresh(self._generation)
+            case _:
+                assert_never(effect)
 
     async def _open(self, request: Request, timeout: float | None) -> Head | Response:
-        stream = await self._transport.stream(request, timeout)
+        ends_at = None if timeout is None else self._runner.settings.clock.monotonic() + timeout
+        stream = await self._runner.transport.stream(request, timeout)
         if 200 <= stream.status <= 299:  # noqa: PLR2004 - success
             self.opened = stream
             return Head(stream.status, stream.headers)
         try:
-            return Response(stream.status, stream.headers, await self._error_body(stream))
+            return Response(stream.status, stream.headers, await self._error_body(stream, ends_at))
         finally:
             await stream.aclose()
 
-    async def _error_body(self, stream: AsyncStreamResponse) -> bytes:
-        monotonic = self._settings.clock.monotonic
-        ends_at = monotonic() + ERROR_BODY_TIMEOUT
+    async def _error_body(self, stream: AsyncStreamResponse, ends_at: float | None) -> bytes:
+        monotonic = self._runner.settings.clock.monotonic
+        latest = monotonic() + ERROR_BODY_TIMEOUT
+        deadline = latest if ends_at is None else min(latest, ends_at)
         waiter = Waiter(monotonic)
         body = b""
         try:
             while len(body) < MAX_ERROR_BODY_BYTES:
-                chunk = await waiter.read(stream, ends_at)
+                chunk = await waiter.read(stream, deadline)
                 if chunk is None:
                     break
                 body += chunk
@@ -142,3 +161,38 @@ class _Performer:
         finally:
             waiter.stop()
         return body[:MAX_ERROR_BODY_BYTES]
+
+    async def _drop(self) -> None:
+        if self.opened is not None:
+            await self.opened.aclose()
+
+
+class _Dialer(_Performer):
+    """A flow's run that opens a WebSocket where others send a request."""
+
+    __slots__ = ("_dialing", "_network", "socket")
+
+    def __init__(self, runner: Runner, dialing: Dialing, network: Network) -> None:
+        super().__init__(runner)
+        self._dialing = dialing
+        self._network = network
+        self.socket: AsyncWebSocket | None = None
+
+    async def _open(self, request: Request, timeout: float | None) -> Head | Response:
+        from codex_api.transport.websocket import connect_async  # noqa: PLC0415 - only where it is used
+
+        del timeout  # a handshake has the limit of all connecting
+        dialing = self._dialing
+        self.socket = await connect_async(
+            request.url,
+            dialing.in_order(request.headers),
+            network=self._network,
+            deflate=dialing.deflate,
+            connect_timeout=self._runner.settings.context.timeouts.connect,
+            max_message_bytes=dialing.max_message_bytes,
+        )
+        return Head(self.socket.status, self.socket.headers)
+
+    async def _drop(self) -> None:
+        if self.socket is not None:
+            self.socket.abort()

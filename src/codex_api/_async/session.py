@@ -232,7 +232,7 @@ class Link:
             case Renew():
                 return await self._runner.auth.refresh(self._generation)
             case OpenSocket():
-                await self._open()
+                return await self._open()
             case DropSocket():
                 await self._drop()
             case SendFrame():
@@ -248,7 +248,7 @@ class Link:
                 assert_never(effect)
         return None
 
-    async def _open(self) -> None:
+    async def _open(self) -> str | None:
         await self._drop()
         options = self._session.options
         self._socket = await connect_responses(self._runner, self._network, options)
@@ -256,6 +256,7 @@ class Link:
         if self._is_stopped:  # while it was being opened
             await self._drop()
             raise ClientStateError(CLOSED)
+        return self._socket.turn_state
 
     async def _drop(self) -> None:
         if self._socket is not None:

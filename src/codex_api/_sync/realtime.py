@@ -93,9 +93,9 @@ class Realtime:
     ) -> RealtimeConnection:
         settings = self._runner.settings
         settings.check_open()
-        request = handshake(settings.context, settings.defaults, config, call_id, extra_headers)
+        dialing = handshake(settings.context, config, call_id, extra_headers)
         machine = SessionMachine(config, options, sideband=call_id is not None)
-        connection = RealtimeConnection(machine, self._runner, self._network, request)
+        connection = RealtimeConnection(machine, self._runner, self._network, dialing)
         try:
             connection.open()
         except CodexApiError as exc:

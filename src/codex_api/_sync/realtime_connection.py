@@ -17,20 +17,19 @@ from codex_api._sync.waits import Lock, Signal, Waiter, at_most
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
-    HttpStatusError,
     TransportTimeoutError,
     WebSocketClosedError,
 )
-from codex_api.transport.websocket import WebSocket, connect
 from codex_api.types.realtime import RealtimeAudioFrame
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from codex_api._logic.calling.dialing import Dialing
     from codex_api._sync.runner import Runner
     from codex_api.transport._core.headers import Headers
-    from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
+    from codex_api.transport.websocket import WebSocket
     from codex_api.types.realtime import (
         RealtimeModality,
         RealtimeMode,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     )
     from codex_api.types.realtime_events import RealtimeEvent
 
-_UNAUTHORIZED = 401
 _GOODBYE_TIMEOUT = 3.0
 _PAUSE_PIECE = 1.0
 
@@ -57,12 +55,12 @@ class RealtimeConnection:
     """
 
     def __init__(
-        self, machine: SessionMachine, runner: Runner, network: Network, request: Request
+        self, machine: SessionMachine, runner: Runner, network: Network, dialing: Dialing
     ) -> None:
         self._machine = machine
         self._runner = runner
         self._network = network
-        self._request = request
+        self._dialing = dialing
         self._clock = runner.settings.clock
         self._waiter = Waiter(self._clock.monotonic)
         self._socket: WebSocket | None = None
@@ -216,7 +214,7 @@ class RealtimeConnection:
 
     def _establish(self) -> list[RealtimeEvent]:
         """Open a WebSocket and the session on it; give what came before the acknowledgement."""
-        self._opening = socket = self._handshake()
+        self._opening = socket = self._runner.connect(self._dialing, self._network)
         try:
             self._check_wanted()  # close() may have come when there was nothing to drop
             machine = self._machine
@@ -239,26 +237,6 @@ class RealtimeConnection:
     def _check_wanted(self) -> None:
         if self._closing:
             raise closed_error()
-
-    def _handshake(self) -> WebSocket:
-        auth, refreshed = self._runner.auth, False
-        while True:
-            generation = auth.generation
-            request = auth.apply(self._request)
-            try:
-                return connect(
-                    request.url,
-                    request.headers,
-                    network=self._network,
-                    deflate=False,
-                    connect_timeout=self._runner.settings.context.timeouts.connect,
-                )
-            except HttpStatusError as exc:
-                if refreshed or exc.status != _UNAUTHORIZED:
-                    raise
-                refreshed = True
-                if not auth.refresh(generation):
-                    raise
 
     def _live(self) -> WebSocket:
         if self._socket is None:

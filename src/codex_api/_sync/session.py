@@ -232,7 +232,7 @@ class Link:
             case Renew():
                 return self._runner.auth.refresh(self._generation)
             case OpenSocket():
-                self._open()
+                return self._open()
             case DropSocket():
                 self._drop()
             case SendFrame():
@@ -248,7 +248,7 @@ class Link:
                 assert_never(effect)
         return None
 
-    def _open(self) -> None:
+    def _open(self) -> str | None:
         self._drop()
         options = self._session.options
         self._socket = connect_responses(self._runner, self._network, options)
@@ -256,6 +256,7 @@ class Link:
         if self._is_stopped:  # while it was being opened
             self._drop()
             raise ClientStateError(CLOSED)
+        return self._socket.turn_state
 
     def _drop(self) -> None:
         if self._socket is not None:

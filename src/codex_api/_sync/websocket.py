@@ -16,11 +16,9 @@ from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts, handsh
 from codex_api._sync.event_stream import EventStream
 from codex_api._sync.socket_line import SocketLine
 from codex_api._sync.waits import Waiter
-from codex_api.errors import map_api_error
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
-    HttpStatusError,
     TransportError,
     TransportTimeoutError,
 )
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ResponsesWebSocket", "WebSocketResponseStream"]
 
-UNAUTHORIZED = 401
-
 
 class ResponsesWebSocket:
     """A connection that carries one response after another.
@@ -57,6 +53,7 @@ class ResponsesWebSocket:
         reasoning_included: Whether the server keeps reasoning items by itself.
         models_etag: Version of the server's model list, or None.
         server_model: The model that the server says it runs, or None.
+        turn_state: The sticky-routing value that the server gave for this turn, or None.
     """
 
     def __init__(self, runner: Runner, socket: WebSocket, options: ResponsesOptions) -> None:
@@ -69,6 +66,7 @@ class ResponsesWebSocket:
         self.reasoning_included = facts.reasoning_included
         self.models_etag = facts.models_etag
         self.server_model = facts.server_model
+        self.turn_state = facts.turn_state
 
     @property
     def is_closed(self) -> bool:
@@ -167,6 +165,9 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
         self._fed_at = self._monotonic()
         machine = self._start_on_socket(self._line.facts, started_at, self._fed_at)
         self._socket_machine, self._feed = machine, self._heard(machine.feed)
+        told = self._line.facts.turn_state
+        if told is not None and not reused:  # the handshake belongs to the first response's turn
+            machine.turn_state.offer(told)
         self._send(machine, reused=reused)
         return machine.initial
 
@@ -256,7 +257,10 @@ def connect_responses(
         CodexApiError: The mapped failure.
     """
     socket = _open(runner, network, options, extra_headers)
-    return ResponsesWebSocket(runner, socket, options)
+    connection = ResponsesWebSocket(runner, socket, options)
+    if options.turn_state is not None and connection.turn_state is not None:
+        options.turn_state.offer(connection.turn_state)
+    return connection
 
 
 def probe_responses(
@@ -294,31 +298,8 @@ def _open(
     options: ResponsesOptions,
     extra_headers: Mapping[str, str] | Headers | None,
 ) -> WebSocket:
-    from codex_api.transport.websocket import connect  # noqa: PLC0415 - only where it is used
-
-    settings = runner.settings
-    settings.check_open()
-    refreshed = False
-    while True:
-        generation = runner.auth.generation
-        try:
-            request = handshake(
-                settings.context, settings.defaults, runner.auth.auth, options, extra_headers
-            )
-            return connect(
-                request.url,
-                request.headers,
-                network=network,
-                deflate=True,
-                connect_timeout=settings.context.timeouts.connect,
-                max_message_bytes=options.max_event_bytes,
-            )
-        except CodexApiError as exc:
-            refused = isinstance(exc, HttpStatusError) and exc.status == UNAUTHORIZED
-            if refused and not refreshed and runner.auth.refresh(generation):
-                refreshed = True
-                continue
-            error = map_api_error(exc, now=settings.clock.wall())
-            if error is exc:
-                raise
-            raise error from exc
+    dialing = handshake(runner.settings.context, options, extra_headers)
+    try:
+        return runner.connect(dialing, network)
+    except CodexApiError as exc:
+        runner.settings.raise_mapped(exc)

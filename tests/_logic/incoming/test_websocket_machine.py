@@ -67,7 +67,7 @@ def test_a_bare_handshake_tells_nothing_not_even_limits() -> None:
     assert stream.rate_limits is None
 
 
-def test_the_turn_state_of_the_handshake_is_not_used() -> None:
+def test_the_turn_state_of_the_handshake_is_left_to_the_connection() -> None:
     cell = TurnState()
     machine(HandshakeFacts.of(101, Headers({"x-codex-turn-state": "TS"})), turn_state=cell)
 

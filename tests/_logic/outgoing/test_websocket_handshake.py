@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from codex_api import ApiKeyAuth, ChatGptAuth, NoAuth, Provider, ResponsesOptions, Timeouts
+from codex_api import ChatGptAuth, Provider, ResponsesOptions, Timeouts
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.outgoing.websocket_handshake import BETA, HandshakeFacts, handshake
 from codex_api.events import ModelsEtag, ServerModel, ServerReasoningIncluded
@@ -13,15 +13,13 @@ def context(**headers: str) -> CallContext:
 
 
 def test_credentials_come_first_in_the_order_of_the_real_client() -> None:
-    made = handshake(
-        context(version="1"),
-        Headers({"user-agent": "ua", "originator": "o"}),
-        ChatGptAuth("token", "account"),
-        ResponsesOptions(session_id="s", thread_id="t"),
-    )
+    made = handshake(context(version="1"), ResponsesOptions(session_id="s", thread_id="t"))
+    signed = made.request.headers.copy()
+    ChatGptAuth("token", "account").add_auth_headers(signed)
+    signed.fill({"user-agent": "ua", "originator": "o"})
 
-    assert made.url == "wss://h/v1/responses"
-    assert list(made.headers) == [
+    assert made.request.url == "wss://h/v1/responses"
+    assert list(made.in_order(signed)) == [
         "chatgpt-account-id",
         "authorization",
         "user-agent",
@@ -34,21 +32,18 @@ def test_credentials_come_first_in_the_order_of_the_real_client() -> None:
     ]
 
 
-def test_each_layer_beats_the_one_below_and_credentials_beat_all() -> None:
+def test_each_layer_beats_the_one_below() -> None:
     made = handshake(
-        context(a="provider", b="provider", authorization="provider"),
-        Headers({"a": "default", "c": "default"}),
-        ApiKeyAuth("key"),
-        ResponsesOptions(),
-        {"b": "extra", "openai-beta": "mine"},
+        context(a="provider", b="provider", c="provider"),
+        ResponsesOptions(extra_headers={"b": "options", "c": "options"}),
+        {"c": "extra", "openai-beta": "mine"},
     )
 
-    assert dict(made.headers.items()) == {
-        "authorization": "Bearer key",
+    assert dict(made.request.headers.items()) == {
         "openai-beta": "mine",
         "a": "provider",
-        "b": "extra",
-        "c": "default",
+        "b": "options",
+        "c": "extra",
     }
 
 
@@ -60,9 +55,9 @@ def test_what_belongs_to_one_request_stays_out() -> None:
         "content-type": "application/json",
         "content-encoding": "zstd",
     }
-    made = handshake(context(), Headers(), NoAuth(), ResponsesOptions(extra_headers=extra))
+    made = handshake(context(), ResponsesOptions(extra_headers=extra))
 
-    assert dict(made.headers.items()) == {"openai-beta": BETA}
+    assert dict(made.request.headers.items()) == {"openai-beta": BETA}
 
 
 def test_the_facts_of_an_answer_are_the_first_events() -> None:

@@ -6,7 +6,6 @@ from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.realtime.handshake import handshake
 from codex_api._logic.realtime.session_headers import session_headers
 from codex_api.provider import Provider
-from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.realtime import RealtimeSessionConfig, RealtimeVersion
 
@@ -15,12 +14,10 @@ CONTEXT = CallContext(
 )
 
 
-def test_layers_are_provider_extra_and_defaults_in_the_gaps() -> None:
-    defaults = Headers({"x-layer": "default", "user-agent": "us", "accept": "*/*"})
+def test_layers_are_the_providers_the_sessions_and_the_callers() -> None:
+    extra = {"x-layer": "extra", "accept": "*/*"}
 
-    request = handshake(
-        CONTEXT, defaults, RealtimeSessionConfig(session_id="s"), None, {"x-layer": "extra"}
-    )
+    request = handshake(CONTEXT, RealtimeSessionConfig(session_id="s"), None, extra).request
 
     assert request.method == "GET"
     assert request.url == "wss://h/v1/realtime?intent=quicksilver&trace=1"
@@ -29,21 +26,20 @@ def test_layers_are_provider_extra_and_defaults_in_the_gaps() -> None:
         "x-p": "1",
         "openai-alpha": "quicksilver=v1",
         "x-session-id": "s",
-        "user-agent": "us",
     }
 
 
 def test_caller_may_set_what_the_session_would() -> None:
     extra = {"openai-alpha": "mine", "x-session-id": "mine"}
 
-    request = handshake(CONTEXT, Headers(), RealtimeSessionConfig(session_id="s"), None, extra)
+    request = handshake(CONTEXT, RealtimeSessionConfig(session_id="s"), None, extra).request
 
     assert request.headers.get_all("openai-alpha") == ["mine"]
     assert request.headers.get_all("x-session-id") == ["mine"]
 
 
 def test_call_is_named_in_the_url() -> None:
-    request = handshake(CONTEXT, Headers(), RealtimeSessionConfig(), "rtc_1")
+    request = handshake(CONTEXT, RealtimeSessionConfig(), "rtc_1").request
 
     assert request.url == "wss://h/v1/realtime?intent=quicksilver&call_id=rtc_1&trace=1"
 

@@ -52,6 +52,20 @@ class CallContext(Struct, frozen=True, kw_only=True):
         if not self.base_headers and self.provider.headers:
             self.base_headers.merge(self.provider.headers)
 
+    def layered(self, *layers: HeaderSource | Headers | None) -> Headers:
+        """Lay header fields over the provider's, each layer replacing the names of those below.
+
+        The client's defaults come below all of these, the credentials above; a call adds both when
+        it is made.
+
+        Raises:
+            RequestBuildError: A header is illegal.
+        """
+        headers = self.base_headers.copy()
+        for layer in layers:
+            headers.merge(layer)
+        return headers
+
     def request(
         self,
         method: str,
@@ -78,13 +92,10 @@ class CallContext(Struct, frozen=True, kw_only=True):
         Raises:
             RequestBuildError: A header is illegal or the URL cannot be built.
         """
-        headers = self.base_headers.copy()
-        for layer in (extra_headers, id_headers, forced_headers):
-            headers.merge(layer)
         return Request(
             method=method,
             url=self.provider.url_for_path(path, query or {}),
-            headers=headers,
+            headers=self.layered(extra_headers, id_headers, forced_headers),
             body=body,
             compression=compression,
             timeout=self.provider.stream_idle_timeout if timeout is None else timeout,

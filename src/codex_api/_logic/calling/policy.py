@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct, field
 
+from codex_api._logic.calling.dialing import handshake_headers
 from codex_api._version import __version__
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport._core.flow import CallPolicy
 from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import ClientStateError, CodexApiError, DeadlineExceededError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from codex_api.telemetry import StreamObserver, Telemetry
 
 _CLOSED = "this client is closed; make a new one"
+_NO_RETRIES = RetryConfig(max_attempts=0)
 # Lowest layer of all: present only where nobody else said anything.
 _DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
 
@@ -88,6 +91,31 @@ class CallSettings(Struct, kw_only=True):
         return self._policy(
             deadline, limit, frozenset(), first_event=first_event, observer=observer
         )
+
+    def dialing_policy(self) -> CallPolicy:
+        """Make the policy of a WebSocket's handshake: one attempt, and one more after a refresh.
+
+        Raises:
+            ClientStateError: The client was closed.
+        """
+        self.check_open()
+        return CallPolicy(
+            retry=_NO_RETRIES,
+            clock=self.clock.monotonic,
+            wall_clock=self.clock.wall,
+            draw=self.clock.draw,
+            defaults=handshake_headers(self.defaults),
+            accept=frozenset({101}),
+        )
+
+    def raise_mapped(self, error: CodexApiError) -> NoReturn:
+        """Raise the error to show for ``error``, which is being handled."""
+        from codex_api.errors import map_api_error  # noqa: PLC0415 - only for failures
+
+        mapped = map_api_error(error, now=self.clock.wall())
+        if mapped is error:
+            raise error
+        raise mapped from error
 
     def _policy(
         self,

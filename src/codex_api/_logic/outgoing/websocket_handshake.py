@@ -7,63 +7,51 @@ one request, so they travel in each frame's metadata.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from codex_api._logic.calling.dialing import Dialing, handshake_headers
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.events import ModelsEtag, ServerModel, ServerReasoningIncluded
-from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api._logic.calling.operation import CallContext
-    from codex_api.auth import AuthProvider
     from codex_api.events import ResponseEvent
+    from codex_api.transport._core.headers import Headers
     from codex_api.types.request import ResponsesOptions
 
 BETA = "responses_websockets=2026-02-06"
 LITE = "x-openai-internal-codex-responses-lite"
 TURN_STATE = "x-codex-turn-state"
-_NOT_HERE = (LITE, TURN_STATE, "accept", "content-type", "content-encoding")
 # Where the real client puts them; the rest follows as it was set.
 _FIRST = ("chatgpt-account-id", "authorization", "user-agent", "originator", "openai-beta")
 
 
-class Handshake(NamedTuple):
-    """Where to connect, and with what header fields."""
-
-    url: str
-    headers: Headers
-
-
 def handshake(
     context: CallContext,
-    defaults: Headers,
-    auth: AuthProvider,
     options: ResponsesOptions,
     extra_headers: Mapping[str, str] | Headers | None = None,
-) -> Handshake:
-    """Make the handshake; lowest layer first: defaults, provider, caller, ids, credentials.
+) -> Dialing:
+    """Make the handshake; lowest layer first: provider, caller, ids.
 
     Raises:
         RequestBuildError: A header is illegal or the URL cannot be built.
-        CodexApiError: The credentials cannot be had.
     """
-    headers = Headers(context.provider.headers)
-    headers.merge(options.extra_headers)
-    headers.merge(extra_headers)
-    headers.merge(identity_headers(options))
+    headers = handshake_headers(
+        context.layered(options.extra_headers, extra_headers, identity_headers(options))
+    )
     headers.fill({"openai-beta": BETA})
-    headers.fill(defaults)
-    for name in _NOT_HERE:
+    for name in (LITE, TURN_STATE):
         headers.remove(name)
-    auth.add_auth_headers(headers)
-    ordered = Headers()
-    for name in _FIRST:
-        for value in headers.get_all(name):
-            ordered.add(name, value)
-    ordered.fill(headers)
-    return Handshake(context.provider.websocket_url("responses"), ordered)
+    url = context.provider.websocket_url("responses")
+    return Dialing(
+        request=Request(method="GET", url=url, headers=headers),
+        deflate=True,
+        max_message_bytes=options.max_event_bytes,
+        first=_FIRST,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +63,7 @@ class HandshakeFacts:
         reasoning_included: Whether the server keeps reasoning items by itself.
         models_etag: Version of the model list, or None.
         server_model: The model that the server says it runs, or None.
+        turn_state: The sticky-routing value for the turn that opened the connection, or None.
     """
 
     status: int
@@ -82,6 +71,7 @@ class HandshakeFacts:
     reasoning_included: bool
     models_etag: str | None
     server_model: str | None
+    turn_state: str | None = None
 
     @classmethod
     def of(cls, status: int, headers: Headers) -> HandshakeFacts:
@@ -92,6 +82,7 @@ class HandshakeFacts:
             reasoning_included="x-reasoning-included" in headers,
             models_etag=headers.get("x-models-etag"),
             server_model=headers.get("openai-model"),
+            turn_state=headers.get(TURN_STATE),
         )
 
     def events(self) -> list[ResponseEvent]:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_api._logic.calling.dialing import Dialing, handshake_headers
 from codex_api._logic.realtime.session_headers import session_headers
 from codex_api._logic.realtime.url import session_url, sideband_url
-from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Request
 
 if TYPE_CHECKING:
     from codex_api._logic.calling.operation import CallContext
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.realtime import RealtimeSessionConfig
-
-# They describe a body and its answer, and a handshake has neither.
-_NOT_HERE = ("accept", "content-type", "content-encoding")
 
 
 def handshake(
     ctx: CallContext,
-    defaults: Headers,
     config: RealtimeSessionConfig,
     call_id: str | None,
     extra_headers: HeaderSource | Headers | None = None,
-) -> Request:
+) -> Dialing:
     """Make the request that opens a session, or joins the call ``call_id``.
 
     Raises:
@@ -37,10 +33,5 @@ def handshake(
         if call_id is None
         else sideband_url(config, call_id, provider.base_url, params)
     )
-    headers = Headers(provider.headers)
-    headers.merge(session_headers(config))
-    headers.merge(extra_headers)
-    headers.fill(defaults)
-    for name in _NOT_HERE:
-        headers.remove(name)
-    return Request(method="GET", url=url, headers=headers)
+    headers = handshake_headers(ctx.layered(session_headers(config), extra_headers))
+    return Dialing(request=Request(method="GET", url=url, headers=headers), deflate=False)

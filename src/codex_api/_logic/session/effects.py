@@ -22,7 +22,7 @@ class CheckSocket:
 
 @dataclass(frozen=True, slots=True)
 class OpenSocket:
-    """Drop what socket there is and open a fresh one. Result: None."""
+    """Drop what socket there is and open a fresh one. Result: the turn state it told, or None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,9 +228,11 @@ class Exchange:
         if alive and state.opened_at is not None and not self._is_old(state.opened_at):
             return state.used
         state.forget_socket()
-        yield OpenSocket()
+        told = yield OpenSocket()
         # Opening renews what the server refuses.
         state.owner = yield from _identity()
+        if isinstance(told, str):
+            state.turn.offer(told, state.owner)
         state.opened_at = self._clock()
         self._signal((Signal.OPENED,))
         return False
