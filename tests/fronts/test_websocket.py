@@ -236,7 +236,7 @@ async def test_the_turn_state_of_the_handshake_is_the_turns(front: Front) -> Non
             socket = await connect(front, api, options=ResponsesOptions(turn_state=cell))
             first = socket.stream(REQUEST)
             await everything(front, first)
-            later = socket.stream(REQUEST, ResponsesOptions(turn_state=TurnState()))
+            later = socket.stream(REQUEST, options=ResponsesOptions(turn_state=TurnState()))
             await everything(front, later)
             await front(socket.close)
         sent = [frame["client_metadata"]["x-codex-turn-state"] for frame in frames(peer)[:1]]
