@@ -94,7 +94,7 @@ class ReasoningSummaryDelta(WireEvent, frozen=True, tag="response.reasoning_summ
     """A piece of a part of the reasoning summary."""
 
     delta: str
-    summary_index: int
+    summary_index: int = 0
     item_id: str | None = None
     output_index: int | None = None
 
@@ -122,7 +122,7 @@ class ReasoningContentDelta(WireEvent, frozen=True, tag="response.reasoning_text
     """A piece of the reasoning itself."""
 
     delta: str
-    content_index: int
+    content_index: int = 0
     item_id: str | None = None
     output_index: int | None = None
 
@@ -137,7 +137,15 @@ class Created(Struct, frozen=True, tag_field="type", tag="response.created"):
     response_id: str | None = None
 
 
-class OutputItemAdded(Struct, frozen=True, tag_field="type", tag="response.output_item.added"):
+class _Placed(Struct, frozen=True, dict=True):
+    @property
+    def output_index(self) -> int | None:
+        """Place of the item in the response's output, or None when the server did not say."""
+        index: int | None = self.__dict__.get("index")
+        return index
+
+
+class OutputItemAdded(_Placed, frozen=True, tag_field="type", tag="response.output_item.added"):
     """An item begins; most of it is still empty.
 
     Attributes:
@@ -148,7 +156,7 @@ class OutputItemAdded(Struct, frozen=True, tag_field="type", tag="response.outpu
     raw: Raw = Raw()
 
 
-class OutputItemDone(Struct, frozen=True, tag_field="type", tag="response.output_item.done"):
+class OutputItemDone(_Placed, frozen=True, tag_field="type", tag="response.output_item.done"):
     """An item is complete.
 
     Attributes:
@@ -160,10 +168,11 @@ class OutputItemDone(Struct, frozen=True, tag_field="type", tag="response.output
     raw: Raw = Raw()
 
 
-class Completed(Struct, frozen=True, tag_field="type", tag="response.completed"):
+class Completed(Struct, frozen=True, dict=True, tag_field="type", tag="response.completed"):
     """The response is complete; nothing follows.
 
     Attributes:
+        response_id: Id of the response; empty when the server never told one.
         token_usage: What it cost, or None when the server did not say.
         end_turn: False when the model wants to be called again at once; None when not said.
     """
@@ -171,6 +180,12 @@ class Completed(Struct, frozen=True, tag_field="type", tag="response.completed")
     response_id: str
     token_usage: TokenUsage | None = None
     end_turn: bool | None = None
+
+    @property
+    def raw(self) -> Raw:
+        """The exact bytes of the response object; none for an event that was made by hand."""
+        raw: Raw = self.__dict__.get("raw_response", Raw())
+        return raw
 
 
 class RateLimits(Struct, frozen=True, tag_field="type", tag="codex.rate_limits"):

@@ -174,11 +174,15 @@ class _ResponseSpan(StreamObserver):
 
     def _count(self, usage: TokenUsage, attributes: dict[str, str | int]) -> None:
         for kind, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+            if tokens is None:
+                continue
             self._span.set_attribute(f"gen_ai.usage.{kind}_tokens", tokens)
             self._meters.tokens.record(tokens, {**attributes, "gen_ai.token.type": kind})
-        cached, reasoned = usage.cached_input_tokens, usage.reasoning_output_tokens
-        self._span.set_attribute("gen_ai.usage.cache_read.input_tokens", cached)
-        self._span.set_attribute("gen_ai.usage.reasoning.output_tokens", reasoned)
-        if usage.cache_write_tokens is not None:
-            name = "gen_ai.usage.cache_creation.input_tokens"
-            self._span.set_attribute(name, usage.cache_write_tokens)
+        details = {
+            "cache_read.input_tokens": usage.cached_input_tokens,
+            "reasoning.output_tokens": usage.reasoning_output_tokens,
+            "cache_creation.input_tokens": usage.cache_write_tokens,
+        }
+        for name, count in details.items():
+            if count is not None:
+                self._span.set_attribute(f"gen_ai.usage.{name}", count)

@@ -32,7 +32,7 @@ class SocketLine:
     @property
     def is_closed(self) -> bool:
         """Whether the connection is of no more use."""
-        return self._poison is not None or self.socket.is_closed
+        return self._poison is not None or self.facts.history.is_spoiled or self.socket.is_closed
 
     @property
     def was_closed_here(self) -> bool:

@@ -22,9 +22,13 @@ _MINUTES = ((60 * 24, "d"), (60, "h"), (1, "min"))
 def usage_line(usage: TokenUsage) -> str:
     """Say how many tokens were used."""
     return (
-        f"tokens: {usage.input_tokens} in ({usage.cached_input_tokens} cached), "
-        f"{usage.output_tokens} out ({usage.reasoning_output_tokens} reasoning)"
+        f"tokens: {_count(usage.input_tokens)} in ({_count(usage.cached_input_tokens)} cached), "
+        f"{_count(usage.output_tokens)} out ({_count(usage.reasoning_output_tokens)} reasoning)"
     )
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else str(tokens)
 
 
 def limits_line(

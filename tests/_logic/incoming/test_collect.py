@@ -31,6 +31,9 @@ class Facts:
     request_id = "req_1"
     rate_limits = RateLimitSnapshot("codex", limit_name="n")
     server_model = "m"
+    api_rate_limits = None
+    parts = ()
+    terminal = None
 
 
 def done(**item: object) -> events.OutputItemDone:
@@ -202,6 +205,11 @@ def test_refusal_is_not_parsed() -> None:
 
 def test_response_without_text_is_not_parsed() -> None:
     with pytest.raises(DecodeError, match="holds no text"):
+        collected(events.Completed("resp_1", TokenUsage())).parse(City)
+
+
+def test_a_complete_response_that_lost_what_was_written_is_none() -> None:
+    with pytest.raises(ResponseIncompleteError):
         collected(COMPLETED).parse(City)
 
 

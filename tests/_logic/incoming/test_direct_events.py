@@ -88,12 +88,12 @@ def test_mistyped_optional_field_costs_only_itself() -> None:
     assert found == events.OutputTextDelta("a")
 
 
-def test_delta_without_a_field_that_it_needs_is_nothing() -> None:
+def test_a_delta_needs_only_its_delta() -> None:
     tag = "response.reasoning_summary_text.delta"
 
-    assert lenient_event(tag, fields(delta="a")) is None
-    assert lenient_event(tag, fields(delta="a", summary_index="1")) is None
-    assert lenient_event(tag, fields(delta="a", summary_index=1)) is not None
+    assert lenient_event(tag, fields(summary_index=1)) is None
+    assert lenient_event(tag, fields(delta="a")) == events.ReasoningSummaryDelta("a", 0)
+    assert lenient_event(tag, fields(delta="a", summary_index="1")) is not None
 
 
 def test_type_that_is_no_delta_is_nothing() -> None:

@@ -6,12 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from codex_api._logic.incoming.failed_response import (
-    cancelled_error,
-    event_error,
-    failed_error,
-    incomplete_error,
-)
+from codex_api._logic.incoming.failed_response import event_error, terminal_error
+from codex_api._logic.incoming.terminal import read_terminal
 from codex_api.errors import (
     ApiError,
     CodexApiError,
@@ -33,6 +29,18 @@ from codex_api.rate_limits import RateLimitSnapshot, RateLimitWindow
 from codex_api.types.usage import TokenUsage
 
 CONTEXT: ErrorContext = {"request_id": "req_1", "rate_limits": RateLimitSnapshot("codex")}
+
+
+def failed_error(response: bytes | str, context: ErrorContext) -> ApiError:
+    return terminal_error(read_terminal("response.failed", response), None, context)
+
+
+def incomplete_error(response: bytes | str, context: ErrorContext) -> Any:
+    return terminal_error(read_terminal("response.incomplete", response), None, context)
+
+
+def cancelled_error(response: bytes | str, context: ErrorContext) -> Any:
+    return terminal_error(read_terminal("response.cancelled", response), None, context)
 
 
 def failed(**error: object) -> ApiError:
@@ -164,7 +172,7 @@ def test_incomplete_response_carries_what_is_known() -> None:
     error = incomplete_error(json.dumps(response).encode(), CONTEXT)
 
     assert (error.reason, error.response_id) == ("max_output_tokens", "resp_1")
-    assert error.usage == TokenUsage(1, 0, 2, 0, 3)
+    assert error.usage == TokenUsage(1, None, 2, None, 3)
     assert not error.retryable
     assert error.request_id == "req_1"
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_api import events
+from codex_api._logic.incoming.direct_events import LIVENESS_TAGS
 from codex_api._logic.incoming.machine import ResponseStreamMachine
 from codex_api.errors import (
     CodexApiError,
@@ -209,7 +210,7 @@ def test_incomplete_response_says_why_and_what_it_cost() -> None:
     failure = failure_of(delta("a"), sse("response.incomplete", response=response))
 
     assert isinstance(failure, ResponseIncompleteError)
-    assert (failure.reason, failure.usage) == ("max_output_tokens", TokenUsage(1, 0, 2, 0, 3))
+    assert (failure.reason, failure.usage) == ("max_output_tokens", TokenUsage(1, None, 2, None, 3))
     assert not failure.retryable
 
 
@@ -442,13 +443,41 @@ def test_comment_or_half_an_event_does_not_reset_the_idle_clock(chunk: bytes) ->
     assert stream.deadline == 11.0
 
 
-@pytest.mark.parametrize("chunk", [sse("response.brand_new"), b"data: nonsense\n\n"])
-def test_any_dispatched_event_is_progress(chunk: bytes) -> None:
+@pytest.mark.parametrize("tag", ["response.brand_new", "something.else", "response.queued"])
+def test_an_event_is_progress_though_nobody_knows_it(tag: str) -> None:
+    stream = machine(idle=10.0)
+
+    stream.feed(sse(tag), 9.0)
+
+    assert stream.deadline == 19.0
+
+
+@pytest.mark.parametrize("tag", LIVENESS_TAGS)
+@pytest.mark.parametrize("other_events", [False, True])
+def test_a_sign_of_life_is_no_progress(tag: str, *, other_events: bool) -> None:
+    stream = machine(idle=10.0, liveness=5.0, other_events=other_events)
+    stream.feed(delta("a"), 0.0)
+    for now in range(1, 10):
+        stream.feed(sse(tag), float(now))
+
+    assert stream.deadline == 10.0
+
+
+@pytest.mark.parametrize("chunk", [b"data: nonsense\n\n", b"data: [DONE]\n\n", b"data: {}\n\n"])
+def test_what_cannot_be_read_is_no_progress(chunk: bytes) -> None:
     stream = machine(idle=10.0)
 
     stream.feed(chunk, 9.0)
 
-    assert stream.deadline == 19.0
+    assert stream.deadline == 10.0
+
+
+def test_the_same_state_told_again_is_no_progress() -> None:
+    stream = machine(idle=10.0)
+    stream.feed(sse("response.in_progress"), 1.0)
+    stream.feed(sse("response.in_progress"), 2.0)
+
+    assert stream.deadline == 11.0
 
 
 def test_stall_behind_comments_is_an_idle_timeout() -> None:

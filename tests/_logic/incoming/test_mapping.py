@@ -268,18 +268,15 @@ def test_completed_without_a_response_is_nothing() -> None:
     assert not mapper.done
 
 
-def test_completed_that_cannot_be_read_is_a_failure_naming_the_path() -> None:
-    mapper = EventMapper(request_id="req")
-    response = {"id": "r", "usage": {"input_tokens": "many"}}
+def test_a_completed_response_of_another_shape_is_complete_all_the_same() -> None:
+    mapper = EventMapper()
+    created = line("response.created", response={"id": "r"})
+    odd = line("response.completed", response={"usage": {"input_tokens": "many"}, "id": None})
 
-    found = mapper.feed_all((delta("a"), line("response.completed", response=response)))
+    found = mapper.feed_all((created, odd))
 
-    assert found == [events.OutputTextDelta("a")]
-    assert isinstance(mapper.failure, DecodeError)
-    assert "$.usage.input_tokens" in str(mapper.failure)
-    assert mapper.failure.retryable
-    assert mapper.failure.request_id == "req"
-    assert not mapper.done
+    assert found[-1] == events.Completed("r")
+    assert mapper.done
 
 
 @pytest.mark.parametrize(
@@ -384,13 +381,20 @@ def test_rate_limits_that_cannot_be_read_are_nothing() -> None:
         b'{"delta":"a"}{"delta":"b"}',
     ],
 )
-def test_payload_without_a_type_is_skipped(payload: bytes) -> None:
-    mapper = EventMapper(other_events=True)
+def test_payload_without_a_type_is_shown_only_to_who_wants_all(payload: bytes) -> None:
+    shown = [] if payload in {b"[DONE]", b""} else [b"a", payload, b"b"]
+    for other_events in (False, True):
+        mapper = EventMapper(other_events=other_events)
 
-    found = mapper.feed_all((delta("a"), payload, delta("b")))
+        found = mapper.feed_all((delta("a"), payload, delta("b")))
 
-    assert found == [events.OutputTextDelta("a"), events.OutputTextDelta("b")]
-    assert mapper.skipped == 1
+        others = [event for event in found if isinstance(event, events.OtherEvent)]
+        assert [bytes(event.raw) for event in others] == (shown[1:2] if other_events else [])
+        assert [event for event in found if event not in others] == [
+            events.OutputTextDelta("a"),
+            events.OutputTextDelta("b"),
+        ]
+        assert mapper.skipped == 1
 
 
 @pytest.mark.parametrize(
@@ -402,7 +406,7 @@ def test_payload_without_a_type_is_skipped(payload: bytes) -> None:
         line("response.brand_new.delta", delta="a"),
         delta("a").replace(b'"a"', b"5"),
         line("response.output_text.delta"),
-        line("response.reasoning_text.delta", delta="a"),
+        line("response.reasoning_text.delta", content_index=0),
     ],
 )
 def test_event_without_a_class_is_skipped_unless_wanted(payload: bytes) -> None:
@@ -470,17 +474,111 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
     [
         b'{"type":"response.output_text.delta","delta":"x","deep":%b}' % DEEP,
         b'{"type":"response.brand_new","deep":%b}' % DEEP,
-        b'{"type":"response.failed","response":{"error":%b}}' % DEEP,
         DEEP,
     ],
 )
-def test_json_that_is_nested_without_end_is_skipped(payload: bytes) -> None:
+def test_json_that_is_nested_without_end_leaves_a_trace(payload: bytes) -> None:
     mapper = EventMapper(other_events=True)
 
     found = mapper.feed_all((delta("a"), payload, COMPLETED))
 
-    assert found == [events.OutputTextDelta("a"), DONE]
+    assert [found[0], found[-1]] == [events.OutputTextDelta("a"), DONE]
+    assert isinstance(found[1], events.OtherEvent)
     assert mapper.skipped == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"response.failed","response":{"error":%b}}' % DEEP,
+        b'{"type":"response.output_item.done","item":{"type":"message","x":%b}}' % DEEP,
+        b'{"type":"response.completed","response":{"id":"r"',
+    ],
+)
+def test_what_decides_and_cannot_be_read_is_a_failure(payload: bytes) -> None:
+    mapper = EventMapper()
+
+    found = mapper.feed_all((delta("a"), payload, COMPLETED))
+
+    assert found == [events.OutputTextDelta("a")]
+    assert isinstance(mapper.failure, DecodeError)
+    assert mapper.failure.retryable
+    assert len(str(mapper.failure)) < 2000
+
+
+@pytest.mark.parametrize("number", [b"-Infinity", b"Infinity", b"NaN"])
+def test_numbers_that_json_does_not_have_are_read_as_null(number: bytes) -> None:
+    mapper = EventMapper()
+    item = b'{"type":"x","p":%b,"text":"NaN, \\"Infinity\\""}' % number
+
+    (event,) = mapper.feed_all((b'{"type":"response.output_item.done","item":%b}' % item,))
+
+    assert isinstance(event, events.OutputItemDone)
+    assert bytes(event.raw) == item.replace(b":" + number, b":null")
+
+
+def test_two_payloads_in_one_event_are_both_read() -> None:
+    mapper = EventMapper()
+
+    found = mapper.feed_all((delta("a") + b"\n" + delta("b"),))
+
+    assert found == [events.OutputTextDelta("a"), events.OutputTextDelta("b")]
+
+
+def test_a_payload_without_a_type_that_holds_an_error_is_a_failure() -> None:
+    mapper = EventMapper()
+
+    mapper.feed_all((b'{"error":{"message":"Provider disconnected","code":502}}',))
+
+    assert mapper.failure is not None
+    assert "Provider disconnected" in str(mapper.failure)
+
+
+def test_headers_inside_any_response_name_the_model() -> None:
+    mapper = EventMapper()
+    response = {"id": "r", "headers": {"openai-model": "m"}}
+
+    assert mapper.feed_all((line("response.in_progress", response=response),)) == [
+        events.ServerModel("m")
+    ]
+
+
+@pytest.mark.parametrize("tag", ["response.completed", "response.done"])
+def test_the_end_of_a_response_has_its_exact_bytes(tag: str) -> None:
+    mapper = EventMapper()
+    response = b'{"id": "r", "big": 1.50, "status":"completed"}'
+
+    (event,) = mapper.feed_all((b'{"type":"%b","response":%b}' % (tag.encode(), response),))
+
+    assert isinstance(event, events.Completed)
+    assert bytes(event.raw) == response
+    assert mapper.terminal is not None
+    assert mapper.terminal.tag == tag
+
+
+def test_items_know_their_place() -> None:
+    mapper = EventMapper()
+    item = {"type": "message", "role": "assistant", "content": []}
+
+    found = mapper.feed_all(
+        (
+            line("response.output_item.added", item=item, output_index=3),
+            line("response.output_item.done", item=item, output_index=3),
+            line("response.output_item.done", item={"type": 5}),
+        )
+    )
+
+    assert [event.output_index for event in found] == [3, 3, None]  # type: ignore[union-attr]
+    assert isinstance(found[-1], events.OutputItemDone)
+    assert isinstance(found[-1].item, UnknownItem)
+
+
+def test_parts_that_are_told_as_a_whole_are_kept() -> None:
+    mapper = EventMapper()
+    part = line("response.output_text.done", text="Hello", output_index=0)
+
+    assert mapper.feed_all((part, delta("a"))) == [events.OutputTextDelta("a")]
+    assert mapper.parts == [part]
 
 
 def test_newest_sequence_number_is_remembered() -> None:

@@ -1,87 +1,170 @@
 from __future__ import annotations
 
-import msgspec
-import pytest
+import json
+from typing import Any
 
-from codex_api._logic.incoming.terminal import completed_event, token_usage
-from codex_api.events import Completed
+import pytest
+from msgspec import Raw
+
+from codex_api._logic.incoming.terminal import Terminal, read_terminal, token_usage
 from codex_api.types.usage import TokenUsage
 
 
-def test_completed_response_needs_only_its_id() -> None:
-    assert completed_event(b'{"id":"resp_1"}') == Completed("resp_1", None, None)
+def terminal(tag: str = "response.completed", **response: Any) -> Terminal:
+    return read_terminal(tag, json.dumps(response).encode())
 
 
-def test_null_usage_and_null_details_count_as_absent() -> None:
-    event = completed_event(
-        b'{"id":"r","usage":{"input_tokens":0,"input_tokens_details":null,"output_tokens":0,'
-        b'"output_tokens_details":null,"total_tokens":0}}'
+def usage(**fields: Any) -> TokenUsage | None:
+    return token_usage(json.dumps(fields).encode())
+
+
+def test_everything_that_a_response_says_is_read() -> None:
+    raw = (
+        b'{"id":"r","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},'
+        b'"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5},"end_turn":false,'
+        b'"output":[{"type":"message"},5],"service_tier":"flex","created_at":17.5}'
     )
 
-    assert event == Completed("r", TokenUsage(0, 0, 0, 0, 0))
-    assert completed_event(b'{"id":"r","usage":null}').token_usage is None
+    found = read_terminal("response.done", raw)
+
+    assert (found.id, found.status, found.reason) == ("r", "incomplete", "max_output_tokens")
+    assert found.usage == TokenUsage(3, None, 2, None, 5)
+    assert (found.end_turn, found.service_tier, found.created_at) == (False, "flex", 17.5)
+    assert [bytes(item) for item in found.output] == [b'{"type":"message"}', b"5"]
+    assert bytes(found.raw) == raw
+    assert not found.has_error
 
 
-def test_usage_and_end_of_turn_are_read() -> None:
-    event = completed_event(
-        b'{"id":"r","end_turn":false,"usage":{"input_tokens":10,'
-        b'"input_tokens_details":{"cached_tokens":4},"output_tokens":5,'
-        b'"output_tokens_details":{"reasoning_tokens":3},"total_tokens":15}}'
-    )
+@pytest.mark.parametrize("response", [b"", b"null", b"[]", b"5", b"{"])
+def test_a_response_that_is_none_says_nothing(response: bytes) -> None:
+    found = read_terminal("response.failed", response, Raw(b'{"code":"x"}'))
 
-    assert event == Completed("r", TokenUsage(10, 4, 5, 3, 15), end_turn=False)
-
-
-def usage(details: bytes) -> TokenUsage | None:
-    return token_usage(b'{"input_tokens":1,"output_tokens":1,"total_tokens":2%b}' % details)
-
-
-def test_cache_write_tokens_are_read() -> None:
-    found = usage(b',"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":7}')
-
-    assert found == TokenUsage(1, 0, 1, 0, 2, cache_write_tokens=7)
-
-
-def test_absent_cache_write_tokens_are_none() -> None:
-    found = usage(b',"input_tokens_details":{"cached_tokens":0}')
-
-    assert found is not None
-    assert found.cache_write_tokens is None
-
-
-def test_reported_zero_of_cache_write_tokens_stays_zero() -> None:
-    found = usage(b',"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0}')
-
-    assert found is not None
-    assert found.cache_write_tokens == 0
-
-
-def test_cache_write_tokens_without_details_are_none() -> None:
-    found = usage(b"")
-
-    assert found is not None
-    assert found.cache_write_tokens is None
+    assert (found.id, found.usage, found.output) == (None, None, [])
+    assert found.has_error
+    assert found.outcome == "failed"
 
 
 @pytest.mark.parametrize(
-    ("response", "path"),
+    "member",
+    ["id", "status", "incomplete_details", "error", "usage", "end_turn", "output", "created_at"],
+)
+@pytest.mark.parametrize("value", [None, 5, "x", [], {}, [None]])
+def test_a_member_of_another_shape_costs_only_itself(member: str, value: Any) -> None:
+    found = terminal(**({"id": "r", "status": "completed", "end_turn": True} | {member: value}))
+
+    assert found.id in {"r", "x", None}
+    assert member == "end_turn" or found.end_turn is True
+
+
+STATUSES = ["completed", "incomplete", "failed", "cancelled"]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize(
+    "tag", ["response.completed", "response.done", "response.incomplete", "response.failed"]
+)
+def test_the_status_decides_whatever_the_event_is_called(tag: str, status: str) -> None:
+    assert terminal(tag, status=status).outcome == status
+
+
+@pytest.mark.parametrize(
+    ("tag", "response", "outcome"),
     [
-        (b"{}", "id"),
-        (b'{"id":5}', "$.id"),
-        (b'{"id":"r","usage":{"input_tokens":"1"}}', "$.usage.input_tokens"),
-        (b'{"id":"r","usage":{"input_tokens":1,"total_tokens":1}}', "output_tokens"),
-        (b'{"id":"r","end_turn":"no"}', "$.end_turn"),
-        (b"[]", "object"),
+        ("response.completed", {}, "completed"),
+        ("response.completed", {"status": "in_progress"}, "completed"),
+        ("response.completed", {"error": None}, "completed"),
+        ("response.completed", {"error": {"code": "x"}}, "failed"),
+        ("response.done", {}, "completed"),
+        ("response.done", {"status": 5}, "completed"),
+        ("response.incomplete", {}, "incomplete"),
+        ("response.failed", {}, "failed"),
+        ("response.failed", {"status": "completed", "error": {"code": "x"}}, "failed"),
+        ("response.cancelled", {}, "cancelled"),
+        ("something.else", {}, "completed"),
     ],
 )
-def test_response_that_makes_no_sense_is_an_error_naming_the_path(
-    response: bytes, path: str
+def test_without_a_status_what_is_told_decides(
+    tag: str, response: dict[str, Any], outcome: str
 ) -> None:
-    with pytest.raises(msgspec.DecodeError) as caught:
-        completed_event(response)
-
-    assert path in str(caught.value)
+    assert terminal(tag, **response).outcome == outcome
 
 
-def test_usage_that_makes_no_sense_is_none() -> None:
-    assert token_usage(b'{"input_tokens":1}') is None
+def test_realtime_says_the_same_in_its_status_details() -> None:
+    details = {"reason": "turn_detected", "error": {"code": "insufficient_quota"}}
+
+    found = terminal("response.done", status="failed", status_details=details)
+
+    assert found.reason == "turn_detected"
+    assert json.loads(bytes(found.error)) == details["error"]
+
+
+def test_an_error_beside_the_response_counts() -> None:
+    found = read_terminal("response.failed", b'{"id":"r","error":null}', Raw(b'{"code":"x"}'))
+
+    assert bytes(found.error) == b'{"code":"x"}'
+
+
+def test_each_count_is_read_on_its_own() -> None:
+    found = usage(
+        input_tokens=10,
+        input_tokens_details={"cached_tokens": 4, "cache_write_tokens": 0},
+        output_tokens=5,
+        output_tokens_details={"reasoning_tokens": 3},
+        total_tokens=15,
+        codex_rollout_budget_units=7,
+    )
+
+    assert found == TokenUsage(10, 4, 5, 3, 15, 0, 7)
+
+
+def test_the_names_of_chat_completions_are_read() -> None:
+    found = usage(
+        prompt_tokens=3,
+        prompt_tokens_details={"cached_tokens": 1},
+        completion_tokens=2,
+        completion_tokens_details={"reasoning_tokens": 0},
+        total_tokens=5,
+    )
+
+    assert found == TokenUsage(3, 1, 2, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [(3, 3), (3.0, 3), (0, 0), (None, None), ("3", None), (-1, None), (True, None), ([], None)],
+)
+def test_a_count_is_a_whole_number_or_unknown(value: Any, count: int | None) -> None:
+    assert usage(input_tokens=value, total_tokens=9) == TokenUsage(count, None, None, None, 9)
+
+
+@pytest.mark.parametrize("written", ["1e999", "1" + "0" * 400, "99999999999999999999"])
+def test_a_count_that_cannot_be_is_unknown(written: str) -> None:
+    found = token_usage(f'{{"input_tokens":{written},"total_tokens":9}}'.encode())
+
+    assert found is not None
+    assert (found.input_tokens, found.total_tokens) == (None, 9)
+
+
+def test_null_details_say_that_there_is_nothing_to_detail() -> None:
+    found = usage(
+        input_tokens=0,
+        input_tokens_details=None,
+        output_tokens=0,
+        output_tokens_details=None,
+        total_tokens=0,
+    )
+
+    assert found == TokenUsage()
+
+
+@pytest.mark.parametrize("odd", [b"", b"null", b"[]", b"{}", b'{"cost":5}', b'"3"'])
+def test_a_usage_that_tells_nothing_is_none(odd: bytes) -> None:
+    assert token_usage(odd) is None
+
+
+def test_usages_add_up_and_unknown_stays_unknown_only_twice() -> None:
+    total = TokenUsage(1, None, 2, None, 3) + TokenUsage(10, 4, None, None, 30, 5)
+
+    assert total == TokenUsage(11, 4, 2, None, 33, 5)
+    assert total.uncached_input_tokens == 7
+    assert TokenUsage(None).uncached_input_tokens is None

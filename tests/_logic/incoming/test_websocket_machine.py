@@ -19,13 +19,12 @@ from codex_api.transport.errors import (
 )
 from codex_api.types.turn_state import TurnState
 
-FACTS = HandshakeFacts.of(101, Headers())
 DELTA = {"type": "response.output_text.delta", "delta": "hi", "sequence_number": 7}
 COMPLETED = {"type": "response.completed", "response": {"id": "resp_1"}}
 
 
-def machine(facts: HandshakeFacts = FACTS, **settings: Any) -> WebSocketStreamMachine:
-    return WebSocketStreamMachine(facts, **settings)
+def machine(facts: HandshakeFacts | None = None, **settings: Any) -> WebSocketStreamMachine:
+    return WebSocketStreamMachine(facts or HandshakeFacts.of(101, Headers()), **settings)
 
 
 def feed(
@@ -278,3 +277,95 @@ def test_text_is_mapped_as_bytes_are(payload: dict[str, Any]) -> None:
     assert msgspec.json.encode(from_text) == msgspec.json.encode(from_raw)
     assert text.last_sequence_number == raw.last_sequence_number
     assert text.done is raw.done
+
+
+# --- leftovers of the response before -----------------------------------------------------------
+
+
+def named(tag: str, response_id: str, **response: Any) -> dict[str, Any]:
+    return {"type": tag, "response": {"id": response_id, **response}}
+
+
+FIRST = [
+    named("response.created", "resp_1"),
+    DELTA,
+    named("response.completed", "resp_1", status="completed"),
+]
+SECOND = [
+    named("response.created", "resp_2"),
+    {"type": "response.output_text.delta", "delta": "two"},
+    named("response.completed", "resp_2", status="completed"),
+]
+
+
+def after_first(first: list[dict[str, Any]] = FIRST) -> WebSocketStreamMachine:
+    facts = HandshakeFacts.of(101, Headers())
+    stream = machine(facts)
+    feed(stream, *first)
+    assert stream.done
+    return machine(facts)
+
+
+@pytest.mark.parametrize(
+    ("leftover", "spoils"),
+    [
+        (named("response.completed", "resp_1", status="completed"), True),
+        (named("response.done", "resp_1"), True),
+        (named("response.created", "resp_1"), True),
+        (DELTA, False),
+        (named("response.in_progress", "resp_1"), False),
+        ({"type": "response.output_item.done", "item": {"type": "message"}}, False),
+        ({"type": "response.completed"}, True),
+    ],
+)
+def test_what_is_left_over_belongs_to_no_later_response(
+    leftover: dict[str, Any], *, spoils: bool
+) -> None:
+    stream = after_first()
+
+    found = feed(stream, leftover, leftover, *SECOND)
+
+    assert found == [
+        events.Created("resp_2"),
+        events.OutputTextDelta("two"),
+        events.Completed("resp_2"),
+    ]
+    assert stream._history.leftovers == 2
+    assert stream._history.is_spoiled is spoils
+
+
+def test_what_names_another_response_begins_it() -> None:
+    stream = after_first()
+    error = {"code": "server_error", "message": "boom"}
+
+    found = feed(stream, named("response.failed", "resp_2", status="failed", error=error))
+
+    assert found == []
+    assert stream.failure is not None
+    assert "boom" in str(stream.failure)
+
+
+def test_an_error_before_the_response_begins_is_this_requests() -> None:
+    stream = after_first()
+
+    feed(stream, {"type": "error", "status": 400, "error": {"message": "bad"}})
+
+    assert isinstance(stream.failure, errors.InvalidRequestError)
+
+
+def test_a_server_that_never_says_when_a_response_begins_is_believed() -> None:
+    stream = after_first([DELTA, named("response.completed", "resp_1")])
+
+    found = feed(stream, DELTA, named("response.completed", "resp_2"))
+
+    assert [type(event) for event in found] == [events.OutputTextDelta, events.Completed]
+
+
+def test_rate_limits_and_signs_of_life_are_no_leftovers() -> None:
+    stream = after_first()
+    limits = {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 5}}}
+
+    found = feed(stream, {"type": "keepalive"}, limits, *SECOND)
+
+    assert isinstance(found[0], events.RateLimits)
+    assert stream._history.leftovers == 0

@@ -12,8 +12,9 @@ from codex_api._logic.incoming.observe import Feed, StreamWatch, stream_start
 from codex_api.transport.errors import ClientStateError, DeadlineExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from codex_api._logic.incoming.terminal import Terminal
     from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
     from codex_api.telemetry import StreamObserver, Telemetry
     from codex_api.transport._core.headers import Headers
@@ -101,6 +102,16 @@ class StreamFacts:
     def response_id(self) -> str | None:
         """Id of the response, once an event told it."""
         return self._opened().response_id
+
+    @property
+    def parts(self) -> Sequence[bytes]:
+        """Payloads that told a part of an item as a whole; ``collect`` reads them."""
+        return () if self._machine is None else self._machine.parts
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """What the end of the response says, once it is there."""
+        return None if self._machine is None else self._machine.terminal
 
     @property
     def last_sequence_number(self) -> int | None:

@@ -1,7 +1,7 @@
 """A whole response, gathered from its events.
 
-Items that are done are the truth: the text is theirs. Only while none is done do the deltas count,
-which is what there is of a response that was cut off.
+``assembler`` puts its items together; here are the facts around them, and what follows from both.
+A response is complete when the server said so and everything that came is in it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from codex_api import events
+from codex_api._logic.incoming.assembler import REFUSAL, SUMMARY, TEXT, Assembled, Assembler
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.structured_text import parse_as
+from codex_api._logic.incoming.terminal import Terminal, read_terminal
 from codex_api.errors import ApiError, DecodeError, ResponseIncompleteError
-from codex_api.rate_limits import RateLimitSnapshot
+from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
 from codex_api.types.content import UnknownPart
 from codex_api.types.item import FunctionCall, Message, Reasoning, ResponseItem
 from codex_api.types.usage import TokenUsage
@@ -37,7 +39,13 @@ class StreamFacts(Protocol):
     @property
     def rate_limits(self) -> RateLimitSnapshot | None: ...
     @property
+    def api_rate_limits(self) -> ApiRateLimits | None: ...
+    @property
     def server_model(self) -> str | None: ...
+    @property
+    def parts(self) -> Sequence[bytes]: ...
+    @property
+    def terminal(self) -> Terminal | None: ...
 
 
 class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +53,10 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Id of the response; None when it was cut off before the server told it.
-        items: Its finished items, in order.
-        raw_items: The exact bytes of each of ``items``, to send them back without loss.
+        items: Its finished items, in output order. Of a complete response none is missing: what was
+            never told as finished is put together from its parts.
+        raw_items: The exact bytes of each of ``items``, to send them back without loss; of an item
+            that was put together, its encoding.
         text: What the model said, all messages together.
         reasoning_summary: The summary of its reasoning, parts separated by blank lines.
         refusal: With what words the model refused, or None when it did not.
@@ -56,6 +66,11 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
         rate_limits: The newest snapshot of the default limit, or None.
         server_model: The model that answered, or None when the server did not say.
         request_id: Value of ``x-request-id``, or None.
+        api_rate_limits: The ``x-ratelimit-*`` limits of the headers, or None.
+        status: The response's own status, or None when it was cut off or not told.
+        service_tier: The tier that served it, or None.
+        created_at: Unix seconds, or None.
+        raw: The exact bytes of the final response object; none when it was cut off.
     """
 
     id: str | None = None
@@ -70,6 +85,21 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
     rate_limits: RateLimitSnapshot | None = None
     server_model: str | None = None
     request_id: str | None = None
+    api_rate_limits: ApiRateLimits | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    created_at: float | None = None
+    raw: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def text_final(self) -> str:
+        """The answer without the commentary before it; all text where no phase is told."""
+        messages = [item for item in self.items if isinstance(item, Message)]
+        if not any(message.phase for message in messages):
+            return self.text
+        final = [message for message in messages if message.phase == "final_answer"]
+        answers = final or [message for message in messages if message.phase != "commentary"]
+        return "".join(message.text for message in answers)
 
     @property
     def function_calls(self) -> list[FunctionCall]:
@@ -77,7 +107,7 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
         return [item for item in self.items if isinstance(item, FunctionCall)]
 
     def parse(self, type_: type[T]) -> T:
-        """Decode the text as JSON of ``type_``.
+        """Decode the final answer as JSON of ``type_``.
 
         Raises:
             ResponseIncompleteError: The response was cut off, so its JSON would be, too.
@@ -93,23 +123,21 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
             )
             error.partial = self
             raise error
-        if not self.text:
+        text = self.text_final
+        if not text:
             what = "the response holds no text to parse"
             if self.refusal is not None:
                 what = f"the model refused: {excerpt(self.refusal)}"
             raise DecodeError(what, request_id=self.request_id, rate_limits=self.rate_limits)
-        return parse_as(type_, self.text)
+        return parse_as(type_, text)
 
 
 class Collector:
     """Gather the events of one response."""
 
     def __init__(self) -> None:
-        self._items: list[ResponseItem] = []
-        self._raw_items: list[msgspec.Raw] = []
-        self._text: list[str] = []
-        self._refusal: list[str] = []
-        self._summary: dict[tuple[str | None, int], list[str]] = {}
+        self._assembler = Assembler()
+        self._add_part = self._assembler.add
         self._id: str | None = None
         self._completed: events.Completed | None = None
         self._limits: RateLimitSnapshot | None = None
@@ -117,48 +145,45 @@ class Collector:
 
     def add(self, event: ResponseEvent) -> None:
         """Take the next event; those that a whole response does not show are ignored."""
-        match event:
-            case events.OutputTextDelta(delta):
-                self._text.append(delta)
-            case events.RefusalDelta(delta):
-                self._refusal.append(delta)
-            case events.ReasoningSummaryDelta(delta, index, item_id):
-                self._summary.setdefault((item_id, index), []).append(delta)
-            case events.OutputItemDone(item, raw):
-                self._items.append(item)
-                self._raw_items.append(raw)
-            case events.StreamRetry(dropped=dropped):
-                self._forget_unfinished()
-                del self._items[len(self._items) - dropped :]
-                del self._raw_items[len(self._raw_items) - dropped :]
-            case _:
-                self._add_fact(event)
+        if not self._add_part(event):
+            self._add_fact(event)
 
     def finish(
         self, facts: StreamFacts | None = None, *, incomplete_reason: str | None = None
     ) -> CollectedResponse:
-        """Give what was gathered.
+        """Return what was gathered.
 
         Args:
             facts: The stream that was read, or None when only its events are known.
             incomplete_reason: Why it is not complete, or None to see from the items.
         """
         done = self._completed
-        messages = [item for item in self._items if isinstance(item, Message)]
-        text = "".join(message.text for message in messages)
+        terminal = facts.terminal if facts else None
+        if terminal is None and done is not None:
+            terminal = read_terminal("response.completed", done.raw)
+        found = self._assembler.result(
+            facts.parts if facts else (), terminal, is_complete=done is not None
+        )
+        items = [entry for entry in found if entry.item is not None]
+        usage = done.token_usage if done else terminal.usage if terminal else None
         return CollectedResponse(
-            id=done.response_id if done else self._id,
-            items=self._items.copy(),
-            raw_items=self._raw_items.copy(),
-            text=text if messages else "".join(self._text),
-            reasoning_summary=self._reasoning_summary(),
-            refusal=_refusal(messages) or "".join(self._refusal) or None,
-            usage=done.token_usage if done else None,
+            id=(done.response_id or self._id) if done else self._id,
+            items=[entry.item for entry in items if entry.item is not None],
+            raw_items=[entry.raw for entry in items],
+            text="".join(map(_text, found)),
+            reasoning_summary="\n\n".join(filter(None, map(_summary, found))),
+            refusal="".join(map(_refusal, found)) or None,
+            usage=usage,
             end_turn=done.end_turn if done else None,
-            incomplete_reason=incomplete_reason or self._unfinished(messages),
+            incomplete_reason=incomplete_reason or self._unfinished(found, usage),
             rate_limits=facts.rate_limits if facts else self._limits,
             server_model=facts.server_model if facts else self._model,
             request_id=facts.request_id if facts else None,
+            api_rate_limits=facts.api_rate_limits if facts else None,
+            status=terminal.status if terminal else None,
+            service_tier=terminal.service_tier if terminal else None,
+            created_at=terminal.created_at if terminal else None,
+            raw=terminal.raw if terminal else msgspec.Raw(),
         )
 
     def fail(self, error: CodexApiError, facts: StreamFacts | None = None) -> None:
@@ -182,32 +207,42 @@ class Collector:
                 self._limits = snapshot
             case events.ServerModel(model):
                 self._model = model
+            case events.StreamRetry(dropped=dropped):
+                self._assembler.restart(dropped)
             case _:
                 pass
 
-    def _forget_unfinished(self) -> None:
-        self._text.clear()
-        self._refusal.clear()
-        self._summary.clear()
-
-    def _unfinished(self, messages: Sequence[Message]) -> str | None:
+    def _unfinished(self, found: Sequence[Assembled], usage: TokenUsage | None) -> str | None:
+        """Tell a response that is complete from one that only says so."""
         if self._completed is None:
             return "unknown"
+        if any(entry.item is None for entry in found):
+            return "unknown"  # parts of a call that nobody named
+        if not found and usage is not None and usage.output_tokens:
+            return "unknown"  # tokens were written, and nothing of them came
+        messages = (entry.item for entry in found if isinstance(entry.item, Message))
         return "unknown" if any(message.status == "incomplete" for message in messages) else None
 
-    def _reasoning_summary(self) -> str:
-        summaries = [item.summary_text for item in self._items if isinstance(item, Reasoning)]
-        if not summaries:
-            summaries = ["".join(pieces) for pieces in self._summary.values()]
-        return "\n\n".join(filter(None, summaries))
+
+def _text(entry: Assembled) -> str:
+    if isinstance(entry.item, Message):
+        return entry.item.text
+    return entry.slot.part(TEXT) if entry.item is None else ""
+
+
+def _summary(entry: Assembled) -> str:
+    if isinstance(entry.item, Reasoning):
+        return entry.item.summary_text
+    return "\n\n".join(entry.slot.parts(SUMMARY)) if entry.item is None else ""
 
 
 class _Refusal(msgspec.Struct, tag_field="type", tag="refusal"):
     refusal: str
 
 
-def _refusal(messages: Sequence[Message]) -> str:
-    parts = (part for message in messages for part in message.content)
-    raws = (part.raw for part in parts if isinstance(part, UnknownPart))
+def _refusal(entry: Assembled) -> str:
+    if not isinstance(entry.item, Message):
+        return entry.slot.part(REFUSAL) if entry.item is None else ""
+    raws = (part.raw for part in entry.item.content if isinstance(part, UnknownPart))
     refusals = (read_as(_Refusal, raw) for raw in raws)
     return "".join(refusal.refusal for refusal in refusals if refusal is not None)

@@ -32,10 +32,29 @@ _CLASSES: Final = (
 DIRECT_TYPES: Final = frozenset[type](_CLASSES)
 _BY_TAG: Final = {str(cls.__struct_config__.tag): cls for cls in _CLASSES}
 
+#: Signs of life and no more: they move neither the clock of progress nor an outcome. The same for
+#: SSE and WebSocket, as comments and pings are.
+LIVENESS_TAGS: Final = (
+    "heartbeat",
+    "keep-alive",
+    "keep_alive",
+    "keepalive",
+    "ping",
+    "pong",
+)
+#: Parts of an item that are told as a whole. Nobody is shown them, but they are kept, as there are
+#: servers that send nothing else.
+PART_TAGS: Final = (
+    "response.content_part.done",
+    "response.custom_tool_call_input.done",
+    "response.function_call_arguments.done",
+    "response.output_text.done",
+    "response.reasoning_text.done",
+    "response.refusal.done",
+)
 # Known and without a class of their own. They are listed so that one of them among deltas does not
 # make the decoder refuse the whole chunk.
 _SKIPPED_TAGS: Final = (
-    "keepalive",
     "response.audio.delta",
     "response.audio.done",
     "response.audio.transcript.delta",
@@ -46,12 +65,9 @@ _SKIPPED_TAGS: Final = (
     "response.code_interpreter_call_code.delta",
     "response.code_interpreter_call_code.done",
     "response.content_part.added",
-    "response.content_part.done",
-    "response.custom_tool_call_input.done",
     "response.file_search_call.completed",
     "response.file_search_call.in_progress",
     "response.file_search_call.searching",
-    "response.function_call_arguments.done",
     "response.image_generation_call.completed",
     "response.image_generation_call.generating",
     "response.image_generation_call.in_progress",
@@ -66,24 +82,23 @@ _SKIPPED_TAGS: Final = (
     "response.mcp_list_tools.failed",
     "response.mcp_list_tools.in_progress",
     "response.output_text.annotation.added",
-    "response.output_text.done",
     "response.queued",
     "response.rate_limits.updated",
     "response.reasoning_summary_part.done",
-    "response.reasoning_text.done",
-    "response.refusal.done",
     "response.web_search_call.completed",
     "response.web_search_call.in_progress",
     "response.web_search_call.searching",
     "responsesapi.websocket_timing",
 )
-# Read field by field, and listed for the same reason.
+# Decoded on the slow path; listed so that the fast decoder does not reject a whole chunk that
+# contains one.
 _SLOW_TAGS: Final = (
     "codex.rate_limits",
     "error",
     "response.cancelled",
     "response.completed",
     "response.created",
+    "response.done",
     "response.failed",
     "response.incomplete",
     "response.metadata",
@@ -94,6 +109,14 @@ _SLOW_TAGS: Final = (
 
 class Skipped(WireEvent, frozen=True):
     """An event without a class, which only those see who want all events."""
+
+
+class Alive(WireEvent, frozen=True):
+    """A sign of life."""
+
+
+class Part(WireEvent, frozen=True):
+    """A part of an item as a whole."""
 
 
 class ToolInput(WireEvent, frozen=True, tag="response.custom_tool_call_input.delta"):
@@ -108,8 +131,13 @@ class ToolInput(WireEvent, frozen=True, tag="response.custom_tool_call_input.del
 def direct_decoder() -> msgspec.json.Decoder[Any]:
     """Build the decoder, once, and not before a stream is read."""
     marks = [
-        msgspec.defstruct(f"Mark{index}", (), bases=(base,), tag=tag, frozen=True)
-        for base, tags in ((Skipped, _SKIPPED_TAGS), (WireEvent, _SLOW_TAGS))
+        msgspec.defstruct(f"{base.__name__}{index}", (), bases=(base,), tag=tag, frozen=True)
+        for base, tags in (
+            (Alive, LIVENESS_TAGS),
+            (Part, PART_TAGS),
+            (Skipped, _SKIPPED_TAGS),
+            (WireEvent, _SLOW_TAGS),
+        )
         for index, tag in enumerate(tags)
     ]
     return msgspec.json.Decoder(Union[(*_CLASSES, ToolInput, *marks)])

@@ -1,8 +1,8 @@
 """Failures that a server reports inside a stream that it answered with status 200 or 101.
 
-Three shapes: ``response.failed`` and ``response.incomplete`` hold a response; ``error`` events hold
-the error flat or nested; and an ``error`` event with a status stands for a refused request, headers
-included, and is mapped as one.
+Three shapes: the end of a response holds the response; ``error`` events hold the error flat or
+nested; and an ``error`` event with a status stands for a refused request, headers included, and is
+mapped as one.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codex_api._logic.incoming.error_body import ErrorDetail, Json, error_detail, read_as
+from codex_api._logic.incoming.error_body import ErrorDetail, error_detail, read_as
 from codex_api._logic.incoming.error_mapping import OVERLOAD_CODES, map_api_error
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.retry_delay import delay_in_message
-from codex_api._logic.incoming.terminal import token_usage
 from codex_api._logic.incoming.usage_limit import usage_limit_error
 from codex_api.errors import (
     ApiError,
@@ -36,6 +35,8 @@ from codex_api.transport.errors import CodexApiError, HttpStatusError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_api._logic.incoming.terminal import Terminal
+
 _CONNECTION_LIMIT: Final = "websocket_connection_limit_reached"
 _CONNECTION_LIMIT_TEXT: Final = (
     "the WebSocket has reached its age limit of 60 minutes; connect anew to go on"
@@ -55,45 +56,27 @@ _MAX_STATUS: Final = 999
 _MIN_STATUS: Final = 100
 
 
-class _Response(msgspec.Struct):
-    id: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
-    usage: msgspec.Raw = msgspec.Raw()
-    incomplete_details: msgspec.Raw = msgspec.Raw()
+def terminal_error(terminal: Terminal, response_id: str | None, context: ErrorContext) -> ApiError:
+    """Make the error for a response that ended otherwise than complete.
 
-
-class _IncompleteDetails(msgspec.Struct):
-    reason: str
-
-
-def failed_error(response: Json, context: ErrorContext) -> ApiError:
-    """Classify the response of ``response.failed``."""
-    read = read_as(_Response, response) or _Response()
-    detail = error_detail(read.error)
-    if detail is None:
-        return StreamError("the response failed; the server did not say why", **context)
-    return classify(detail, context)
-
-
-def incomplete_error(response: Json, context: ErrorContext) -> ResponseIncompleteError:
-    """Read the response of ``response.incomplete``."""
-    read = read_as(_Response, response) or _Response()
-    details = read_as(_IncompleteDetails, read.incomplete_details)
+    Args:
+        terminal: Its end.
+        response_id: Its id as told before, for an end that does not tell it.
+        context: What else is known of the stream.
+    """
+    outcome = terminal.outcome
+    if outcome == "failed":
+        detail = error_detail(terminal.error)
+        if detail is None:
+            words = read_as(str, terminal.error)
+            said = f": {excerpt(words)}" if words else "; the server did not say why"
+            return StreamError(f"the response failed{said}", **context)
+        return classify(detail, context)
+    reason = "cancelled" if outcome == "cancelled" else terminal.reason
     return ResponseIncompleteError(
-        reason=excerpt(details.reason) if details else "unknown",
-        response_id=read_as(str, read.id),
-        usage=token_usage(read.usage),
-        **context,
-    )
-
-
-def cancelled_error(response: Json, context: ErrorContext) -> ResponseIncompleteError:
-    """Read the response of ``response.cancelled``."""
-    read = read_as(_Response, response) or _Response()
-    return ResponseIncompleteError(
-        reason="cancelled",
-        response_id=read_as(str, read.id),
-        usage=token_usage(read.usage),
+        reason=excerpt(reason) if reason else "unknown",
+        response_id=terminal.id or response_id,
+        usage=terminal.usage,
         **context,
     )
 

@@ -1,7 +1,8 @@
 """One response over server-sent events, from bytes to events.
 
-Two clocks run. *Progress* counts from the last dispatched event, so that comments cannot hide a
-stall; *liveness* counts from the last byte, so that a quiet but living connection can be told from
+Two clocks run. *Progress* counts from the last event that is more than a sign of life (see
+``direct_events.LIVENESS_TAGS``), so that comments and keep-alive events cannot hide a stall;
+*liveness* counts from the last byte, so that a quiet but living connection can be told from
 a dead one. The wait for the first event has a limit of its own, counted from the start of the call.
 
 A stream has one outcome: ``done``, or ``failure``. What comes after it is not looked at.
@@ -28,10 +29,11 @@ from codex_api.transport._core.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
 from codex_api.transport.errors import EventTooLargeError as TransportEventTooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from typing_extensions import Buffer
 
+    from codex_api._logic.incoming.terminal import Terminal
     from codex_api.events import ResponseEvent
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.transport._core.headers import Headers
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from codex_api.types.turn_state import TurnState
 
 _STREAM_TYPE: Final = "text/event-stream"
-# Of an answer that is no stream, enough to see what it is.
+# How much of a body that is no event stream is kept for the error message.
 _HEAD_BYTES: Final = 4096
 _FOREIGN_STARTS: Final = (b"{", b"[", b"<")
 NEVER: Final = float("inf")
@@ -144,6 +146,16 @@ class ResponseStreamMachine:
         return self._mapper.turn_state_cell
 
     @property
+    def parts(self) -> Sequence[bytes]:
+        """Payloads that told a part of an item as a whole, for whoever gathers the response."""
+        return self._mapper.parts
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """What the end of the response says, once it is there."""
+        return self._mapper.terminal
+
+    @property
     def last_sequence_number(self) -> int | None:
         """Sequence number of the newest event that had one, or None."""
         return self._mapper.last_sequence_number
@@ -163,8 +175,13 @@ class ResponseStreamMachine:
             self._set_deadline()
             return []
         mapper = self._mapper
+        mapper.progressed = False
         found = mapper.feed_all(payloads)
-        self._progress(now)
+        if mapper.progressed:
+            self._progress(now)
+        else:
+            self._alive_at = now
+            self._set_deadline()
         if mapper.done or mapper.failure is not None:
             self._end()
         return found

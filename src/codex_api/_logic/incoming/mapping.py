@@ -10,7 +10,7 @@ The payload that ends the stream is the last one looked at: ``done`` after ``Com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -19,22 +19,23 @@ from codex_api import events
 from codex_api._logic.incoming.direct_events import (
     ABSENT,
     DIRECT_TYPES,
+    LIVENESS_TAGS,
+    PART_TAGS,
+    Alive,
     Fields,
+    Part,
     Skipped,
     ToolInput,
     direct_decoder,
     lenient_event,
 )
 from codex_api._logic.incoming.error_body import read_as
-from codex_api._logic.incoming.failed_response import (
-    cancelled_error,
-    event_error,
-    failed_error,
-    incomplete_error,
-)
+from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.incoming.failed_response import event_error, terminal_error
 from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.incoming.repair import payloads_in, repaired
 from codex_api._logic.incoming.side_events import SideChannel
-from codex_api._logic.incoming.terminal import completed_event
+from codex_api._logic.incoming.terminal import TERMINAL_TYPES, Terminal, read_terminal
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api.errors import DecodeError
 from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_all_rate_limits, parse_rate_limit_event
@@ -43,7 +44,7 @@ from codex_api.types.turn_state import TurnState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from codex_api.errors import ApiError, ErrorContext
+    from codex_api.errors import ErrorContext
     from codex_api.events import ResponseEvent
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.transport._core.headers import Headers
@@ -70,6 +71,9 @@ def header_events(headers: Headers) -> list[ResponseEvent]:
     return found
 
 
+_Item = TypeVar("_Item", events.OutputItemAdded, events.OutputItemDone)
+
+
 class _Numbered(msgspec.Struct):
     sequence_number: int | None = None
 
@@ -92,6 +96,10 @@ class EventMapper:
         limits: The newest snapshot of each limit, by its id.
         last_sequence_number: Of the newest event that had one, ``seen_through`` before, or None.
         skipped: How many payloads were no JSON object with a type.
+        progressed: Whether a payload since the last look was more than a sign of life. Whoever
+            looks sets it back.
+        parts: Parts of items that were told as a whole, in order: their payloads.
+        terminal: What the response's end says, once it is there.
         turn_state_cell: The cell of the turn state.
     """
 
@@ -110,6 +118,10 @@ class EventMapper:
         self.limits: dict[str, RateLimitSnapshot] = {}
         self.last_sequence_number = seen_through
         self.skipped = 0
+        self.progressed = False
+        self.parts: list[bytes] = []
+        self.terminal: Terminal | None = None
+        self._in_progress = False
         self.turn_state_cell = TurnState() if turn_state is None else turn_state
         self._sides = SideChannel(self.turn_state_cell, safety_headers)
         self._other_events = other_events
@@ -165,8 +177,9 @@ class EventMapper:
             event = self._decode(text)
         except _UNREADABLE:
             return self.feed_all((text.encode("utf-8", "surrogatepass"),))
-        if type(event) not in DIRECT_TYPES:
+        if type(event) not in DIRECT_TYPES or self._seen_through is not None:
             return self.feed_all((text.encode(),))
+        self.progressed = True
         if event.sequence_number is not None:
             self.last_sequence_number = event.sequence_number
         return [event]
@@ -191,6 +204,7 @@ class EventMapper:
             return self._each(payloads)
         if not DIRECT_TYPES.issuperset(map(type, direct)):
             return self._mixed(direct, payloads)
+        self.progressed = True
         for event in reversed(direct):
             if event.sequence_number is not None:
                 self.last_sequence_number = event.sequence_number
@@ -219,6 +233,7 @@ class EventMapper:
             return found
         if type(event) not in DIRECT_TYPES:
             return self._mixed((event,), (data,))
+        self.progressed = True
         if event.sequence_number is not None:
             self.last_sequence_number = event.sequence_number
         return [event]
@@ -229,38 +244,82 @@ class EventMapper:
             if event.sequence_number is not None:
                 self.last_sequence_number = event.sequence_number
             if type(event) in DIRECT_TYPES:
+                self.progressed = True
                 found.append(event)
             elif isinstance(event, ToolInput) and (known := event.item_id or event.call_id):
+                self.progressed = True
                 found.append(events.ToolCallInputDelta(known, event.call_id, event.delta))
-            elif self._other_events or not isinstance(event, Skipped):
+            elif isinstance(event, Part) and not self._other_events:
+                self.progressed = True
+                self.parts.append(data)
+            elif self._other_events or not self._passes_by(event, data):
                 self._read(data, found)
                 if self.done or self.failure is not None:
                     break
         return found
 
+    def _passes_by(self, event: object, data: bytes) -> bool:
+        """Take note of an event that nobody is shown; False when it has to be read."""
+        if isinstance(event, Alive):
+            return True
+        # Headers inside the response may name another model.
+        if not isinstance(event, Skipped) or _HEADERS in data:
+            return False
+        # Sent again and again by servers that have nothing to say.
+        repeated = _IN_PROGRESS in data[:_TYPE_WITHIN]
+        self.progressed = self.progressed or not (repeated and self._in_progress)
+        self._in_progress = self._in_progress or repeated
+        return True
+
     def _read(self, payload: bytes, found: list[ResponseEvent]) -> None:
         """Map one payload field by field."""
         payload = without_halves(payload)
         try:
-            # The decoder checks only texts that it gives, and that is not all of them.
+            # msgspec validates UTF-8 only in strings that it builds; fields kept Raw would pass
+            # unchecked.
             str(payload, "utf-8")
             fields = _decode_fields(payload)
-            tag = read_as(str, fields.get("type", ABSENT))
-            if tag is None:
-                self.skipped += 1
-            elif tag == "error":
-                self.failure = event_error(fields, payload, self.context)
-            else:
-                self._map(tag, fields, payload, found)
         except UnicodeDecodeError:
             self.failure = self._undecodable("an event of the stream is not valid UTF-8")
+            return
         except (msgspec.DecodeError, RecursionError):
-            self.skipped += 1
+            self._unreadable(payload, found)
+            return
+        tag = read_as(str, fields.get("type", ABSENT))
+        if tag == "error" or (tag is None and _is_told(fields.get("error", ABSENT))):
+            self.progressed = True
+            self.failure = event_error(fields, payload, self.context)
+        elif tag is None:
+            self._skip(payload, found)
+        else:
+            self._map(tag, fields, payload, found)
+
+    def _unreadable(self, payload: bytes, found: list[ResponseEvent]) -> None:
+        """Read what is JSON to others, or several payloads in one; else leave a trace."""
+        mended = repaired(payload)
+        if mended is not None:
+            self._read(mended, found)
+        elif several := payloads_in(payload):
+            found += self._each(several)
+        elif any(name in payload for name in _DECISIVE):
+            # An item or the outcome is in it: without it the rest would be a success that is none.
+            what = excerpt(payload)
+            self.failure = self._undecodable(f"an event of the stream is no JSON: {what}")
+        else:
+            self._skip(payload, found)
+
+    def _skip(self, payload: bytes, found: list[ResponseEvent]) -> None:
+        self.skipped += 1
+        if self._other_events and payload not in _END_MARKS:
+            found.append(events.OtherEvent("", Raw(payload)))
 
     def _map(self, tag: str, fields: Fields, payload: bytes, found: list[ResponseEvent]) -> None:
         number = read_as(int, fields.get("sequence_number", ABSENT))
         if number is not None:
             self.last_sequence_number = number
+        self.progressed = self.progressed or tag not in LIVENESS_TAGS
+        if tag in PART_TAGS:
+            self.parts.append(payload)
         if tag == "codex.rate_limits":
             event = self._rate_limits(payload)
         else:
@@ -272,14 +331,26 @@ class EventMapper:
             found.append(events.OtherEvent(tag, Raw(payload)))
 
     def _own_event(self, tag: str, fields: Fields) -> ResponseEvent | None:
-        if tag == "response.completed":
-            return self._completed(fields.get("response", ABSENT))
-        if failing := _FAILURES.get(tag):
-            self.failure = failing(fields.get("response", ABSENT), self.context)
-            return None
+        if tag in TERMINAL_TYPES:
+            return self._end(tag, fields)
         if reading := _READERS.get(tag):
             return reading(fields)
         return lenient_event(tag, fields)
+
+    def _end(self, tag: str, fields: Fields) -> ResponseEvent | None:
+        response = fields.get("response", ABSENT)
+        if not _is_told(response) and tag in _NEEDS_RESPONSE:
+            return None
+        terminal = read_terminal(tag, response, fields.get("error", ABSENT))
+        self.terminal = terminal
+        if terminal.outcome == "completed":
+            self.done = True
+            response_id = terminal.id or self.response_id or ""
+            event = events.Completed(response_id, terminal.usage, terminal.end_turn)
+            event.__dict__["raw_response"] = terminal.raw
+            return event
+        self.failure = terminal_error(terminal, self.response_id, self.context)
+        return None
 
     def _rate_limits(self, payload: bytes) -> ResponseEvent | None:
         snapshot = parse_rate_limit_event(payload)
@@ -287,18 +358,6 @@ class EventMapper:
             return None
         self.limits[snapshot.limit_id or DEFAULT_LIMIT_ID] = snapshot
         return events.RateLimits(snapshot) if self._emit_rate_limits else None
-
-    def _completed(self, response: Raw) -> ResponseEvent | None:
-        if _is_null(response):
-            return None
-        try:
-            event = completed_event(response)
-        except msgspec.DecodeError as exc:
-            self.failure = self._undecodable(f"cannot read the completed response: {exc}")
-            self.failure.__cause__ = exc
-            return None
-        self.done = True
-        return event
 
     def _undecodable(self, message: str) -> DecodeError:
         # Unlike a whole answer of the wrong form, a stream gone wrong is worth a retry.
@@ -309,7 +368,7 @@ class EventMapper:
 
 def _created(fields: Fields) -> ResponseEvent | None:
     response = fields.get("response", ABSENT)
-    if _is_null(response):
+    if not _is_told(response):
         return None
     head = read_as(dict[str, Raw], response) or {}
     return events.Created(read_as(str, head.get("id", ABSENT)))
@@ -317,12 +376,22 @@ def _created(fields: Fields) -> ResponseEvent | None:
 
 def _item_added(fields: Fields) -> ResponseEvent | None:
     raw = fields.get("item", ABSENT)
-    return events.OutputItemAdded(decode_item(raw), raw) if _is_object(raw) else None
+    if not _is_object(raw):
+        return None
+    return _placed(events.OutputItemAdded(decode_item(raw), raw), fields)
 
 
 def _item_done(fields: Fields) -> ResponseEvent | None:
     raw = fields.get("item", ABSENT)
-    return events.OutputItemDone(decode_item(raw), raw) if _is_object(raw) else None
+    if not _is_object(raw):
+        return None
+    return _placed(events.OutputItemDone(decode_item(raw), raw), fields)
+
+
+def _placed(event: _Item, fields: Fields) -> _Item:
+    # Not a field: events that show the same item are equal, wherever it stands.
+    event.__dict__["index"] = read_as(int, fields.get("output_index", ABSENT))
+    return event
 
 
 def _tool_input(fields: Fields) -> ResponseEvent | None:
@@ -340,15 +409,21 @@ _READERS: Final[dict[str, Callable[[Fields], ResponseEvent | None]]] = {
     "response.output_item.added": _item_added,
     "response.output_item.done": _item_done,
 }
-_FAILURES: Final[dict[str, Callable[[Raw, ErrorContext], ApiError]]] = {
-    "response.cancelled": cancelled_error,
-    "response.failed": failed_error,
-    "response.incomplete": incomplete_error,
-}
+# Without a response they would say nothing at all.
+_NEEDS_RESPONSE: Final = frozenset({"response.completed", "response.done"})
+_HEADERS: Final = b'"headers"'
+_IN_PROGRESS: Final = b'"response.in_progress"'
+_TYPE_WITHIN: Final = 64
+# What other protocols end their streams with; it says nothing here.
+_END_MARKS: Final = frozenset({b"[DONE]", b""})
+# What no stream can do without.
+_DECISIVE: Final = tuple(
+    f'"{tag}"'.encode() for tag in (*TERMINAL_TYPES, "response.output_item.done", "error")
+)
 
 
-def _is_null(raw: Raw) -> bool:
-    return bytes(raw) in {b"", b"null"}
+def _is_told(raw: Raw) -> bool:
+    return bytes(raw) not in {b"", b"null"}
 
 
 def _is_object(raw: Raw) -> bool:

@@ -1,61 +1,182 @@
-"""The ``response`` object of terminal events: its id, what it cost, whether the turn is over."""
+"""The ``response`` object that ends a response, read in one place and member by member.
+
+Its own *status* decides the outcome, whatever the event is called: servers send failures as
+``response.completed`` and cut answers as ``response.done``. A member that is missing, null or of
+another shape costs nothing but itself, so that no finished answer becomes a failure. Streams over
+SSE and WebSocket, realtime sessions and whole answers read their responses here: ``read_terminal``
+gives what there is, ``Terminal.outcome`` what it means.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
 import msgspec
+from msgspec import Raw
 
 from codex_api._logic.incoming.error_body import Json, read_as
-from codex_api.events import Completed
 from codex_api.types.usage import TokenUsage
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-class _InputDetails(msgspec.Struct):
-    cached_tokens: int
-    cache_write_tokens: int | None = None
+Outcome: TypeAlias = Literal["completed", "incomplete", "failed", "cancelled"]
+
+_ABSENT: Final = Raw()
+_BY_STATUS: Final[dict[str, Outcome]] = {
+    "completed": "completed",
+    "incomplete": "incomplete",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+_BY_TAG: Final[dict[str, Outcome]] = {
+    "response.completed": "completed",
+    "response.done": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "response.cancelled": "cancelled",
+}
+#: The events that end a response.
+TERMINAL_TYPES: Final = frozenset(_BY_TAG)
+# No server counts that far; what is longer is no count.
+_MAX_COUNT: Final = 1 << 53
 
 
-class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: int
+class Terminal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the response object of a terminal event says.
 
+    Attributes:
+        tag: Wire type of the event.
+        id: Id of the response, or None when it is not told.
+        status: The response's own status, or None.
+        reason: Why it is incomplete, or None.
+        error: The ``error`` object, or no bytes.
+        usage: What it cost; None when nothing of it is known.
+        end_turn: False when the model wants to be called again at once; None when not said.
+        output: The exact bytes of each item of ``output``.
+        service_tier: The tier that served it, or None.
+        created_at: Unix seconds, or None.
+        raw: The exact bytes of the response object; none when there was no object.
+    """
 
-class _Usage(msgspec.Struct):
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
+    tag: str
+    id: str | None = None
+    status: str | None = None
+    reason: str | None = None
+    error: Raw = _ABSENT
+    usage: TokenUsage | None = None
+    end_turn: bool | None = None
+    output: list[Raw] = []
+    service_tier: str | None = None
+    created_at: float | None = None
+    raw: Raw = _ABSENT
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the response ended: by its status, else by what it holds, else by the event."""
+        if self.tag == "response.failed" and self.has_error:
+            return "failed"
+        if known := _BY_STATUS.get(self.status or ""):
+            return known
+        if self.has_error:
+            return "failed"
+        return _BY_TAG.get(self.tag, "completed")
+
+    @property
+    def has_error(self) -> bool:
+        """Whether an error is told."""
+        return bytes(self.error) not in {b"", b"null"}
 
 
 class _Response(msgspec.Struct):
-    id: str
-    usage: _Usage | None = None
-    end_turn: bool | None = None
+    id: Raw = _ABSENT
+    status: Raw = _ABSENT
+    incomplete_details: Raw = _ABSENT
+    status_details: Raw = _ABSENT
+    error: Raw = _ABSENT
+    usage: Raw = _ABSENT
+    end_turn: Raw = _ABSENT
+    output: Raw = _ABSENT
+    service_tier: Raw = _ABSENT
+    created_at: Raw = _ABSENT
 
 
-def completed_event(response: Json) -> Completed:
-    """Read the response of ``response.completed``.
+class _Details(msgspec.Struct):
+    reason: Raw = _ABSENT
+    error: Raw = _ABSENT
 
-    Raises:
-        msgspec.DecodeError: It lacks an id, or its usage makes no sense; the text names the path.
+
+def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Terminal:
+    """Read the response object of the event ``tag``.
+
+    Args:
+        tag: Wire type of the event.
+        response: The object; anything else gives a terminal that says nothing.
+        outer_error: The ``error`` that some servers put beside the response.
     """
-    read = msgspec.json.decode(response, type=_Response)
-    usage = None if read.usage is None else _token_usage(read.usage)
-    return Completed(read.id, usage, read.end_turn)
+    read = read_as(_Response, response)
+    if read is None:
+        return Terminal(tag=tag, error=outer_error)
+    details = read_as(_Details, read.incomplete_details) or _Details()
+    # Realtime responses say the same in their status details.
+    more = read_as(_Details, read.status_details) or _Details()
+    return Terminal(
+        tag=tag,
+        id=read_as(str, read.id) or None,
+        status=read_as(str, read.status),
+        reason=read_as(str, details.reason) or read_as(str, more.reason),
+        error=_first_told(read.error, more.error, outer_error),
+        usage=token_usage(read.usage),
+        end_turn=read_as(bool, read.end_turn),
+        output=read_as(list[Raw], read.output) or [],
+        service_tier=read_as(str, read.service_tier),
+        created_at=read_as(float, read.created_at),
+        raw=Raw(response if isinstance(response, bytes | str) else bytes(response)),
+    )
 
 
 def token_usage(usage: Json) -> TokenUsage | None:
-    """Read a ``usage`` object; None when it makes no sense."""
-    read = read_as(_Usage, usage)
-    return None if read is None else _token_usage(read)
+    """Read a ``usage`` object, each count on its own; None when none of them is told.
 
-
-def _token_usage(usage: _Usage) -> TokenUsage:
-    read, written = usage.input_tokens_details, usage.output_tokens_details
-    return TokenUsage(
-        input_tokens=usage.input_tokens,
-        cached_input_tokens=read.cached_tokens if read else 0,
-        output_tokens=usage.output_tokens,
-        reasoning_output_tokens=written.reasoning_tokens if written else 0,
-        total_tokens=usage.total_tokens,
-        cache_write_tokens=read.cache_write_tokens if read else None,
+    The names of chat completions are read as those of responses. A count is a whole number, also
+    one that is written as a float.
+    """
+    fields = read_as(dict[str, Raw], usage)
+    if fields is None:
+        return None
+    read_from, none_read = _fields(fields, "input_tokens_details", "prompt_tokens_details")
+    written, none_written = _fields(fields, "output_tokens_details", "completion_tokens_details")
+    found = TokenUsage(
+        input_tokens=_count(fields, "input_tokens", "prompt_tokens"),
+        cached_input_tokens=0 if none_read else _count(read_from, "cached_tokens"),
+        output_tokens=_count(fields, "output_tokens", "completion_tokens"),
+        reasoning_output_tokens=0 if none_written else _count(written, "reasoning_tokens"),
+        total_tokens=_count(fields, "total_tokens"),
+        cache_write_tokens=_count(read_from, "cache_write_tokens"),
+        rollout_budget_units=_count(fields, "codex_rollout_budget_units"),
     )
+    return None if found == _NOTHING else found
+
+
+_NOTHING: Final = TokenUsage(None, None, None, None, None)
+
+
+def _fields(fields: Mapping[str, Raw], *names: str) -> tuple[Mapping[str, Raw], bool]:
+    """Return the details of a count, and whether the server says that there are none: null."""
+    for name in names:
+        if name in fields:
+            return read_as(dict[str, Raw], fields[name]) or {}, bytes(fields[name]) == b"null"
+    return {}, False
+
+
+def _count(fields: Mapping[str, Raw], *names: str) -> int | None:
+    for name in names:
+        value = read_as(float, fields.get(name, _ABSENT))
+        if value is not None and math.isfinite(value) and 0 <= value <= _MAX_COUNT:
+            return round(value)
+    return None
+
+
+def _first_told(*raws: Raw) -> Raw:
+    return next((raw for raw in raws if bytes(raw) not in {b"", b"null"}), _ABSENT)

@@ -2,6 +2,7 @@
 
 Mapping, clocks and outcome are those of a response over HTTP; what differs is told here. A message
 is one payload; a binary one is an error. Pings keep the liveness clock going, and only that one.
+What is left over of the response before, on a connection that carried one, is none of this one's.
 The answer to the handshake belongs to the connection, so its events open every response of it.
 """
 
@@ -9,7 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from codex_api import events
+from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.machine import NEVER, ResponseStreamMachine
+from codex_api._logic.incoming.terminal import TERMINAL_TYPES
 from codex_api.errors import (
     EventTooLargeError,
     IdleTimeoutError,
@@ -28,9 +34,16 @@ if TYPE_CHECKING:
     from codex_api.transport.errors import CodexApiError
     from codex_api.types.turn_state import TurnState
 
-# The server sends these while the model thinks: signs of life, and no more.
-_KEEPALIVE = '"keepalive"'
-_TYPE_AT = 64
+_CREATED = "response.created"
+
+
+class _Head(msgspec.Struct):
+    type: str = ""
+    response: msgspec.Raw = msgspec.Raw()
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
 
 
 class WebSocketStreamMachine(ResponseStreamMachine):
@@ -65,6 +78,9 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         )
         self._header_model = facts.server_model
         self.initial = facts.events()
+        self._history = facts.history
+        # On a fresh connection there is nothing that could be left over.
+        self._is_begun = facts.history.last_id is None
 
     def feed(self, chunk: Buffer | str, now: float) -> list[ResponseEvent]:
         """Decode a message, arrived at ``now``; text is a ``str``, anything else was binary."""
@@ -73,18 +89,52 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         if not isinstance(chunk, str):
             message = "the server sent a binary WebSocket message, and responses are text"
             return self._stop(StreamError(message, **self._mapper.context))
-        mapper = self._mapper
-        found = mapper.feed_text(chunk)
         self._alive_at = now
-        if found or _KEEPALIVE not in chunk[:_TYPE_AT]:
+        if not self._is_begun and self._is_left_over(chunk):
+            self._set_deadline()
+            return []
+        mapper = self._mapper
+        mapper.progressed = False
+        found = mapper.feed_text(chunk)
+        if mapper.progressed:
             self._head = None
             self._progress_at = now
             self.deadline = None if self._step is NEVER else now + self._step
         else:
             self._set_deadline()
         if mapper.done or mapper.failure is not None:
+            self._remember()
             self._end()
+        elif found and isinstance(found[-1], events.Created):
+            self._history.begins_with_created = True
         return found
+
+    def _is_left_over(self, message: str) -> bool:
+        """Tell a frame of the response before from the first one of this response.
+
+        Errors are this request's, and so is what names another response. What names the response
+        before is not, nor is what names none, where the server says when a response begins.
+        """
+        head = read_as(_Head, message)
+        if head is None or not head.type.startswith("response."):
+            return False
+        response = read_as(_Response, head.response)
+        named = None if response is None else response.id
+        if self._is_first(head.type, named):
+            self._is_begun = True
+            return False
+        self._history.leftovers += 1
+        if head.type == _CREATED or head.type in TERMINAL_TYPES:
+            self._history.is_spoiled = True
+        return True
+
+    def _is_first(self, tag: str, response_id: str | None) -> bool:
+        if response_id is not None:
+            return response_id != self._history.last_id
+        return tag == _CREATED or not self._history.begins_with_created
+
+    def _remember(self) -> None:
+        self._history.last_id = self._mapper.response_id or self._history.last_id or ""
 
     def heard(self, at: float) -> None:
         """Take note that bytes of any kind came at ``at``."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from codex_api._logic.calling.dialing import Dialing, handshake_headers
 from codex_api._logic.outgoing.session_headers import identity_headers
@@ -54,6 +56,24 @@ def handshake(
     )
 
 
+@dataclass(slots=True)
+class SocketHistory:
+    """What the responses of one connection have in common, for the next one to know.
+
+    Attributes:
+        last_id: Id of the response before, or None.
+        begins_with_created: Whether the server says when a response begins.
+        leftovers: How many frames of a response came after its end.
+        is_spoiled: Whether they were more than late events: then nothing that follows can be
+            trusted to belong to the response that is under way.
+    """
+
+    last_id: str | None = None
+    begins_with_created: bool = False
+    leftovers: int = 0
+    is_spoiled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class HandshakeFacts:
     """What the answer to a handshake tells.
@@ -64,6 +84,7 @@ class HandshakeFacts:
         models_etag: Version of the model list, or None.
         server_model: The model that the server says it runs, or None.
         turn_state: The sticky-routing value for the turn that opened the connection, or None.
+        history: The responses that the connection has carried.
     """
 
     status: int
@@ -72,6 +93,7 @@ class HandshakeFacts:
     models_etag: str | None
     server_model: str | None
     turn_state: str | None = None
+    history: SocketHistory = field(default_factory=SocketHistory, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Headers) -> HandshakeFacts:

@@ -8,11 +8,12 @@ from codex_api._logic.calling.reading import NOT_OPEN
 from codex_api.transport.errors import ClientStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from msgspec import Raw
 
     from codex_api._logic.calling.stream_call import StreamFacts
+    from codex_api._logic.incoming.terminal import Terminal
     from codex_api._logic.session.plan import RequestPlan
     from codex_api.items import ResponseItem
     from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
@@ -73,6 +74,16 @@ class AnswerFacts:
     def response_id(self) -> str | None:
         """Id of the response, once an event told it."""
         return self._plan.progress.response_id
+
+    @property
+    def parts(self) -> Sequence[bytes]:
+        """Payloads of the last answer that told a part of an item as a whole."""
+        return () if self._answer is None else self._answer.parts
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """What the end of the response says, once it is there."""
+        return None if self._answer is None else self._answer.terminal
 
     @property
     def _answer(self) -> StreamFacts | None:
