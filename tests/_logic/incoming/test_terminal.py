@@ -50,7 +50,8 @@ def test_a_response_that_is_none_says_nothing(response: bytes) -> None:
 )
 @pytest.mark.parametrize("value", [None, 5, "x", [], {}, [None]])
 def test_a_member_of_another_shape_costs_only_itself(member: str, value: Any) -> None:
-    found = terminal(**({"id": "r", "status": "completed", "end_turn": True} | {member: value}))
+    told: dict[str, Any] = {"id": "r", "status": "completed", "end_turn": True, member: value}
+    found = terminal(**told)
 
     assert found.id in {"r", "x", None}
     assert member == "end_turn" or found.end_turn is True
