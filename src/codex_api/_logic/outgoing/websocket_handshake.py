@@ -6,10 +6,8 @@ one request, so they travel in each frame's metadata.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from codex_api._logic.calling.dialing import Dialing, handshake_headers
 from codex_api._logic.outgoing.session_headers import identity_headers
