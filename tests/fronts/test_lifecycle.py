@@ -441,6 +441,15 @@ async def test_a_timeout_of_the_callers_own_is_the_callers() -> None:
 # Readers that are slow, and servers that are fast
 
 
+class LeapingClock(FakeClock):
+    """The machine's time, and what a test adds to it."""
+
+    leap = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.leap
+
+
 async def test_what_nobody_asks_for_is_not_read(front: Front) -> None:
     piece = chunk(sse_event({**DELTA, "delta": "x" * (1 << 18)}))
     with ScriptedServer([[Send(sse_head()), *[Send(piece)] * 400, Hang()]]) as server:
@@ -472,6 +481,47 @@ async def test_time_before_the_first_look_is_not_taken_for_a_stall(front: Front)
             opening = asyncio.get_running_loop().call_later(0.05, gate.set)
             received = await collected(front, opened)
             opening.cancel()
+
+    assert received[-1] == events.Completed("resp_1")
+
+
+def test_a_blocked_event_loop_is_not_the_servers_silence() -> None:
+    going_on, sent = Gate(), Gate()
+    rest = Send(chunk(sse_event(DELTA)) + chunk(sse_event(COMPLETED)) + last_chunk())
+    script = [Send(sse_head()), Send(chunk(sse_event(DELTA))), WaitFor(going_on), rest, Open(sent)]
+
+    async def main(server: ScriptedServer) -> str:
+        where = provider(server, stream_idle_timeout=0.3)
+        async with AsyncClient(where, network=Network(proxy=None)) as client:
+            opened = client.responses.stream(REQUEST)
+            reader = asyncio.ensure_future(opened.collect())
+            while not opened._reader.locked():  # noqa: ASYNC110 - the state itself is waited for
+                await asyncio.sleep(0)
+            going_on.set()
+            assert sent.wait(PATIENCE)
+            time.sleep(0.5)  # noqa: ASYNC251 - what holds the loop up, past the limit
+            return (await reader).text
+
+    with ScriptedServer([[*script, Hang()]]) as server:
+        assert asyncio.run(main(server)) == "HiHi"
+
+
+async def test_what_arrived_in_time_counts_when_it_is_read_late(front: Front) -> None:
+    going_on, sent = Gate(), Gate()
+    rest = Send(chunk(sse_event(DELTA)) + chunk(sse_event(COMPLETED)) + last_chunk())
+    script = [Send(sse_head()), Send(chunk(sse_event(DELTA))), WaitFor(going_on), rest, Open(sent)]
+    clock = LeapingClock()
+    with ScriptedServer([[*script, Hang()]]) as server:
+        limits = Timeouts(total=50.0, first_event=None)
+        api = client_of(front, provider(server), clock=clock, timeouts=limits)
+        async with front.entering(api), front.entering(api.responses.stream(REQUEST)) as opened:
+            received = []
+            async for event in front.iterate(opened):
+                received.append(event)
+                if isinstance(event, events.OutputTextDelta) and not clock.leap:
+                    going_on.set()
+                    await to_thread.run_sync(sent.wait)
+                    clock.leap = 100.0
 
     assert received[-1] == events.Completed("resp_1")
 

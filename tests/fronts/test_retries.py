@@ -319,10 +319,37 @@ async def test_an_attempt_that_hangs_ends_with_the_whole_call(front: Front) -> N
 async def test_an_attempt_that_hangs_is_tried_again_while_there_is_time(front: Front) -> None:
     with ScriptedServer([[Hang()], stream([COMPLETED])]) as server:
         where = provider(server, stream_idle_timeout=0.1)
-        async with front.entering(client_of(front, where)) as client:
+        limits = Timeouts(first_event=None)
+        async with front.entering(client_of(front, where, timeouts=limits)) as client:
             assert (await front(client.responses.stream(REQUEST).collect)).id == "resp_1"
 
         assert len(server.requests) == 2
+
+
+async def test_the_limit_of_the_first_event_is_that_of_the_head_as_well(front: Front) -> None:
+    """The limit on silence between events says nothing about a model that thinks first."""
+    with ScriptedServer([[Hang()]], repeat_last=True) as server:
+        where, limits = provider(server, stream_idle_timeout=0.05), Timeouts(first_event=0.3)
+        async with front.entering(client_of(front, where, timeouts=limits)) as client:
+            with pytest.raises(errors.FirstEventTimeoutError):
+                await front(client.responses.stream(REQUEST).collect)
+
+        assert len(server.requests) == 1
+
+
+async def test_the_body_of_a_refusal_has_the_limit_of_the_call(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would wait for an hour otherwise."""
+    monkeypatch.setattr(f"codex_api._{front.name}.runner.ERROR_BODY_TIMEOUT", 3600.0)
+    head = Send(http_head(400, [("content-length", "100")]))
+    with ScriptedServer([[head, Send(b"{"), Hang()]]) as server:
+        limits = Timeouts(total=0.2)
+        async with front.entering(client_of(front, provider(server), timeouts=limits)) as client:
+            with pytest.raises(errors.InvalidRequestError) as caught:
+                await front(client.responses.stream(REQUEST).collect)
+
+    assert caught.value.status == 400
 
 
 # What else happens in between

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
+# Turns of the loop from a limit to its verdict: one reads what has arrived, one wakes the reader,
+# one lets it run.
+_LOOKS = 3
 
 
 class Watchdog:
@@ -28,7 +31,7 @@ class Watchdog:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._task: asyncio.Task[object] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
         self._deadline: float | None = None
         self._reason: Exception | None = None
@@ -88,6 +91,19 @@ class Watchdog:
             return  # the next wait sets it again
         if self._clock() < self._deadline:
             self._set(self._deadline)
+        else:
+            self._look(_LOOKS)
+
+    def _look(self, left: int) -> None:
+        """End the wait unless something arrived: a loop that was blocked has not read it yet."""
+        self._timer = None
+        if self._task is None or self._deadline is None:
+            return
+        if self._clock() < self._deadline:
+            self._set(self._deadline)
+        elif left:
+            self._timer_at = self._deadline
+            self._timer = asyncio.get_running_loop().call_soon(self._look, left - 1)
         else:
             self._end(TransportTimeoutError("nothing came in time"))
 

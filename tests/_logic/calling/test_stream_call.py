@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from codex_api import ResponsesOptions, Telemetry, TurnState
-from codex_api._logic.calling.stream_call import StreamCall, StreamFacts
+from codex_api._logic.calling.stream_call import MAX_LATE_READS, StreamCall, StreamFacts
 from codex_api.errors import (
     ClientStateError,
     DeadlineExceededError,
@@ -191,7 +191,7 @@ def test_without_limits_waiting_never_ends() -> None:
         ({"total_timeout": 20.0, "idle_timeout": 50.0}, 20.0, DeadlineExceededError),
     ],
 )
-def test_a_limit_that_has_passed_lets_no_further_wait_begin(
+def test_after_a_limit_only_what_has_arrived_is_read_and_not_for_ever(
     limits: dict[str, Any], now: float, kind: type[Exception]
 ) -> None:
     """When the machine was fed at that very instant: no time went by in which nobody waited."""
@@ -199,16 +199,28 @@ def test_a_limit_that_has_passed_lets_no_further_wait_begin(
     machine = stream._opened()
 
     assert stream._due(machine, now - 0.5, now - 0.5) == now
+    assert [stream._due(machine, now, now) for _ in range(MAX_LATE_READS)] == [now] * MAX_LATE_READS
     with pytest.raises(kind):
         stream._due(machine, now, now)
+
+
+def test_reads_after_a_limit_are_counted_anew_once_it_has_moved() -> None:
+    stream = opened(idle_timeout=5.0)
+    machine = stream._opened()
+    for _ in range(MAX_LATE_READS):
+        stream._due(machine, 15.0, 15.0)
+    machine.feed(b'data: {"type":"response.created","response":{"id":"r"}}\n\n', 15.0)
+
+    assert stream._due(machine, 15.0, 15.0) == 20.0
+    assert stream._due(machine, 20.0, 20.0) == 20.0
 
 
 def test_time_in_which_nobody_waited_passes_no_limit_but_that_on_the_whole_call() -> None:
     stream = opened(idle_timeout=5.0, total_timeout=1000.0)
 
     assert stream._due(stream._opened(), 900.0, 10.0) == 905.0
-    with pytest.raises(DeadlineExceededError):
-        stream._due(stream._opened(), 1000.0, 10.0)
+    assert stream._due(stream._opened(), 1001.0, 10.0) == 1001.0  # only what is there
+    assert stream._late_reads == 1
 
 
 def test_the_limit_on_the_whole_call_is_told_before_any_other() -> None:

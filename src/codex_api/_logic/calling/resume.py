@@ -35,6 +35,7 @@ def resume_call(
         id_headers=identity_headers(options),
         forced_headers={"accept": "text/event-stream"},
         query={"stream": "true", "starting_after": str(starting_after)},
+        timeout=timeouts.first_event,
     )
     return StreamCall(
         request=request,

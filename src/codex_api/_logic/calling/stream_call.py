@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Of 64 KiB or less each; more than a socket holds by default.
+MAX_LATE_READS = 64
+
 
 class StreamCall(Struct, frozen=True, kw_only=True):
     """A streamed call that is ready to be made.
@@ -56,6 +59,7 @@ class StreamFacts:
         self._headers: Headers | None = None
         self._total_deadline: float | None = None
         self._watch: StreamWatch | None = None
+        self._late_reads = 0
 
     @property
     def headers(self) -> Headers:
@@ -181,14 +185,21 @@ class StreamFacts:
     def _due(self, machine: ResponseStreamMachine, now: float, fed_at: float) -> float | None:
         """Give the instant at which the next wait ends.
 
+        After a limit has passed, what arrived before is still looked at, without waiting: a program
+        that was held up finds more than one reading of it. A server that always has more to send
+        is not followed for long.
+
         Raises:
-            CodexApiError: It has passed. A server that always has more to send, comments or events,
-                leaves no wait to time out.
+            CodexApiError: The limit has passed, and nothing that was read since moved it.
         """
         deadline = self._deadline(machine, now - fed_at)
-        if deadline is not None and now >= deadline:
+        if deadline is None or now < deadline:
+            self._late_reads = 0
+            return deadline
+        self._late_reads += 1
+        if self._late_reads > MAX_LATE_READS:
             raise self._late(machine, now)
-        return deadline
+        return now
 
     def _late(self, machine: ResponseStreamMachine, now: float) -> CodexApiError:
         if self._total_deadline is not None and now >= self._total_deadline:

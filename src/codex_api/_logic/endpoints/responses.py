@@ -73,6 +73,7 @@ def _call(
         id_headers=identity_headers(options),
         forced_headers={"accept": "text/event-stream"},
         compression=options.compression,
+        timeout=timeouts.first_event,  # it governs the wait for the head as well
     )
     return StreamCall(
         request=request,
