@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from codex_api._logic.calling.websocket_call import trace_context
+from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api._logic.session.exchange import Asked, Exchange, SessionState
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.request_forms import RequestForms
@@ -38,6 +39,7 @@ class SessionPlan:
         choice = TransportChoice(settings.transport, cool_down=settings.cool_down)
         self.state = SessionState(choice=choice, rotate_after=settings.rotate_after)
         self.may_begin_turn = True
+        self.encoded = EncodedInput()
 
     @property
     def transport(self) -> TransportName:
@@ -71,7 +73,7 @@ class RequestPlan:
         generate: bool | None,
     ) -> None:
         settings, clock = session.settings, session.calls.clock
-        self.forms = forms = RequestForms(request, session.options)
+        self.forms = forms = RequestForms(request, session.options, session.encoded)
         self.progress = Progress(keep_ids=forms.keep_ids)
         self.answer: StreamFacts | None = None
         self._session = session

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from codex_api._logic.incoming.item_codec import encode_value, prepare_items
 from codex_api._logic.outgoing.body import (
     encode_request,
     encode_response_create,
     response_create_client_metadata,
 )
 from codex_api._logic.outgoing.websocket_handshake import LITE, TURN_STATE
+from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api.transport._core.headers import Headers
 from codex_api.types.content import wire_type
 
@@ -36,11 +36,19 @@ class RequestForms:
         fields: The body without input and client metadata.
         input: The whole input, a JSON array.
 
+    Args:
+        encoded: What a session remembers of its last input; None remembers nothing.
+
     Raises:
         RequestBuildError: The request cannot be encoded.
     """
 
-    def __init__(self, request: ResponsesApiRequest, options: ResponsesOptions) -> None:
+    def __init__(
+        self,
+        request: ResponsesApiRequest,
+        options: ResponsesOptions,
+        encoded: EncodedInput | None = None,
+    ) -> None:
         self._request = request
         self._keep_ids = options.keeps_ids(store=request.is_stored)
         self._is_lite = LITE in Headers(options.extra_headers)
@@ -52,7 +60,7 @@ class RequestForms:
             prompt_cache_breakpoints=(),
         )
         self.fields = encode_request(bare)
-        self.input = self._encode_input()
+        self.input = self._encode_input(encoded or EncodedInput())
 
     @property
     def keep_ids(self) -> bool:
@@ -129,13 +137,13 @@ class RequestForms:
             keep_ids=self._keep_ids,
         )
 
-    def _encode_input(self) -> bytes:
+    def _encode_input(self, encoded: EncodedInput) -> bytes:
         request = self._request
         if request.prompt_cache_breakpoints:
             # The marks are part of what the server is given, so they are part of the comparison.
             body = encode_request(request, keep_ids=self._keep_ids)
             return bytes(_INPUT.decode(body)["input"])
-        return encode_value(prepare_items(request.input, keep_ids=self._keep_ids), "input")
+        return encoded.encode(request.input, keep_ids=self._keep_ids)
 
 
 def _extra(request: ResponsesApiRequest) -> Mapping[str, object]:

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_api._logic.incoming.item_codec import prepare_items
+from codex_api._logic.session import encoded_input
+from codex_api._logic.session.encoded_input import EncodedInput
+from codex_api.errors import RequestBuildError
+from codex_api.items import FunctionCall, FunctionCallOutput, Message, UnknownItem
+
+
+def anew(items: Any, *, keep_ids: bool = False) -> bytes:
+    return EncodedInput().encode(items, keep_ids=keep_ids)
+
+
+def some_items() -> list[Any]:
+    return [
+        Message.user("a", image_url="https://h/i.png"),
+        Message.assistant("b"),
+        FunctionCall(name="f", arguments="{}", call_id="c", id="fc"),
+        FunctionCallOutput(call_id="c", output="o"),
+        msgspec.Raw(b'{"type":"new","x":1}'),
+        UnknownItem.of({"type": "other"}),
+        {"type": "message", "role": "user", "content": "plain"},
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["more", "same", "less", "twin"]))))
+def test_what_is_remembered_never_shows(steps: list[tuple[int, str]]) -> None:
+    remembered, pool = EncodedInput(), some_items()
+    history: list[Any] = []
+    for index, step in steps:
+        if step == "more":
+            history = [*history, pool[index]]
+        elif step == "less":
+            history = history[:index]
+        elif step == "twin":
+            history = [*some_items()[:index], *history[index:]]
+
+        assert remembered.encode(history, keep_ids=False) == anew(history)
+
+
+@pytest.mark.parametrize("items", ["text", (), [], (Message.user("a"),)])
+def test_every_form_of_an_input_has_its_json(items: Any) -> None:
+    remembered = EncodedInput()
+
+    assert [remembered.encode(items, keep_ids=False) for _ in range(2)] == [anew(items)] * 2
+
+
+def test_only_what_is_new_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    prepare = prepare_items
+
+    def counted(items: Any, *, keep_ids: bool) -> Any:
+        encoded.append(len(items))
+        return prepare(items, keep_ids=keep_ids)
+
+    monkeypatch.setattr(encoded_input, "prepare_items", counted)
+    remembered = EncodedInput()
+    history: list[Any] = [Message.user("a") for _ in range(1000)]
+    for _ in range(3):
+        remembered.encode(history, keep_ids=False)
+        history = [*history, Message.user("b"), Message.assistant("c")]
+
+    assert encoded == [1000, 2, 2]
+
+
+def test_a_list_that_was_changed_inside_an_item_is_seen() -> None:
+    remembered, message = EncodedInput(), Message.user("a")
+    remembered.encode([message], keep_ids=False)
+    message.content.append(Message.user("b").content[0])  # type: ignore[attr-defined]  # a list
+
+    assert remembered.encode([message], keep_ids=False) == anew([message])
+
+
+def test_a_mapping_that_was_changed_is_seen() -> None:
+    remembered, item = EncodedInput(), {"type": "x", "n": 1}
+    remembered.encode([item], keep_ids=False)
+    item["n"] = 2
+
+    assert remembered.encode([item], keep_ids=False) == anew([item])
+
+
+def test_ids_are_a_part_of_what_is_remembered() -> None:
+    remembered, items = EncodedInput(), [Message.user("a"), some_items()[2]]
+    for keep_ids in (False, True, False):
+        assert remembered.encode(items, keep_ids=keep_ids) == anew(items, keep_ids=keep_ids)
+
+
+def test_an_error_counts_from_the_beginning() -> None:
+    remembered, items = EncodedInput(), [Message.user("a")]
+    remembered.encode(items, keep_ids=False)
+
+    with pytest.raises(RequestBuildError, match=r"input\[1\]"):
+        remembered.encode([*items, 7], keep_ids=False)
+    assert remembered.encode(items, keep_ids=False) == anew(items)
