@@ -117,6 +117,10 @@ peer-packages:
 		done; \
 	else echo "make peers:$$missing cannot be installed here, their tests will be skipped"; fi
 
+.PHONY: beside
+beside: $(DEV) ## test the wheel's WebSocket beside packages that bound `websockets`, and with the lowest versions
+	$(BIN)/python tools/beside.py
+
 .PHONY: clean
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .peers dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
