@@ -125,19 +125,93 @@ def test_a_locale_that_knows_few_characters_costs_none_of_the_json(tmp_path: Pat
     assert json.loads(done.stdout)["file_name"] == file.name
 
 
+COMMANDS = [
+    ["models", "--provider=embedded", "--json"],
+    ["respond", "hi", "--provider=embedded"],
+    ["--help"],
+    ["--version"],
+]
+
+
+def buffered() -> dict[str, str]:
+    """Return an environment in which Python holds output back, as it does for most people."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110 - no path of ours
-def test_a_full_disk_is_one_line() -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("environment", [buffered(), {**os.environ, "PYTHONUNBUFFERED": "1"}])
+def test_a_full_disk_is_one_line(command: list[str], environment: dict[str, str]) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 - as above
         done = subprocess.run(  # noqa: S603 - our own
-            [*PROGRAM, "models", "--provider=embedded", "--json"],
+            [*PROGRAM, *command],
             check=False,
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
+            env=environment,
         )
 
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "No space left on device" in done.stderr
+    complaints = [line for line in done.stderr.splitlines() if line.startswith("codex-api: ")]
+    assert done.returncode == 1
+    assert complaints == ["codex-api: [Errno 28] No space left on device"]
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("environment", [buffered(), {**os.environ, "PYTHONUNBUFFERED": "1"}])
+def test_a_closed_pipe_ends_a_command_without_a_word(
+    command: list[str], environment: dict[str, str]
+) -> None:
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    with os.fdopen(ours, "wb") as pipe:
+        done = subprocess.run(  # noqa: S603 - our own
+            [*PROGRAM, *command],
+            check=False,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    assert done.returncode == 0
+    assert "Broken pipe" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_command_without_standard_output_works() -> None:
+    command = " ".join([*PROGRAM, "models", "--provider=embedded", ">&-"])
+
+    done = subprocess.run(  # noqa: S602 - a shell closes the stream
+        command, shell=True, check=False, capture_output=True, text=True, env=buffered()
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nobody_who_reads_the_complaints_changes_no_exit_code() -> None:
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    with os.fdopen(ours, "wb") as pipe:
+        done = subprocess.run([*PROGRAM, "nonsense"], check=False, stderr=pipe, env=buffered())  # noqa: S603 - our own
+
+    assert done.returncode == 2
+
+
+def test_an_interrupt_before_the_first_command_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "codex_api.cli.app", raising=False)
+    monkeypatch.setattr("builtins.__import__", interrupted)
+
+    code = main(["--version"])
+    monkeypatch.undo()
+
+    assert (code, capsys.readouterr().err) == (130, "interrupted\n")
 
 
 def test_a_terminal_gets_the_answer_rendered_and_every_line_once() -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MISSING_EXTRA = 2
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,8 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from codex_api.cli.app import run  # noqa: PLC0415 - the extra may be missing
     except ModuleNotFoundError as exc:
-        if exc.name not in {"cyclopts", "rich"}:
+        if exc.name not in {"cyclopts", "markdown_it", "rich"}:
             raise
-        print("the command line needs: pip install 'codex-api[cli]'", file=sys.stderr)  # noqa: T201 - no console yet
-        return _MISSING_EXTRA
+        return _say("the command line needs: pip install 'codex-api[cli]'", _MISSING_EXTRA)
+    except KeyboardInterrupt:
+        return _say("interrupted", _INTERRUPTED)
     return run(arguments)
+
+
+def _say(line: str, code: int) -> int:
+    """Print without the console, which is not there yet."""
+    print(line, file=sys.stderr)  # noqa: T201
+    return code

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError
 
 from codex_api._version import __version__
 from codex_api.cli import exit_codes
-from codex_api.cli.console import complain, notes
+from codex_api.cli.console import Output, complain, note
 from codex_api.transport.errors import CodexApiError
 
 if TYPE_CHECKING:
@@ -48,43 +48,61 @@ app.command("codex_api.cli.upload:upload", name="upload", help="Upload a file.")
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; failures become one line on standard error and an exit code."""
-    _widen_output()
+    _prepare_output()
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as exc:
-        complain(f"{exc} Try 'codex-api --help'.")
-        return exit_codes.USAGE
-    except KeyboardInterrupt:
-        notes().print("interrupted", style="yellow")
-        return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        _forget_output()
-        return exit_codes.OK
-    except CodexApiError as exc:
-        complain(str(exc))
-        return exit_codes.exit_code(exc)
-    except OSError as exc:
-        # Such as a disk that the output has filled.
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _forget_output()
-        complain(str(exc))
-        return exit_codes.FAILED
+        result = app(
+            tokens,
+            console=Output(),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        # A full disk and a closed pipe show only now, when the output leaves our buffer.
+        sys.stdout.flush()
+    except (CycloptsError, CodexApiError, KeyboardInterrupt, OSError) as exc:
+        code = _tell(exc)
+        _settle_output()
+        return code
     return result if isinstance(result, int) else exit_codes.OK
 
 
-def _widen_output() -> None:
-    """Let the output take every character: JSON is UTF-8, and a locale may know fewer."""
+def _tell(exc: BaseException) -> int:
+    """Say in one line what ended the command, and return its exit code."""
+    if isinstance(exc, CycloptsError):
+        complain(f"{exc} Try 'codex-api --help'.")
+        return exit_codes.USAGE
+    if isinstance(exc, KeyboardInterrupt):
+        note("interrupted")
+        return exit_codes.INTERRUPTED
+    if isinstance(exc, BrokenPipeError):
+        # Whoever read us, such as `head`, has seen enough.
+        return exit_codes.OK
+    complain(str(exc))
+    return exit_codes.exit_code(exc) if isinstance(exc, CodexApiError) else exit_codes.FAILED
+
+
+def _prepare_output() -> None:
+    """Let the output take every character: JSON is UTF-8, and a locale may know fewer.
+
+    Python has no stream at all where the shell closed one (``>&-``); it is replaced by the null
+    device, which the process keeps until its end.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - as above
     output: object = sys.stdout
     if isinstance(output, io.TextIOWrapper):
         encoding = None if output.isatty() else "utf-8"
         output.reconfigure(encoding=encoding, errors="replace")
 
 
-def _forget_output() -> None:
-    """Let what is still buffered go nowhere: whoever read us, such as `head`, has seen enough."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+def _settle_output() -> None:
+    """Send what is still buffered, or let it go nowhere, so that the exit is not an error too."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
