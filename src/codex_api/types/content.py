@@ -6,13 +6,67 @@ type with a field missing or mistyped, is an ``UnknownPart``: its bytes go back 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-# For msgspec only the plain class is a default that ``omit_defaults`` leaves out.
-_LIST: type[list[Any]] = list
+
+class Extra(Mapping[str, msgspec.Raw]):
+    """The keys of a JSON object that its class has no field for, or no fitting one.
+
+    A field that came with a value of another type has a stand-in in the object and the value here;
+    it goes back out for as long as the stand-in is not replaced. No struct, so that the encoder
+    asks for it and objects without need no look.
+
+    Args:
+        values: The exact JSON of each.
+        order: The keys of the whole object as they came; empty puts ``values`` last.
+    """
+
+    __slots__ = ("_values", "order")
+
+    def __init__(
+        self, values: Mapping[str, msgspec.Raw | bytes | str], order: Sequence[str] = ()
+    ) -> None:
+        self._values = {
+            key: value if isinstance(value, msgspec.Raw) else msgspec.Raw(value)
+            for key, value in values.items()
+        }
+        self.order = tuple(order)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Extra:
+        """Make one of any JSON values, to send keys that this version does not know."""
+        return cls({key: msgspec.json.encode(value) for key, value in values.items()})
+
+    def without(self, names: Sequence[str]) -> Extra:
+        """Return one without the keys ``names``."""
+        kept = {key: value for key, value in self._values.items() if key not in names}
+        return Extra(kept, self.order)
+
+    def __getitem__(self, key: str) -> msgspec.Raw:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset((key, bytes(value)) for key, value in self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"Extra({ {key: bytes(value) for key, value in self._values.items()} })"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        values = {key: bytes(value) for key, value in self._values.items()}
+        return (Extra, (values, self.order))
+
+
+class ExtraFieldsError(TypeError):
+    """Raised by ``encode_unknown`` for an object that has to be taken apart before encoding."""
 
 
 class Tagged(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
@@ -24,6 +78,25 @@ class Tagged(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
         return str(self.__struct_config__.tag)
 
 
+class Extensible(
+    Tagged,
+    frozen=True,
+    kw_only=True,
+    repr_omit_defaults=True,
+    # An object with keys that its class does not know takes the slower way, which keeps them.
+    forbid_unknown_fields=True,
+):
+    """A tagged object that keeps what its class does not name.
+
+    Attributes:
+        extra: What came in the object besides the fields of its class; goes back out in its place.
+            None when that is nothing.
+    """
+
+    # No key of that name is sent: the codec takes ``extra`` apart.
+    extra: Extra | None = msgspec.field(default=None, name="(extra)")
+
+
 def null() -> None:
     """Default of a field that goes out as ``null`` when unset.
 
@@ -31,13 +104,13 @@ def null() -> None:
     """
 
 
-class InputText(Tagged, frozen=True, tag="input_text", gc=False):
+class InputText(Extensible, frozen=True, tag="input_text", gc=False):
     """Text for the model to read."""
 
     text: str
 
 
-class InputImage(Tagged, frozen=True, tag="input_image", gc=False):
+class InputImage(Extensible, frozen=True, tag="input_image", gc=False):
     """An image for the model to look at.
 
     Attributes:
@@ -49,44 +122,57 @@ class InputImage(Tagged, frozen=True, tag="input_image", gc=False):
     detail: str | None = None
 
 
-class OutputText(Tagged, frozen=True, tag="output_text"):
+class InputAudio(Extensible, frozen=True, tag="input_audio"):
+    """Sound for the model to listen to.
+
+    Attributes:
+        audio_url: A ``data:`` URL, as Codex sends it; None sends none.
+        input_audio: The ``data`` in base64 and its ``format``, as the public API takes it.
+    """
+
+    audio_url: str | None = None
+    input_audio: Mapping[str, Any] | None = None
+
+
+class OutputText(Extensible, frozen=True, tag="output_text"):
     """Text that the model wrote.
 
     Attributes:
-        annotations: Citations and the like, as the server sent them; go out only with ids.
-        logprobs: Token probabilities, as the server sent them; go out only with ids.
+        annotations: Citations and the like, as the server sent them; go out only with ids. An
+            empty tuple when the server sent none, an empty list when it sent that.
+        logprobs: Token probabilities; otherwise as ``annotations``.
     """
 
     text: str
-    annotations: Sequence[Any] | None = msgspec.field(default_factory=_LIST)
-    logprobs: Sequence[Any] | None = msgspec.field(default_factory=_LIST)
+    annotations: Sequence[Any] | None = ()
+    logprobs: Sequence[Any] | None = ()
 
 
-class EncryptedContent(Tagged, frozen=True, tag="encrypted_content", gc=False):
+class EncryptedContent(Extensible, frozen=True, tag="encrypted_content", gc=False):
     """Content that only the server can read."""
 
     encrypted_content: str
 
 
-class SummaryText(Tagged, frozen=True, tag="summary_text", gc=False):
+class SummaryText(Extensible, frozen=True, tag="summary_text", gc=False):
     """A piece of a reasoning summary."""
 
     text: str
 
 
-class ReasoningText(Tagged, frozen=True, tag="reasoning_text", gc=False):
+class ReasoningText(Extensible, frozen=True, tag="reasoning_text", gc=False):
     """A piece of the reasoning itself."""
 
     text: str
 
 
-class Text(Tagged, frozen=True, tag="text", gc=False):
+class Text(Extensible, frozen=True, tag="text", gc=False):
     """A piece of reasoning content that is not reasoning proper."""
 
     text: str
 
 
-class Exec(Tagged, frozen=True, tag="exec", kw_only=True):
+class Exec(Extensible, frozen=True, tag="exec", kw_only=True):
     """Run a command.
 
     Attributes:
@@ -103,20 +189,25 @@ class Exec(Tagged, frozen=True, tag="exec", kw_only=True):
     user: str | None = msgspec.field(default_factory=null)
 
 
-class Search(Tagged, frozen=True, tag="search"):
-    """Look something up on the web."""
+class Search(Extensible, frozen=True, tag="search"):
+    """Look something up on the web.
+
+    Attributes:
+        sources: Where the answer was found, as the server sent it; None when it did not tell.
+    """
 
     query: str | None = None
     queries: Sequence[str] | None = None
+    sources: Sequence[Any] | None = None
 
 
-class OpenPage(Tagged, frozen=True, tag="open_page", gc=False):
+class OpenPage(Extensible, frozen=True, tag="open_page", gc=False):
     """Open a web page."""
 
     url: str | None = None
 
 
-class FindInPage(Tagged, frozen=True, tag="find_in_page", gc=False):
+class FindInPage(Extensible, frozen=True, tag="find_in_page", gc=False):
     """Find text on a web page."""
 
     url: str | None = None
@@ -181,10 +272,14 @@ def encode_unknown(value: object) -> msgspec.Raw:
     """Give the JSON of an ``UnknownPart``; an ``enc_hook`` for msgspec encoders.
 
     Raises:
+        ExtraFieldsError: ``value`` is the ``extra`` of an item or part.
         TypeError: ``value`` is of another type, which has no JSON form.
     """
     if isinstance(value, UnknownPart):
         return value.raw
+    if isinstance(value, Extra):
+        message = "an item or part with extra fields needs codex_api.items.encode_item"
+        raise ExtraFieldsError(message)
     message = f"a value of type {type(value).__name__} has no JSON form"
     raise TypeError(message)
 
@@ -201,9 +296,9 @@ def wire_type(raw: msgspec.Raw | bytes) -> str:
         return ""
 
 
-ContentPart: TypeAlias = InputText | InputImage | OutputText | UnknownPart
+ContentPart: TypeAlias = InputText | InputImage | InputAudio | OutputText | UnknownPart
 AgentContentPart: TypeAlias = InputText | EncryptedContent | UnknownPart
-OutputPart: TypeAlias = InputText | InputImage | EncryptedContent | UnknownPart
+OutputPart: TypeAlias = InputText | InputImage | InputAudio | EncryptedContent | UnknownPart
 SummaryPart: TypeAlias = SummaryText | UnknownPart
 ReasoningPart: TypeAlias = ReasoningText | Text | UnknownPart
 WebSearchAction: TypeAlias = Search | OpenPage | FindInPage | UnknownPart

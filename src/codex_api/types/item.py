@@ -21,7 +21,9 @@ from codex_api.types.content import (
     ContentPart,
     EncryptedContent,
     Exec,
+    Extensible,
     FindInPage,
+    InputAudio,
     InputImage,
     InputText,
     OpenPage,
@@ -32,7 +34,6 @@ from codex_api.types.content import (
     Search,
     SummaryPart,
     SummaryText,
-    Tagged,
     Text,
     WebSearchAction,
     null,
@@ -48,17 +49,18 @@ if TYPE_CHECKING:
     _Action: TypeAlias = WebSearchAction
 else:
     # What one tagged decode can tell apart; the codec puts each UnknownPart in afterwards.
-    _Content = Sequence[InputText | InputImage | OutputText]
+    _Content = Sequence[InputText | InputImage | InputAudio | OutputText]
     _AgentContent = Sequence[InputText | EncryptedContent]
-    _Output = str | Sequence[InputText | InputImage | EncryptedContent]
+    _Output = str | Sequence[InputText | InputImage | InputAudio | EncryptedContent]
     _Summary = Sequence[SummaryText]
     _ReasoningContent = Sequence[ReasoningText | Text]
     _Action = Search | OpenPage | FindInPage
 
 _Metadata: TypeAlias = Mapping[str, Any]
+_Caller: TypeAlias = Mapping[str, Any]
 
 
-class Message(Tagged, frozen=True, tag="message", kw_only=True):
+class Message(Extensible, frozen=True, tag="message", kw_only=True):
     """Something said by the user, the model or the application.
 
     Attributes:
@@ -120,7 +122,7 @@ def _input_parts(content: tuple[str | ContentPart, ...]) -> list[ContentPart]:
     return [InputText(part) if isinstance(part, str) else part for part in content]
 
 
-class AgentMessage(Tagged, frozen=True, tag="agent_message", kw_only=True):
+class AgentMessage(Extensible, frozen=True, tag="agent_message", kw_only=True):
     """A message from one agent to another."""
 
     id: str | None = None
@@ -139,7 +141,7 @@ class AgentMessage(Tagged, frozen=True, tag="agent_message", kw_only=True):
         return text if text.strip() else None
 
 
-class Reasoning(Tagged, frozen=True, tag="reasoning", kw_only=True):
+class Reasoning(Extensible, frozen=True, tag="reasoning", kw_only=True):
     """What the model thought.
 
     Attributes:
@@ -161,7 +163,7 @@ class Reasoning(Tagged, frozen=True, tag="reasoning", kw_only=True):
         return "\n\n".join(part.text for part in self.summary if isinstance(part, SummaryText))
 
 
-class LocalShellCall(Tagged, frozen=True, tag="local_shell_call", kw_only=True):
+class LocalShellCall(Extensible, frozen=True, tag="local_shell_call", kw_only=True):
     """The model asks to run a command.
 
     Attributes:
@@ -176,11 +178,13 @@ class LocalShellCall(Tagged, frozen=True, tag="local_shell_call", kw_only=True):
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class FunctionCall(Tagged, frozen=True, tag="function_call", kw_only=True):
+class FunctionCall(Extensible, frozen=True, tag="function_call", kw_only=True):
     """The model calls a function tool.
 
     Attributes:
         arguments: JSON text as the model wrote it; may be invalid.
+        encrypted_function_args: The arguments for the server to read back.
+        caller: What made the call, such as a program of the model; None is the model itself.
     """
 
     id: str | None = None
@@ -188,12 +192,14 @@ class FunctionCall(Tagged, frozen=True, tag="function_call", kw_only=True):
     name: str
     namespace: str | None = None
     arguments: str
+    encrypted_function_args: str | None = None
     call_id: str
+    caller: _Caller | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class ToolSearchCall(Tagged, frozen=True, tag="tool_search_call", kw_only=True):
+class ToolSearchCall(Extensible, frozen=True, tag="tool_search_call", kw_only=True):
     """The model looks for tools.
 
     Attributes:
@@ -210,13 +216,14 @@ class ToolSearchCall(Tagged, frozen=True, tag="tool_search_call", kw_only=True):
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class FunctionCallOutput(Tagged, frozen=True, tag="function_call_output", kw_only=True):
+class FunctionCallOutput(Extensible, frozen=True, tag="function_call_output", kw_only=True):
     """What a function tool gave back: a text, or parts."""
 
     id: str | None = None
     status: str | None = None
     call_id: str
     output: _Output
+    caller: _Caller | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -226,7 +233,7 @@ class FunctionCallOutput(Tagged, frozen=True, tag="function_call_output", kw_onl
         return _output_text(self.output)
 
 
-class CustomToolCall(Tagged, frozen=True, tag="custom_tool_call", kw_only=True):
+class CustomToolCall(Extensible, frozen=True, tag="custom_tool_call", kw_only=True):
     """The model calls a tool with free-form input."""
 
     id: str | None = None
@@ -235,11 +242,12 @@ class CustomToolCall(Tagged, frozen=True, tag="custom_tool_call", kw_only=True):
     name: str
     namespace: str | None = None
     input: str
+    caller: _Caller | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class CustomToolCallOutput(Tagged, frozen=True, tag="custom_tool_call_output", kw_only=True):
+class CustomToolCallOutput(Extensible, frozen=True, tag="custom_tool_call_output", kw_only=True):
     """What a free-form tool gave back: a text, or parts."""
 
     id: str | None = None
@@ -247,6 +255,7 @@ class CustomToolCallOutput(Tagged, frozen=True, tag="custom_tool_call_output", k
     call_id: str
     name: str | None = None
     output: _Output
+    caller: _Caller | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -263,7 +272,7 @@ def _output_text(output: str | Sequence[OutputPart]) -> str | None:
     return "\n".join(text for text in texts if text.strip()) or None
 
 
-class ToolSearchOutput(Tagged, frozen=True, tag="tool_search_output", kw_only=True):
+class ToolSearchOutput(Extensible, frozen=True, tag="tool_search_output", kw_only=True):
     """Tools that a search found, any JSON each."""
 
     id: str | None = None
@@ -275,7 +284,7 @@ class ToolSearchOutput(Tagged, frozen=True, tag="tool_search_output", kw_only=Tr
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class WebSearchCall(Tagged, frozen=True, tag="web_search_call", kw_only=True):
+class WebSearchCall(Extensible, frozen=True, tag="web_search_call", kw_only=True):
     """The server searched the web for the model."""
 
     id: str | None = None
@@ -285,22 +294,29 @@ class WebSearchCall(Tagged, frozen=True, tag="web_search_call", kw_only=True):
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class ImageGenerationCall(Tagged, frozen=True, tag="image_generation_call", kw_only=True):
+class ImageGenerationCall(Extensible, frozen=True, tag="image_generation_call", kw_only=True):
     """The server made an image. Its ``id`` always goes out.
 
     Attributes:
+        action: What was asked for, such as ``generate`` or ``edit``; None when not told, as for
+            the settings of the image after it.
         result: The image in base64; None while it is being made.
     """
 
     id: str | None = None
     status: str
+    action: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    quality: str | None = None
+    size: str | None = None
     revised_prompt: str | None = None
     result: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class Compaction(Tagged, frozen=True, tag="compaction", kw_only=True):
+class Compaction(Extensible, frozen=True, tag="compaction", kw_only=True):
     """A conversation so far, condensed; ``compaction_summary`` decodes to it too."""
 
     id: str | None = None
@@ -309,7 +325,7 @@ class Compaction(Tagged, frozen=True, tag="compaction", kw_only=True):
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class CompactionTrigger(Tagged, frozen=True, tag="compaction_trigger", kw_only=True):
+class CompactionTrigger(Extensible, frozen=True, tag="compaction_trigger", kw_only=True):
     """Asks the server to compact: a control that only requests carry."""
 
     id: str | None = None
@@ -317,7 +333,7 @@ class CompactionTrigger(Tagged, frozen=True, tag="compaction_trigger", kw_only=T
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class ContextCompaction(Tagged, frozen=True, tag="context_compaction", kw_only=True):
+class ContextCompaction(Extensible, frozen=True, tag="context_compaction", kw_only=True):
     """The server compacted the context."""
 
     id: str | None = None
@@ -326,7 +342,7 @@ class ContextCompaction(Tagged, frozen=True, tag="context_compaction", kw_only=T
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class AdditionalTools(Tagged, frozen=True, tag="additional_tools", kw_only=True):
+class AdditionalTools(Extensible, frozen=True, tag="additional_tools", kw_only=True):
     """Tools that join the conversation at this point, any JSON each."""
 
     id: str | None = None

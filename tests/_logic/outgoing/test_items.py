@@ -23,7 +23,7 @@ SERVER = [
         b'{"type":"message","role":"assistant","content":[{"type":"output_text","text":"x"}]}',
         (
             b'{"type":"message","id":"msg_1","status":"completed","role":"assistant",'
-            b'"content":[{"type":"output_text","text":"x"}]}'
+            b'"content":[{"type":"output_text","text":"x","annotations":[],"logprobs":[]}]}'
         ),
     ),
     (

@@ -1,10 +1,10 @@
 """Items from and to JSON.
 
-Decoding is one tagged decode. Only when that fails is the item looked at again, field by field:
-an unknown part becomes an ``UnknownPart``, and an item that still does not fit an ``UnknownItem``.
-Nothing is lost and no item of valid JSON is an error.
+Decoding is one tagged decode. Only when that fails is the item looked at again, field by field (see
+``odd_items``), and what has no class even then is an ``UnknownItem``. Nothing is lost and no item
+of valid JSON is an error.
 
-Encoding is one pass too, over what ``outgoing_items`` makes of them.
+Encoding is one pass too, over what ``outgoing.items`` makes of them.
 """
 
 from __future__ import annotations
@@ -13,23 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from codex_api._logic.incoming.odd_items import decode_fields
 from codex_api._logic.outgoing.items import prepare_items
-from codex_api.transport.errors import RequestBuildError
-from codex_api.types.content import (
-    EncryptedContent,
-    FindInPage,
-    InputImage,
-    InputText,
-    OpenPage,
-    OutputText,
-    ReasoningText,
-    Search,
-    SummaryText,
-    Tagged,
-    Text,
-    UnknownPart,
-    encode_unknown,
-)
+from codex_api._logic.outgoing.json_values import ENCODE_ERRORS, ENCODER, encode_value
+from codex_api._logic.outgoing.stand_ins import NoStandInError
 from codex_api.types.item import (
     AdditionalTools,
     AgentMessage,
@@ -55,6 +42,8 @@ from codex_api.types.item import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codex_api.types.content import Extensible
+
 __all__ = [
     "ENCODER",
     "ENCODE_ERRORS",
@@ -68,7 +57,7 @@ __all__ = [
 
 _Json: TypeAlias = bytes | str | msgspec.Raw
 
-_KNOWN: tuple[type[Tagged], ...] = (
+_KNOWN: tuple[type[Extensible], ...] = (
     Message,
     AgentMessage,
     Reasoning,
@@ -89,40 +78,8 @@ _KNOWN: tuple[type[Tagged], ...] = (
 _CLASSES = {str(cls.__struct_config__.tag): cls for cls in _KNOWN}
 _ALIASES = {"compaction_summary": "compaction"}
 
-_AnyPart: TypeAlias = (
-    InputText
-    | InputImage
-    | OutputText
-    | EncryptedContent
-    | SummaryText
-    | ReasoningText
-    | Text
-    | Search
-    | OpenPage
-    | FindInPage
-)
-# Where an item holds parts, and which.
-_OUTPUT: msgspec.json.Decoder[_AnyPart] = msgspec.json.Decoder(
-    InputText | InputImage | EncryptedContent
-)
-_PARTS: dict[str, dict[str, msgspec.json.Decoder[_AnyPart]]] = {
-    "message": {"content": msgspec.json.Decoder(InputText | InputImage | OutputText)},
-    "agent_message": {"content": msgspec.json.Decoder(InputText | EncryptedContent)},
-    "reasoning": {
-        "summary": msgspec.json.Decoder(SummaryText),
-        "content": msgspec.json.Decoder(ReasoningText | Text),
-    },
-    "function_call_output": {"output": _OUTPUT},
-    "custom_tool_call_output": {"output": _OUTPUT},
-}
-_ACTION: msgspec.json.Decoder[_AnyPart] = msgspec.json.Decoder(Search | OpenPage | FindInPage)
-
 _ITEM: msgspec.json.Decoder[KnownItem] = msgspec.json.Decoder(KnownItem)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-# All that an encoder raises for what has no JSON form.
-ENCODE_ERRORS = (TypeError, ValueError, OverflowError, RecursionError)
-ENCODER = msgspec.json.Encoder(enc_hook=encode_unknown)
 
 
 def decode_item(raw: _Json) -> ResponseItem:
@@ -132,7 +89,7 @@ def decode_item(raw: _Json) -> ResponseItem:
         raw: A JSON value. What comes back never refers to its buffer.
 
     Returns:
-        An ``UnknownItem`` when its type is unknown, or known but with a field that does not fit.
+        An ``UnknownItem`` when its type is unknown, or it lacks what it means nothing without.
 
     Raises:
         msgspec.DecodeError: ``raw`` is not JSON.
@@ -158,35 +115,11 @@ def _decode_again(raw: msgspec.Raw) -> ResponseItem:
     item_class = _CLASSES.get(wanted)
     if item_class is None:
         return UnknownItem(tag, raw)
-    fields["type"] = msgspec.Raw(ENCODER.encode(wanted))
-    parts = _take_parts(wanted, fields)
     try:
-        item = msgspec.json.decode(ENCODER.encode(fields), type=item_class)
-    except msgspec.ValidationError:
+        item = decode_fields(item_class, fields)
+    except NoStandInError:
         return UnknownItem(tag, raw)
-    return msgspec.structs.replace(item, **parts)  # type: ignore[return-value]  # one of _KNOWN
-
-
-def _take_parts(tag: str, fields: dict[str, msgspec.Raw]) -> dict[str, object]:
-    """Decode the parts of an item one by one, and leave empty places in ``fields``."""
-    taken: dict[str, object] = {}
-    for name, decoder in _PARTS.get(tag, {}).items():
-        value = fields.get(name)
-        if value is not None and bytes(value).startswith(b"["):
-            taken[name] = [_decode_part(decoder, part) for part in _LIST.decode(value)]
-            fields[name] = msgspec.Raw(b"[]")
-    if tag == "web_search_call" and bytes(fields.get("action", b"")).startswith(b"{"):
-        taken["action"] = _decode_part(_ACTION, fields.pop("action"))
-    return taken
-
-
-def _decode_part(
-    decoder: msgspec.json.Decoder[_AnyPart], raw: msgspec.Raw
-) -> _AnyPart | UnknownPart:
-    try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError:
-        return UnknownPart(raw.copy())
+    return item  # type: ignore[return-value]  # one of _KNOWN
 
 
 def _copy(raw: _Json) -> msgspec.Raw:
@@ -225,16 +158,3 @@ def wire_items(
         msgspec.Raw(encode_value(item, f"input[{index}]"))
         for index, item in enumerate(prepare_items(items, keep_ids=keep_ids))
     ]
-
-
-def encode_value(value: object, name: str) -> bytes:
-    """Encode any JSON value, raw parts included.
-
-    Raises:
-        RequestBuildError: Something in it has no JSON form; the text begins with ``name``.
-    """
-    try:
-        return ENCODER.encode(value)
-    except ENCODE_ERRORS as exc:
-        message = f"{name} cannot be encoded as JSON: {exc}"
-        raise RequestBuildError(message) from exc

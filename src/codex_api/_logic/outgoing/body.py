@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from codex_api._logic.incoming.item_codec import ENCODE_ERRORS, ENCODER, encode_value
 from codex_api._logic.outgoing.items import prepare_items
+from codex_api._logic.outgoing.json_values import (
+    ENCODE_ERRORS,
+    ENCODER,
+    encode_json,
+    encode_value,
+)
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
@@ -191,7 +196,7 @@ def _joined(body: _Body, items: Sequence[object]) -> bytes | None:
 
 def _encoded(body: _Body) -> bytes:
     try:
-        return ENCODER.encode(body)
+        return encode_json(body)
     except ENCODE_ERRORS as exc:
         culprits = (name for name, value in _pieces(body) if not _encodes(value))
         message = f"{next(culprits, 'the request')} cannot be encoded as JSON: {exc}"
@@ -207,7 +212,7 @@ def _pieces(body: _Body) -> Iterator[tuple[str, object]]:
 
 def _encodes(value: object) -> bool:
     try:
-        ENCODER.encode(value)
+        encode_json(value)
     except ENCODE_ERRORS:
         return False
     return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.content import OutputText, ReasoningText, Tagged, null
+from codex_api.types.content import Extensible, OutputText, ReasoningText, null
 from codex_api.types.item import (
     AdditionalTools,
     AgentMessage,
@@ -57,6 +57,7 @@ _EXTRAS: dict[type[object], dict[str, None]] = {
     ContextCompaction: _ID,
     AdditionalTools: _ID,
 }
+_UNSENT: tuple[object, ...] = ()
 _SIMPLE = frozenset(_EXTRAS.keys() - {Reasoning})
 _SENDABLE = frozenset((*_EXTRAS, ImageGenerationCall, UnknownItem, msgspec.Raw))
 
@@ -121,17 +122,20 @@ def _without_id(item: Any) -> object:  # noqa: ANN401  # as above
 
 def _bare_message(message: Message) -> Message:
     for part in message.content:
-        if type(part) is OutputText:
-            annotations, logprobs = part.annotations, part.logprobs
-            # An empty list is not sent either way.
-            if annotations or logprobs or annotations is None or logprobs is None:
-                break
+        # What the server did not send is the very default.
+        if type(part) is OutputText and not (part.annotations is part.logprobs is _UNSENT):
+            break
     else:
         return msgspec.structs.replace(message, id=None, status=None)
     content = [
-        OutputText(part.text) if isinstance(part, OutputText) else part for part in message.content
+        _bare_text(part) if isinstance(part, OutputText) else part for part in message.content
     ]
     return msgspec.structs.replace(message, id=None, status=None, content=content)
+
+
+def _bare_text(part: OutputText) -> OutputText:
+    extra = part.extra
+    return OutputText(part.text, extra=extra and extra.without(("annotations", "logprobs")))
 
 
 def _rare(item: object) -> object:
@@ -146,7 +150,7 @@ def _rare(item: object) -> object:
     raise _NotAnItemError
 
 
-class _ReasoningWithoutContent(Tagged, frozen=True, tag="reasoning", kw_only=True):
+class _ReasoningWithoutContent(Extensible, frozen=True, tag="reasoning", kw_only=True):
     id: str | None = None
     status: str | None = None
     summary: object
@@ -155,7 +159,7 @@ class _ReasoningWithoutContent(Tagged, frozen=True, tag="reasoning", kw_only=Tru
     internal_chat_message_metadata_passthrough: object = None
 
 
-def _reasoning(item: Reasoning) -> Tagged:
+def _reasoning(item: Reasoning) -> Extensible:
     content = item.content
     if content is None or any(isinstance(part, ReasoningText) for part in content):
         return item
@@ -166,4 +170,5 @@ def _reasoning(item: Reasoning) -> Tagged:
         encrypted_content=item.encrypted_content,
         metadata=item.metadata,
         internal_chat_message_metadata_passthrough=item.internal_chat_message_metadata_passthrough,
+        extra=item.extra,
     )
