@@ -1,7 +1,8 @@
 """Events of a realtime session, whichever protocol version carried them.
 
-Whatever is not understood arrives as ``RealtimeOtherEvent`` with its exact bytes: nothing that the
-server sent is dropped in silence.
+Every event that the server sent has its exact bytes as ``raw``; they do not count when events are
+compared. Whatever is not understood arrives as ``RealtimeOtherEvent``: nothing that the server sent
+is dropped in silence.
 """
 
 from __future__ import annotations
@@ -11,9 +12,36 @@ from typing import TypeAlias
 import msgspec
 
 from codex_api.types.realtime import RealtimeAudioFrame, TranscriptEntry
+from codex_api.types.usage import TokenUsage
 
 
-class SessionUpdated(msgspec.Struct, frozen=True):
+class _Event(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """What all events have.
+
+    Attributes:
+        raw: The exact bytes of the message; None on events that are not the server's.
+    """
+
+    raw: msgspec.Raw | None = None
+
+    def _told(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "raw")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Event) or type(other) is not type(self):
+            return NotImplemented
+        return self._told() == other._told()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._told()))
+
+    def __repr__(self) -> str:
+        names = (name for name in self.__struct_fields__ if name != "raw")
+        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({told})"
+
+
+class SessionUpdated(_Event, frozen=True, eq=False):
     """The server took the session's settings.
 
     Attributes:
@@ -25,43 +53,43 @@ class SessionUpdated(msgspec.Struct, frozen=True):
     instructions: str | None = None
 
 
-class AudioOut(msgspec.Struct, frozen=True):
+class AudioOut(_Event, frozen=True, eq=False):
     """Sound to be played."""
 
     frame: RealtimeAudioFrame
 
 
-class InputTranscriptDelta(msgspec.Struct, frozen=True):
+class InputTranscriptDelta(_Event, frozen=True, eq=False):
     """More of what the user is saying."""
 
     delta: str
 
 
-class InputTranscriptDone(msgspec.Struct, frozen=True):
+class InputTranscriptDone(_Event, frozen=True, eq=False):
     """All of what the user said in a turn."""
 
     transcript: str
 
 
-class OutputTranscriptDelta(msgspec.Struct, frozen=True):
+class OutputTranscriptDelta(_Event, frozen=True, eq=False):
     """More of what the model is saying or writing."""
 
     delta: str
 
 
-class OutputTranscriptDone(msgspec.Struct, frozen=True):
+class OutputTranscriptDone(_Event, frozen=True, eq=False):
     """All of what the model said or wrote in a turn."""
 
     transcript: str
 
 
-class InputAudioSpeechStarted(msgspec.Struct, frozen=True):
+class InputAudioSpeechStarted(_Event, frozen=True, eq=False):
     """The user began to speak; what is being played should stop."""
 
     item_id: str | None = None
 
 
-class ConversationItemAdded(msgspec.Struct, frozen=True):
+class ConversationItemAdded(_Event, frozen=True, eq=False):
     """The conversation has a new item.
 
     Attributes:
@@ -71,13 +99,59 @@ class ConversationItemAdded(msgspec.Struct, frozen=True):
     item: msgspec.Raw
 
 
-class ConversationItemDone(msgspec.Struct, frozen=True):
+class RealtimeToolCall(msgspec.Struct, frozen=True):
+    """The model calls a tool that the caller described to it.
+
+    Attributes:
+        name: The tool.
+        call_id: Names the call in the output that answers it.
+        arguments: JSON text as the model wrote it; may be invalid.
+    """
+
+    name: str
+    call_id: str
+    arguments: str
+
+
+class _WithItem(msgspec.Struct):
+    item: msgspec.Raw
+
+
+class _Call(msgspec.Struct, tag_field="type", tag="function_call"):
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw(b'""')
+    call_id: str | None = None
+    id: str | None = None
+
+
+def _tool_call(item: msgspec.Raw) -> RealtimeToolCall | None:
+    try:
+        call = msgspec.json.decode(item, type=_Call)
+    except msgspec.ValidationError:
+        return None
+    # Some servers do not wrap arguments into a string.
+    raw = bytes(call.arguments)
+    arguments = msgspec.json.decode(raw) if raw.startswith(b'"') else raw.decode()
+    return RealtimeToolCall(call.name, call.call_id or call.id or "", arguments)
+
+
+class ConversationItemDone(_Event, frozen=True, eq=False):
     """An item of the conversation is complete."""
 
     item_id: str
 
+    @property
+    def item(self) -> msgspec.Raw | None:
+        """The exact JSON of the item; None when the event is not a server's."""
+        return None if self.raw is None else msgspec.json.decode(self.raw, type=_WithItem).item
 
-class HandoffRequested(msgspec.Struct, frozen=True):
+    @property
+    def call(self) -> RealtimeToolCall | None:
+        """The call that the item is, to a tool of one's own; None when it is something else."""
+        return None if self.item is None else _tool_call(self.item)
+
+
+class HandoffRequested(_Event, frozen=True, eq=False):
     """The model hands work to the agent behind it.
 
     Attributes:
@@ -95,42 +169,64 @@ class HandoffRequested(msgspec.Struct, frozen=True):
     dropped_entries: int = 0
 
 
-class NoopRequested(msgspec.Struct, frozen=True):
+class NoopRequested(_Event, frozen=True, eq=False):
     """The model chose to stay silent; the call wants an empty output."""
 
     call_id: str
     item_id: str
 
 
-class ResponseCreated(msgspec.Struct, frozen=True):
+class ResponseCreated(_Event, frozen=True, eq=False):
     """The model began to answer."""
 
     response_id: str | None = None
 
 
-class ResponseCancelled(msgspec.Struct, frozen=True):
+class ResponseCancelled(_Event, frozen=True, eq=False):
     """An answer was broken off."""
 
     response_id: str | None = None
 
 
-class ResponseDone(msgspec.Struct, frozen=True):
-    """An answer is complete."""
+class ResponseDone(_Event, frozen=True, eq=False):
+    """An answer has ended.
+
+    Attributes:
+        outcome: ``completed``, ``incomplete``, ``failed`` or ``cancelled``, by the status of the
+            response.
+        reason: Why it is incomplete or cancelled; None when not told.
+        code: The failure's code, or its type; None when not told.
+        message: The failure's words; None when not told.
+        usage: What it cost; None when not told.
+    """
 
     response_id: str | None = None
+    outcome: str = "completed"
+    reason: str | None = None
+    code: str | None = None
+    message: str | None = None
+    usage: TokenUsage | None = None
 
 
-class RealtimeErrorEvent(msgspec.Struct, frozen=True):
+class RealtimeErrorEvent(_Event, frozen=True, eq=False):
     """The server reports a failure; the connection stays open.
 
     Attributes:
         message: The server's text, or ours for a frame that cannot be an event.
+        code: The server's code for it, such as ``conversation_already_has_active_response``.
+        kind: The server's ``type`` for it, such as ``invalid_request_error``.
+        param: The field that it is about.
+        event_id: Id of the caller's event that it answers.
     """
 
     message: str
+    code: str | None = None
+    kind: str | None = None
+    param: str | None = None
+    event_id: str | None = None
 
 
-class Reconnected(msgspec.Struct, frozen=True):
+class Reconnected(_Event, frozen=True, eq=False):
     """The connection broke and a new one took its place.
 
     The server starts an empty conversation: what it knew of the old one is gone, apart from what
@@ -195,6 +291,7 @@ __all__ = [
     "RealtimeErrorEvent",
     "RealtimeEvent",
     "RealtimeOtherEvent",
+    "RealtimeToolCall",
     "Reconnected",
     "ResponseCancelled",
     "ResponseCreated",

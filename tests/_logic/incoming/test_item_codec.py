@@ -34,10 +34,8 @@ def test_unknown_keys_of_a_known_item_go_back_out_in_their_place(wire: bytes) ->
     for extended in (first, last):
         item = decode_item(extended)
         assert type(item) is type(decode_item(wire))
-        assert (
-            item.extra == items.Extra.of({"later": {"a": [1000.0]}})
-            or bytes(item.extra["later"]) == b'{"a":[1e3]}'
-        )
+        assert not isinstance(item, items.UnknownItem)
+        assert item.extra == items.Extra({"later": b'{"a":[1e3]}'})
         assert encode_item(item, keep_ids=True) == extended
 
 
@@ -45,25 +43,35 @@ def test_unknown_keys_of_a_known_item_go_back_out_in_their_place(wire: bytes) ->
     "wire",
     [
         b'{"type":"message","role":"user","content":[{"type":"input_text","text":"a","later":1.0}]}',
-        b'{"content":[{"annotations":[],"text":"a","type":"output_text","later":2}],"role":"assistant",'
-        b'"id":"m","type":"message","status":"completed","extra":{"(extra)":1}}',
+        (
+            b'{"content":[{"annotations":[],"text":"a","type":"output_text","later":2}],"role":"assistant",'
+            b'"id":"m","type":"message","status":"completed","extra":{"(extra)":1}}'
+        ),
         b'{"type":"message","content":[{"type":"output_text","text":"hi"}]}',
         b'{"type":"message","role":1,"content":[]}',
         b'{"type":"message","role":"user","content":"text"}',
-        b'{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a",'
-        b'"annotations":"none","logprobs":7}]}',
+        (
+            b'{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a",'
+            b'"annotations":"none","logprobs":7}]}'
+        ),
         b'{"type":"reasoning","content":[{"type":"reasoning_text","text":"Thinking"}]}',
         b'{"type":"reasoning","summary":"short","content":"long"}',
         b'{"type":"function_call","id":5,"call_id":"c","name":"f","arguments":{"a":1}}',
         b'{"type":"function_call","call_id":"c","name":"f","status":["odd"],"arguments":null}',
         b'{"type":"function_call","call_id":"c","name":"f","arguments":"{}","caller":"odd"}',
         b'{"type":"function_call_output","call_id":"c","output":{"a":1}}',
-        b'{"type":"custom_tool_call_output","call_id":"c","output":[{"type":"input_audio",'
-        b'"input_audio":{"data":"AA==","format":"wav"},"later":[]}]}',
-        b'{"type":"local_shell_call","call_id":"c","status":"x","action":{"type":"exec","command":["ls"],'
-        b'"later":1,"timeout_ms":null}}',
-        b'{"type":"web_search_call","action":{"type":"search","query":"q","sources":[{"url":"u"}],'
-        b'"later":true}}',
+        (
+            b'{"type":"custom_tool_call_output","call_id":"c","output":[{"type":"input_audio",'
+            b'"input_audio":{"data":"AA==","format":"wav"},"later":[]}]}'
+        ),
+        (
+            b'{"type":"local_shell_call","call_id":"c","status":"x","action":{"type":"exec","command":["ls"],'
+            b'"later":1,"timeout_ms":null}}'
+        ),
+        (
+            b'{"type":"web_search_call","action":{"type":"search","query":"q","sources":[{"url":"u"}],'
+            b'"later":true}}'
+        ),
         b'{"type":"web_search_call","action":["odd"]}',
         b'{"type":"web_search_call","status":"completed","action":{"type":"search","query":7}}',
         b'{"type":"image_generation_call","id":"i","status":"completed","quality":3,"result":"AA=="}',

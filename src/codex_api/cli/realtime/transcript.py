@@ -119,7 +119,8 @@ def event_json(event: RealtimeEvent) -> bytes:
         )
     if isinstance(event, events.RealtimeOtherEvent):
         return msgspec.json.encode({"event": name, "raw": event.raw})
-    fields = {field: getattr(event, field) for field in event.__struct_fields__}
+    names = (name for name in event.__struct_fields__ if name != "raw")
+    fields = {field: getattr(event, field) for field in names}
     return msgspec.json.encode({"event": name, **fields})
 
 

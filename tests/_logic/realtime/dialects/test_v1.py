@@ -104,8 +104,8 @@ def decode(value: object) -> RealtimeEvent:
         ),
         ({"type": "error", "message": "m", "error": {"message": "e"}}, RealtimeErrorEvent("m")),
         ({"type": "error", "error": {"message": "e"}}, RealtimeErrorEvent("e")),
-        ({"type": "error", "error": {"code": 7}}, RealtimeErrorEvent('{"code": 7}')),
-        ({"type": "error", "error": "text"}, RealtimeErrorEvent('"text"')),
+        ({"type": "error", "error": {"code": 7}}, RealtimeErrorEvent('{"code": 7}', code="7")),
+        ({"type": "error", "error": "text"}, RealtimeErrorEvent("text")),
     ],
 )
 def test_message_becomes_the_event(message: object, event: RealtimeEvent) -> None:

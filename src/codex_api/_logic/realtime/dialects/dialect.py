@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from codex_api._logic.incoming.error_body import read_as
 from codex_api.transport._core.messages import encode_json
 from codex_api.types.realtime_events import (
     ConversationItemAdded,
@@ -132,7 +133,11 @@ def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent
             event = decoder(frame)
         except UNREADABLE:
             event = None
-    return RealtimeOtherEvent(kind, msgspec.Raw(frame)) if event is None else event
+    if event is None:
+        return RealtimeOtherEvent(kind, msgspec.Raw(frame))
+    # Nobody else has seen the event yet; another copy would cost as much as the decoding.
+    msgspec.structs.force_setattr(event, "raw", msgspec.Raw(frame))
+    return event
 
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -173,25 +178,43 @@ class _ItemDone(msgspec.Struct):
     item: _ItemId
 
 
-class _Error(msgspec.Struct):
-    message: object = None
-    error: msgspec.Raw = msgspec.Raw(b"null")
+class _Told(msgspec.Struct):
+    message: msgspec.Raw = msgspec.Raw()
+    code: msgspec.Raw = msgspec.Raw()
+    param: msgspec.Raw = msgspec.Raw()
+    event_id: msgspec.Raw = msgspec.Raw()
 
 
-class _ErrorBody(msgspec.Struct):
-    message: str
+class _ErrorType(msgspec.Struct):
+    type: str | None = None
 
 
-def _error(wire: _Error) -> RealtimeErrorEvent | None:
-    if isinstance(wire.message, str):
-        return RealtimeErrorEvent(wire.message)
-    raw = bytes(wire.error)
-    if raw == b"null":
-        return None
-    try:
-        return RealtimeErrorEvent(msgspec.json.decode(raw, type=_ErrorBody).message)
-    except msgspec.MsgspecError:
-        return RealtimeErrorEvent(raw.decode())
+class _FailureFrame(_Told):
+    error: msgspec.Raw = msgspec.Raw()
+
+
+def _error(wire: _FailureFrame) -> RealtimeErrorEvent | None:
+    inner = read_as(_Told, wire.error)
+    message = read_as(str, wire.message)
+    told = wire if inner is None or message is not None else inner
+    if message is None and inner is not None:
+        message = read_as(str, inner.message)
+    if message is None:
+        if bytes(wire.error) in {b"", b"null"}:
+            return None
+        message = read_as(str, wire.error) or bytes(wire.error).decode()
+    kind = (read_as(_ErrorType, wire.error) or _ErrorType()).type
+    # Beside the error the event's own id stands; inside it, that of the event it answers.
+    answered = None if inner is None else read_as(str, inner.event_id)
+    code = _text(told.code) or (None if inner is None else _text(inner.code))
+    param = read_as(str, told.param)
+    return RealtimeErrorEvent(message, code, kind, param, answered)
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    """Read a code, which some servers send as a number."""
+    number = read_as(int, raw)
+    return read_as(str, raw) if number is None else str(number)
 
 
 SESSION: Final = reader(_Session, lambda w: SessionUpdated(w.session.id, w.session.instructions))
@@ -201,7 +224,7 @@ OUTPUT_DELTA: Final = reader(_Delta, lambda w: OutputTranscriptDelta(w.delta))
 OUTPUT_DONE: Final = reader(_Transcript, lambda w: OutputTranscriptDone(w.transcript))
 ITEM_ADDED: Final = reader(_ItemAdded, lambda w: ConversationItemAdded(w.item.copy()))
 ITEM_DONE: Final = reader(_ItemDone, lambda w: ConversationItemDone(w.item.id))
-ERROR: Final = reader(_Error, _error)
+ERROR: Final = reader(_FailureFrame, _error)
 
 
 def message_item(text: str, role: RealtimeRole) -> str:

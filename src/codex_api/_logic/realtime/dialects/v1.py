@@ -49,8 +49,12 @@ _DECODERS: Final[dict[str, Decoder]] = {
     "conversation.output_transcript.delta": dialect.OUTPUT_DELTA,
     "response.output_text.delta": dialect.OUTPUT_DELTA,
     "response.output_audio_transcript.delta": dialect.OUTPUT_DELTA,
+    "response.text.delta": dialect.OUTPUT_DELTA,
+    "response.audio_transcript.delta": dialect.OUTPUT_DELTA,
+    "response.audio_transcript.done": dialect.OUTPUT_DONE,
     "response.output_audio_transcript.done": dialect.OUTPUT_DONE,
     "conversation.item.added": dialect.ITEM_ADDED,
+    "conversation.item.created": dialect.ITEM_ADDED,
     "conversation.item.done": dialect.ITEM_DONE,
     "conversation.handoff.requested": dialect.reader(
         _Handoff, lambda w: HandoffRequested(w.handoff_id, w.item_id, w.input_transcript)

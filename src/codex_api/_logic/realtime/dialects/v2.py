@@ -1,7 +1,7 @@
 """Version 2 of the realtime protocol: tools carry the handoffs, transcription is a mode.
 
 The model has two tools: one hands work to the agent, one lets it stay silent. Their calls become
-events of their own; ``response.done`` repeats them and is not looked into.
+events of their own; ``response.done`` repeats them, and is read for how the answer ended.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from codex_api._logic.incoming.error_body import ErrorDetail, error_detail, read_as
+from codex_api._logic.incoming.terminal import read_terminal
 from codex_api._logic.realtime.dialects import dialect
 from codex_api.errors import InvalidRequestError
 from codex_api.types.realtime import RealtimeAudioFrame, RealtimeVersion
@@ -26,8 +28,6 @@ from codex_api.types.realtime_events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from codex_api._logic.realtime.dialects.dialect import Decoder, JsonObject
     from codex_api.types.realtime import RealtimeRole, RealtimeSessionConfig
     from codex_api.types.realtime_events import RealtimeEvent
@@ -98,13 +98,10 @@ class _Speech(msgspec.Struct):
     item_id: str | None = None
 
 
-class _ResponseBody(msgspec.Struct):
-    id: str | None = None
-
-
 class _Response(msgspec.Struct):
-    response: _ResponseBody | None = None
-    response_id: str | None = None
+    type: str
+    response: msgspec.Raw = msgspec.Raw()
+    response_id: msgspec.Raw = msgspec.Raw()
 
 
 class _Item(msgspec.Struct):
@@ -148,15 +145,26 @@ def prompt_from_arguments(arguments: object) -> str:
     return arguments
 
 
-def _response(build: Callable[[str | None], RealtimeEvent]) -> Decoder:
-    def event(wire: _Response) -> RealtimeEvent:
-        nested = None if wire.response is None else wire.response.id
-        return build(wire.response_id if nested is None else nested)
+def _response_id(wire: _Response) -> str | None:
+    return read_terminal(wire.type, wire.response).id or read_as(str, wire.response_id)
 
-    return dialect.reader(_Response, event)
+
+def _response_done(wire: _Response) -> ResponseDone:
+    """Read how an answer ended, whatever its ``response`` is."""
+    end = read_terminal(wire.type, wire.response)
+    failure = error_detail(end.error) or ErrorDetail()
+    return ResponseDone(
+        end.id or read_as(str, wire.response_id),
+        end.outcome,
+        end.reason,
+        failure.kind,
+        failure.message or read_as(str, end.error),
+        end.usage,
+    )
 
 
 _AUDIO: Final = dialect.reader(_Audio, _audio)
+_TEXT_DONE: Final = dialect.reader(_Text, lambda w: OutputTranscriptDone(w.text))
 
 _DECODERS: Final[dict[str, Decoder]] = {
     "session.updated": dialect.SESSION,
@@ -167,16 +175,21 @@ _DECODERS: Final[dict[str, Decoder]] = {
     "response.output_text.delta": dialect.OUTPUT_DELTA,
     "response.output_audio_transcript.delta": dialect.OUTPUT_DELTA,
     "response.output_audio_transcript.done": dialect.OUTPUT_DONE,
-    "response.output_text.done": dialect.reader(_Text, lambda w: OutputTranscriptDone(w.text)),
+    "response.output_text.done": _TEXT_DONE,
+    # What the same events were called before the API was generally available.
+    "response.text.delta": dialect.OUTPUT_DELTA,
+    "response.text.done": _TEXT_DONE,
+    "response.audio_transcript.delta": dialect.OUTPUT_DELTA,
+    "response.audio_transcript.done": dialect.OUTPUT_DONE,
     "input_audio_buffer.speech_started": dialect.reader(
         _Speech, lambda w: InputAudioSpeechStarted(w.item_id)
     ),
     "conversation.item.added": dialect.ITEM_ADDED,
     "conversation.item.created": dialect.ITEM_ADDED,
     "conversation.item.done": dialect.reader(_ItemDone, _item_done),
-    "response.created": _response(ResponseCreated),
-    "response.cancelled": _response(ResponseCancelled),
-    "response.done": _response(ResponseDone),
+    "response.created": dialect.reader(_Response, lambda w: ResponseCreated(_response_id(w))),
+    "response.cancelled": dialect.reader(_Response, lambda w: ResponseCancelled(_response_id(w))),
+    "response.done": dialect.reader(_Response, _response_done),
     "error": dialect.ERROR,
 }
 
