@@ -15,7 +15,14 @@ import msgspec
 
 from codex_api._logic.incoming.item_codec import encode_value, prepare_items
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.content import InputImage, InputText, OutputText, ReasoningText, SummaryText
+from codex_api.types.content import (
+    Extra,
+    InputImage,
+    InputText,
+    OutputText,
+    ReasoningText,
+    SummaryText,
+)
 from codex_api.types.item import (
     CustomToolCall,
     CustomToolCallOutput,
@@ -34,7 +41,7 @@ _FROZEN = frozenset(
     {Message, Reasoning, FunctionCall, FunctionCallOutput, CustomToolCall, CustomToolCallOutput}
 )
 _PARTS = frozenset({InputText, InputImage, ReasoningText, SummaryText})
-_SCALARS = frozenset({str, int, float, bool, type(None), msgspec.UnsetType})
+_SCALARS = frozenset({str, int, float, bool, type(None), msgspec.UnsetType, Extra})
 
 
 class EncodedInput:
@@ -135,4 +142,4 @@ def _is_empty(value: Any, lists: list[list[Any]]) -> bool:  # noqa: ANN401  # an
     if kind is list and not value:
         lists.append(value)
         return True
-    return value is None
+    return value is None or (kind is tuple and not value)
