@@ -25,10 +25,10 @@
           ResponseIncompleteError   (*)     the server stopped early and says why
           DecodeError                     an answer that is not what was promised
           EventTooLargeError              an event over the size limit
-        RateLimitError              (*)   too many requests or tokens for now
         RetryableError              *     the server failed; a later try may work
+          RateLimitError            *       too many requests or tokens for now
         InternalServerError         *     status 500
-        UnexpectedStatusError       *     any other status
+        UnexpectedStatusError       (*)   any other status
         ServerOverloadedError             the model is at capacity
         ContextWindowExceededError        the input is too long for the model
         QuotaExceededError                the account's credit is used up
@@ -142,6 +142,9 @@ class ErrorContext(TypedDict, total=False):
     rate_limits: RateLimitSnapshot | None
     api_rate_limits: ApiRateLimits | None
     code: str | None
+    type: str | None
+    param: str | None
+    server_message: str | None
 
 
 class ApiError(CodexApiError):
@@ -149,6 +152,9 @@ class ApiError(CodexApiError):
 
     Attributes:
         code: The server's own name for the failure, or None.
+        type: The server's name for its kind, or None.
+        param: What of the request the server complains of, or None.
+        server_message: The server's own words, bounded, or None.
         partial: What had arrived when the failure was read, set by ``collect()``; else None.
     """
 
@@ -167,6 +173,9 @@ class ApiError(CodexApiError):
         rate_limits: RateLimitSnapshot | None = None,
         api_rate_limits: ApiRateLimits | None = None,
         code: str | None = None,
+        type: str | None = None,  # noqa: A002 - the wire's name
+        param: str | None = None,
+        server_message: str | None = None,
     ) -> None:
         super().__init__(
             message or self.default_message,
@@ -178,6 +187,9 @@ class ApiError(CodexApiError):
             api_rate_limits=api_rate_limits,
         )
         self.code = code
+        self.type = type
+        self.param = param
+        self.server_message = server_message
         self.partial: CollectedResponse | None = None
 
 
@@ -312,16 +324,6 @@ class UsageLimitReachedError(ApiError):
         self.rate_limit_reached_type = rate_limit_reached_type
 
 
-class RateLimitError(ApiError):
-    """Too many requests or tokens for now.
-
-    Made of a status 429, it is retryable only when the server said how long to wait.
-    """
-
-    default_retryable = True
-    default_message = "the rate limit is reached"
-
-
 class ServerOverloadedError(ApiError):
     """The model is at capacity."""
 
@@ -340,6 +342,23 @@ class RetryableError(ApiError):
 
     default_retryable = True
     default_message = "the server could not finish the response"
+
+
+class RateLimitError(RetryableError):
+    """Too many requests or tokens for now; ``retry_after`` says how long to wait, if told.
+
+    Attributes:
+        limit: Which limit was hit, where the answer tells: ``requests``, ``tokens``,
+            ``input_tokens``, ``output_tokens``, ``images``, or ``day`` for one of a whole day.
+    """
+
+    default_message = "the rate limit is reached"
+
+    def __init__(
+        self, message: str = "", *, limit: str | None = None, **context: Unpack[ErrorContext]
+    ) -> None:
+        super().__init__(message, **context)
+        self.limit = limit
 
 
 class InvalidRequestError(ApiError):

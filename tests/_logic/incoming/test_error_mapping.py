@@ -80,20 +80,31 @@ def error(**fields: object) -> dict[str, Any]:
         (400, error(message="bad"), InvalidRequestError, False),
         (400, None, InvalidRequestError, False),
         (401, None, AuthenticationError, False),
-        (403, b"no", UnexpectedStatusError, True),
-        (404, b"no", UnexpectedStatusError, True),
-        (413, b"no", UnexpectedStatusError, True),
+        (403, b"no", UnexpectedStatusError, False),
+        (404, b"no", UnexpectedStatusError, False),
+        (413, b"no", UnexpectedStatusError, False),
         (429, error(type="usage_limit_reached"), UsageLimitReachedError, False),
         (429, error(type="usage_not_included"), UsageNotIncludedError, False),
         (429, error(type="insufficient_quota"), QuotaExceededError, False),
         (429, error(code="insufficient_quota", type="x"), QuotaExceededError, False),
-        (429, error(code="rate_limit_exceeded"), RateLimitError, False),
-        (429, b"slow", RateLimitError, False),
-        (429, None, RateLimitError, False),
+        (429, error(code="rate_limit_exceeded"), RateLimitError, True),
+        (429, b"slow", RateLimitError, True),
+        (429, None, RateLimitError, True),
         (500, error(message="oops"), InternalServerError, True),
         (502, b"<html>", UnexpectedStatusError, True),
         (599, None, UnexpectedStatusError, True),
-        (101, None, UnexpectedStatusError, True),
+        (101, None, UnexpectedStatusError, False),
+        (302, None, UnexpectedStatusError, False),
+        (402, None, UnexpectedStatusError, False),
+        (405, None, UnexpectedStatusError, False),
+        (408, None, UnexpectedStatusError, True),
+        (409, None, UnexpectedStatusError, False),
+        (409, {"error": {"message": "busy", "retry_after": 2}}, UnexpectedStatusError, True),
+        (415, None, UnexpectedStatusError, False),
+        (422, None, UnexpectedStatusError, False),
+        (425, None, UnexpectedStatusError, True),
+        (501, None, UnexpectedStatusError, False),
+        (502, None, UnexpectedStatusError, True),
     ],
 )
 def test_status_and_body_decide_the_class_and_whether_to_retry(
@@ -135,7 +146,8 @@ def test_overload_is_recognised_in_a_503_body() -> None:
     found = mapped(503, error(code="server_is_overloaded", message="x"))
 
     assert isinstance(found, ServerOverloadedError)
-    assert str(found) == "the selected model is at capacity; try another one"
+    assert str(found) == "the selected model is at capacity; try another one: x"
+    assert found.server_message == "x"
 
 
 def test_cyber_policy_is_recognised_in_a_400_body() -> None:

@@ -21,6 +21,9 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     Attributes:
         resets_at: Unix seconds.
         resets_in_seconds: Seconds from the answer on.
+        param: What of the request is wrong.
+        retry_after: Seconds to wait, where a member says so.
+        status: The status that the failure would have as an answer.
     """
 
     type: str | None = None
@@ -29,6 +32,9 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     plan_type: str | None = None
     resets_at: int | None = None
     resets_in_seconds: float | None = None
+    param: str | None = None
+    retry_after: float | None = None
+    status: int | None = None
 
     @property
     def kind(self) -> str | None:
@@ -36,21 +42,7 @@ class ErrorDetail(msgspec.Struct, frozen=True):
         return self.code or self.type
 
 
-class _Fields(msgspec.Struct):
-    type: msgspec.Raw = msgspec.Raw()
-    code: msgspec.Raw = msgspec.Raw()
-    message: msgspec.Raw = msgspec.Raw()
-    plan_type: msgspec.Raw = msgspec.Raw()
-    resets_at: msgspec.Raw = msgspec.Raw()
-    resets_in_seconds: msgspec.Raw = msgspec.Raw()
-
-
-class _Body(msgspec.Struct):
-    error: msgspec.Raw = msgspec.Raw()
-
-
-# A decoder per type: building one for ``dict[str, Raw]`` costs five times what it then decodes.
-_DECODERS: dict[object, msgspec.json.Decoder[Any]] = {}
+_DECODERS: dict[object, Any] = {}
 
 
 def read_as(kind: type[T], data: Json) -> T | None:
@@ -69,26 +61,3 @@ def read_as(kind: type[T], data: Json) -> T | None:
 def read_any(data: Json) -> object:
     """Decode ``data`` to plain values; None when it is absent, too."""
     return read_as(object, data)
-
-
-def error_detail(data: Json) -> ErrorDetail | None:
-    """Read an ``error`` object; None when ``data`` is anything else."""
-    fields = read_as(_Fields, data)
-    if fields is None:
-        return None
-    return ErrorDetail(
-        type=read_as(str, fields.type),
-        code=read_as(str, fields.code),
-        message=read_as(str, fields.message),
-        plan_type=read_as(str, fields.plan_type),
-        resets_at=read_as(int, fields.resets_at),
-        resets_in_seconds=read_as(float, fields.resets_in_seconds),
-    )
-
-
-def body_error(body: bytes | None) -> ErrorDetail | None:
-    """Read the ``error`` object in an answer's body; None when it has none."""
-    if not body:
-        return None
-    answer = read_as(_Body, body)
-    return None if answer is None else error_detail(answer.error)

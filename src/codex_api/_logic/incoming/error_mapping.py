@@ -1,7 +1,8 @@
-"""From a refused HTTP request to the error that says why (SPEC 7.4).
+"""From a refused HTTP request to the error that says why (docs/explanation/wire.md, Failures).
 
-The rules are tried in order and the first that fits wins. A wrapped WebSocket error frame takes the
-same way: its text stands for the body. Every other error is already what the user should see.
+``failure_body`` reads what the server says, ``failure_table`` says what that is called; here the
+error is made. A wrapped WebSocket error frame takes the same way: its text stands for the body.
+Every other error is already what the user should see.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codex_api._logic.incoming.error_body import ErrorDetail, body_error
+from codex_api._logic.incoming.error_body import ErrorDetail
 from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.incoming.failure_body import delay_told, read_failure, words_of
+from codex_api._logic.incoming.failure_table import row_for
+from codex_api._logic.incoming.limits_hit import delay_in_headers, limit_hit
 from codex_api._logic.incoming.usage_limit import usage_limit_error
 from codex_api.errors import (
     ApiError,
     AuthenticationError,
-    ContextWindowExceededError,
     CyberPolicyError,
     ErrorContext,
     InternalServerError,
-    InvalidImageError,
     InvalidRequestError,
-    QuotaExceededError,
     RateLimitError,
-    ServerOverloadedError,
+    RetryableError,
     UnexpectedStatusError,
-    UsageNotIncludedError,
+    UsageLimitReachedError,
 )
 from codex_api.rate_limits import (
     RateLimitReachedType,
@@ -38,15 +39,15 @@ from codex_api.rate_limits import (
     parse_rate_limit_for_limit,
 )
 from codex_api.transport._core.headers import Headers
-from codex_api.transport._core.retry import retry_after
 from codex_api.transport.errors import CodexApiError, HttpStatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from codex_api._logic.incoming.failure_table import Row
 
-OVERLOAD_CODES: Final = frozenset({"server_is_overloaded", "slow_down"})
-_BAD_IMAGE: Final = b"The image data you provided does not represent a valid image"
 _CLOUDFLARE: Final = (b"Cloudflare", b"blocked")
+_FORBIDDEN: Final = 403
+# Statuses with which a server asks to come back.
+_ASKING: Final = frozenset({408, 409, 425, 429, 503})
 
 
 def map_api_error(error: CodexApiError, *, now: float | None = None) -> CodexApiError:
@@ -63,13 +64,13 @@ def map_api_error(error: CodexApiError, *, now: float | None = None) -> CodexApi
     if not isinstance(error, HttpStatusError):
         return error
     refusal = _Refusal(error, now)
-    mapped = _RULES.get(refusal.status, _unexpected)(refusal)
+    mapped = _made(refusal, refusal.row)
     mapped.__cause__ = error
     return mapped
 
 
 class _Refusal:
-    """One refused request, taken apart as far as every rule needs it."""
+    """One refused request, taken apart as far as every kind of error needs it."""
 
     def __init__(self, error: HttpStatusError, now: float | None) -> None:
         self.now = now
@@ -77,22 +78,24 @@ class _Refusal:
         self.status = error.status or 0
         self.body = error.body or b""
         self.headers = Headers() if error.headers is None else error.headers
-        self.detail = body_error(error.body) or ErrorDetail()
+        self.detail = (read_failure(self.body) if self.body else None) or ErrorDetail()
+        self.row = row_for(self.detail, self.status)
         self.reached_type = _reached_type(self.headers)
         self.snapshot = self._read_snapshot()
         self.context: ErrorContext = {
+            "retryable": self.row.retryable,
             "status": error.status,
             "request_id": _request_id(self.headers) or error.request_id,
             "retry_after": self._read_retry_after(error),
             "rate_limits": None if self.snapshot.is_empty else self.snapshot,
             "api_rate_limits": parse_api_rate_limits(self.headers),
-            "code": self.detail.code,
+            **facts_of(self.detail),
         }
 
     @property
     def message(self) -> str:
         """What the server says in words: the error's message, else the body, else nothing."""
-        return excerpt((self.detail.message or "").strip() or self.body)
+        return excerpt(words_of(self.detail) or self.body)
 
     def _read_snapshot(self) -> RateLimitSnapshot:
         active = self.headers.get("x-codex-active-limit")
@@ -102,15 +105,18 @@ class _Refusal:
     def _read_retry_after(self, error: HttpStatusError) -> float | None:
         if error.retry_after is not None:
             return error.retry_after
-        if self.now is not None:
-            return retry_after(self.headers, self.now)
-        # Without a clock a date tells nothing, and seconds do not need one.
-        return retry_after(Headers.lenient(_undated(self.headers)), 0.0)
+        told = delay_in_headers(self.headers, self.now) if self.status in _ASKING else None
+        return delay_told(self.detail) if told is None else told
 
 
-def _undated(headers: Headers) -> list[tuple[str, str]]:
-    fields = ((name, headers.get(name, "")) for name in ("retry-after-ms", "retry-after"))
-    return [(name, value) for name, value in fields if value and value[0].isdigit()]
+def facts_of(detail: ErrorDetail) -> ErrorContext:
+    """Return what the server said, as an error carries it."""
+    return {
+        "code": detail.code,
+        "type": detail.type,
+        "param": detail.param,
+        "server_message": excerpt(words_of(detail)) or None,
+    }
 
 
 def _request_id(headers: Headers) -> str | None:
@@ -124,86 +130,55 @@ def _reached_type(headers: Headers) -> RateLimitReachedType | None:
         return None
 
 
-def _bad_request(refusal: _Refusal) -> ApiError:
-    context, code = refusal.context, refusal.detail.code
-    if code == "cyber_policy":
-        return CyberPolicyError(excerpt(refusal.detail.message or ""), **context)
-    if _BAD_IMAGE in refusal.body:
-        return InvalidImageError(**context)
-    if code == "context_length_exceeded":
-        return ContextWindowExceededError(**context)
-    return InvalidRequestError(refusal.message, body=excerpt(refusal.body), **context)
-
-
-def _unauthorized(refusal: _Refusal) -> ApiError:
-    return AuthenticationError(
-        _status_text("the credentials were refused", refusal),
-        **_identity(refusal),
-        **refusal.context,
-    )
-
-
-def _too_many_requests(refusal: _Refusal) -> ApiError:
-    context, detail = refusal.context, refusal.detail
-    if detail.type == "usage_limit_reached":
+def _made(refusal: _Refusal, row: Row) -> ApiError:  # noqa: PLR0911 - one arm a form of error
+    context, words = refusal.context, excerpt(words_of(refusal.detail))
+    error = row.error
+    if error is UnexpectedStatusError:
+        return _unexpected(refusal)
+    if error is AuthenticationError:
+        text = _status_text("the credentials were refused", refusal)
+        return AuthenticationError(text, **_identity(refusal), **context)
+    if error is InvalidRequestError:
+        return InvalidRequestError(refusal.message, body=excerpt(refusal.body), **context)
+    if error is UsageLimitReachedError:
         context["rate_limits"] = refusal.snapshot
         return usage_limit_error(
-            detail,
+            refusal.detail,
             context,
             promo_message=refusal.headers.get("x-codex-promo-message"),
             reached_type=refusal.reached_type,
             now=refusal.now,
         )
-    if detail.type == "usage_not_included":
-        return UsageNotIncludedError(**context)
-    if detail.kind == "insufficient_quota":
-        return QuotaExceededError(**context)
-    if context.get("request_id") is None:
-        context["request_id"] = refusal.headers.get("cf-ray")
-    # Asked to come back without being told when, the reference gives up; so do we.
-    context["retryable"] = context.get("retry_after") is not None
-    return RateLimitError(_with_words("the rate limit is reached", refusal), **context)
+    if error is RateLimitError:
+        if context.get("request_id") is None:
+            context["request_id"] = refusal.headers.get("cf-ray")
+        limit = limit_hit(refusal.detail, refusal.headers)
+        return RateLimitError(with_words(RateLimitError, words), limit=limit, **context)
+    if error is InternalServerError or error is RetryableError:
+        return error(with_words(error, words), **context)
+    return made_of_words(error, words, context)
 
 
-def _internal_error(refusal: _Refusal) -> ApiError:
-    message = _with_words(InternalServerError.default_message, refusal)
-    return InternalServerError(message, **refusal.context)
+def made_of_words(error: type[ApiError], words: str, context: ErrorContext) -> ApiError:
+    """Make an error whose text is what it is, and what the server says of it."""
+    if error is CyberPolicyError or error is InvalidRequestError:
+        return error(words, **context)
+    return error(with_words(error, words), **context)
 
 
-def _unavailable(refusal: _Refusal) -> ApiError:
-    if refusal.detail.code in OVERLOAD_CODES:
-        return ServerOverloadedError(**refusal.context)
-    return _unexpected(refusal)
-
-
-def _forbidden(refusal: _Refusal) -> ApiError:
-    if all(word in refusal.body for word in _CLOUDFLARE):
-        text = (
-            "Cloudflare blocked the request, as it does with some networks and regions "
-            f"(status {refusal.status})"
-        )
-        return UnexpectedStatusError(
-            text + _trail(refusal), **_identity(refusal), **refusal.context
-        )
-    return _unexpected(refusal)
+def with_words(error: type[ApiError], words: str) -> str:
+    """Return an error's own text with the server's words behind it."""
+    return f"{error.default_message}: {words}" if words else error.default_message
 
 
 def _unexpected(refusal: _Refusal) -> ApiError:
-    return UnexpectedStatusError(
-        _status_text(f"unexpected status {_status_name(refusal.status)}", refusal),
-        **_identity(refusal),
-        **refusal.context,
-    )
-
-
-_RULES: Final[dict[int, Callable[[_Refusal], ApiError]]] = {
-    400: _bad_request,
-    401: _unauthorized,
-    403: _forbidden,
-    429: _too_many_requests,
-    500: _internal_error,
-    503: _unavailable,
-}
+    text = _status_text(f"unexpected status {_status_name(refusal.status)}", refusal)
+    if refusal.status == _FORBIDDEN and all(word in refusal.body for word in _CLOUDFLARE):
+        text = (
+            "Cloudflare blocked the request, as it does with some networks and regions "
+            f"(status {refusal.status}){_trail(refusal)}"
+        )
+    return UnexpectedStatusError(text, **_identity(refusal), **refusal.context)
 
 
 def _status_name(status: int) -> str:
@@ -211,12 +186,6 @@ def _status_name(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def _with_words(text: str, refusal: _Refusal) -> str:
-    """Add what the server says; a body that is no error object says nothing worth showing."""
-    words = excerpt(refusal.detail.message or "")
-    return f"{text}: {words}" if words else text
 
 
 def _status_text(text: str, refusal: _Refusal) -> str:
@@ -250,7 +219,7 @@ def _identity_code(header: str | None) -> str | None:
     if not header:
         return None
     try:
-        detail = body_error(base64.b64decode(header, validate=True))
+        detail = read_failure(base64.b64decode(header, validate=True))
     except (binascii.Error, ValueError):
         return None
     return None if detail is None else detail.code

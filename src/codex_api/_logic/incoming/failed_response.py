@@ -9,25 +9,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
+from msgspec import Raw
 
-from codex_api._logic.incoming.error_body import ErrorDetail, error_detail, read_as
-from codex_api._logic.incoming.error_mapping import OVERLOAD_CODES, map_api_error
+from codex_api._logic.incoming.error_body import ErrorDetail, read_as
+from codex_api._logic.incoming.error_mapping import (
+    facts_of,
+    made_of_words,
+    map_api_error,
+)
 from codex_api._logic.incoming.excerpt import excerpt
-from codex_api._logic.incoming.retry_delay import delay_in_message
+from codex_api._logic.incoming.failure_body import delay_told, read_failure, words_of
+from codex_api._logic.incoming.failure_table import row_for
+from codex_api._logic.incoming.limits_hit import limit_hit
 from codex_api._logic.incoming.usage_limit import usage_limit_error
 from codex_api.errors import (
     ApiError,
-    ContextWindowExceededError,
-    CyberPolicyError,
     ErrorContext,
-    InvalidRequestError,
-    QuotaExceededError,
+    RateLimitError,
     ResponseIncompleteError,
     RetryableError,
-    ServerOverloadedError,
     StreamError,
-    UsageNotIncludedError,
+    UsageLimitReachedError,
 )
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import CodexApiError, HttpStatusError
@@ -41,17 +43,6 @@ _CONNECTION_LIMIT: Final = "websocket_connection_limit_reached"
 _CONNECTION_LIMIT_TEXT: Final = (
     "the WebSocket has reached its age limit of 60 minutes; connect anew to go on"
 )
-_WORDLESS: Final[Mapping[str, type[ApiError]]] = {
-    "context_length_exceeded": ContextWindowExceededError,
-    "insufficient_quota": QuotaExceededError,
-    "usage_not_included": UsageNotIncludedError,
-    **dict.fromkeys(OVERLOAD_CODES, ServerOverloadedError),
-}
-_WORDED: Final[Mapping[str, type[ApiError]]] = {
-    "cyber_policy": CyberPolicyError,
-    "invalid_prompt": InvalidRequestError,
-    "bio_policy": InvalidRequestError,
-}
 _MAX_STATUS: Final = 999
 _MIN_STATUS: Final = 100
 
@@ -66,11 +57,9 @@ def terminal_error(terminal: Terminal, response_id: str | None, context: ErrorCo
     """
     outcome = terminal.outcome
     if outcome == "failed":
-        detail = error_detail(terminal.error)
+        detail = read_failure(terminal.error) if terminal.has_error else None
         if detail is None:
-            words = read_as(str, terminal.error)
-            said = f": {excerpt(words)}" if words else "; the server did not say why"
-            return StreamError(f"the response failed{said}", **context)
+            return StreamError("the response failed; the server did not say why", **context)
         return classify(detail, context)
     reason = "cancelled" if outcome == "cancelled" else terminal.reason
     return ResponseIncompleteError(
@@ -82,7 +71,7 @@ def terminal_error(terminal: Terminal, response_id: str | None, context: ErrorCo
 
 
 def event_error(
-    fields: Mapping[str, msgspec.Raw], data: bytes, context: ErrorContext
+    fields: Mapping[str, Raw], data: bytes, context: ErrorContext
 ) -> CodexApiError | None:
     """Classify an ``error`` event.
 
@@ -94,26 +83,17 @@ def event_error(
     Returns:
         None when the event carries a status that is no failure.
     """
-    error = fields.get("error", msgspec.Raw())
-    detail = error_detail(error)
-    if detail is not None and detail.code == _CONNECTION_LIMIT:
-        message = excerpt(detail.message or "") or _CONNECTION_LIMIT_TEXT
-        return RetryableError(message, **_coded(context, detail))
+    detail = read_failure(data) or ErrorDetail()
     status = fields.get("status", fields.get("status_code"))
-    if status is not None and bytes(status) != b"null":
+    if detail.code != _CONNECTION_LIMIT and status is not None and bytes(status) != b"null":
         wrapped = wrapped_error(read_as(int, status), fields, data, context)
         return None if wrapped is None else map_api_error(wrapped)
-    if detail is None:
-        flat = error_detail(msgspec.Raw(data)) or ErrorDetail()
-        detail = ErrorDetail(code=flat.code, message=flat.message or read_as(str, error))
-    if detail.code is None and detail.type == "invalid_request_error":
-        return InvalidRequestError(excerpt(detail.message or ""), **_coded(context, detail))
     return classify(detail, context)
 
 
 def wrapped_error(
     status: int | None,
-    fields: Mapping[str, msgspec.Raw],
+    fields: Mapping[str, Raw],
     data: bytes,
     context: ErrorContext,
 ) -> HttpStatusError | None:
@@ -124,7 +104,7 @@ def wrapped_error(
     """
     if status is None or not _MIN_STATUS <= status <= _MAX_STATUS or 200 <= status <= 299:  # noqa: PLR2004 - success
         return None
-    headers = read_as(dict[str, msgspec.Raw], fields.get("headers", msgspec.Raw())) or {}
+    headers = read_as(dict[str, Raw], fields.get("headers", Raw())) or {}
     texts = ((name, _header_text(value)) for name, value in headers.items())
     return HttpStatusError(
         f"the server reported status {status} over the open connection",
@@ -136,26 +116,26 @@ def wrapped_error(
 
 
 def classify(detail: ErrorDetail, context: ErrorContext) -> ApiError:
-    """Give the error for what a server says inside a stream, by its code (SPEC 10.6)."""
-    context = _coded(context, detail)
-    kind = detail.kind or ""
-    if wordless := _WORDLESS.get(kind):
-        return wordless(**context)
-    message = excerpt(detail.message or "")
-    if worded := _WORDED.get(kind):
-        return worded(message, **context)
-    if kind == "usage_limit_reached":
+    """Make the error for what a server says inside a stream, by the table of failures."""
+    row = row_for(detail, None)
+    words = excerpt(words_of(detail))
+    context = {**context, **facts_of(detail), "code": detail.kind, "retryable": row.retryable}
+    if row.retryable:
+        # Only a limit says in words when to come back; others just say so.
+        is_limit = row.error is RateLimitError
+        context["retry_after"] = delay_told(detail) if is_limit else detail.retry_after
+    if detail.code == _CONNECTION_LIMIT:
+        return RetryableError(words or _CONNECTION_LIMIT_TEXT, **context)
+    if row.error is UsageLimitReachedError:
         return usage_limit_error(detail, context)
-    if kind == "rate_limit_exceeded":
-        context["retry_after"] = delay_in_message(detail.message or "")
-    return RetryableError(message, **context)
+    if row.error is RateLimitError:
+        return RateLimitError(words, limit=limit_hit(detail), **context)
+    if row.error is RetryableError:
+        return RetryableError(words, **context)
+    return made_of_words(row.error, words, context)
 
 
-def _coded(context: ErrorContext, detail: ErrorDetail) -> ErrorContext:
-    return {**context, "code": detail.kind}
-
-
-def _header_text(value: msgspec.Raw) -> str | None:
+def _header_text(value: Raw) -> str | None:
     text = bytes(value).decode()
     if text.startswith('"'):
         return read_as(str, value)

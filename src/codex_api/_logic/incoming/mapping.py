@@ -32,6 +32,7 @@ from codex_api._logic.incoming.direct_events import (
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failed_response import event_error, terminal_error
+from codex_api._logic.incoming.failure_body import is_failure
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.repair import payloads_in, repaired
 from codex_api._logic.incoming.side_events import SideChannel
@@ -286,7 +287,7 @@ class EventMapper:
             self._unreadable(payload, found)
             return
         tag = read_as(str, fields.get("type", ABSENT))
-        if tag == "error" or (tag is None and _is_told(fields.get("error", ABSENT))):
+        if tag == "error" or (tag is None and is_failure(fields)):
             self.progressed = True
             self.failure = event_error(fields, payload, self.context)
         elif tag is None:
@@ -347,7 +348,7 @@ class EventMapper:
             self.done = True
             response_id = terminal.id or self.response_id or ""
             event = events.Completed(response_id, terminal.usage, terminal.end_turn)
-            event.__dict__["raw_response"] = terminal.raw
+            msgspec.structs.force_setattr(event, "raw_response", terminal.raw)
             return event
         self.failure = terminal_error(terminal, self.response_id, self.context)
         return None
@@ -390,7 +391,8 @@ def _item_done(fields: Fields) -> ResponseEvent | None:
 
 def _placed(event: _Item, fields: Fields) -> _Item:
     # Not a field: events that show the same item are equal, wherever it stands.
-    event.__dict__["index"] = read_as(int, fields.get("output_index", ABSENT))
+    index = read_as(int, fields.get("output_index", ABSENT))
+    msgspec.structs.force_setattr(event, "index", index)
     return event
 
 

@@ -132,7 +132,7 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
         output=read_as(list[Raw], read.output) or [],
         service_tier=read_as(str, read.service_tier),
         created_at=read_as(float, read.created_at),
-        raw=Raw(response if isinstance(response, bytes | str) else bytes(response)),
+        raw=Raw(response),
     )
 
 

@@ -1,0 +1,162 @@
+"""What a failure is called here: one table for every transport and endpoint.
+
+A server's own name for a failure (its code, else its type) decides; where it has none that is
+known, its status does. The same fact gives the same class and the same ``retryable``, whether it
+comes as an HTTP status, inside a stream, as a WebSocket frame or as the answer to a handshake. A
+new code is one row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from codex_api.errors import (
+    ApiError,
+    AuthenticationError,
+    ContextWindowExceededError,
+    CyberPolicyError,
+    InternalServerError,
+    InvalidImageError,
+    InvalidRequestError,
+    QuotaExceededError,
+    RateLimitError,
+    RetryableError,
+    ServerOverloadedError,
+    UnexpectedStatusError,
+    UsageLimitReachedError,
+    UsageNotIncludedError,
+)
+
+if TYPE_CHECKING:
+    from codex_api._logic.incoming.error_body import ErrorDetail
+
+
+class Row(NamedTuple):
+    """One kind of failure.
+
+    Attributes:
+        error: Its class.
+        retryable: Whether the same request may pass later.
+        meaning: In a few words, for the documentation.
+    """
+
+    error: type[ApiError]
+    retryable: bool
+    meaning: str
+
+
+FINAL: Final = False
+PASSING: Final = True
+
+_CONTEXT = Row(ContextWindowExceededError, FINAL, "the input does not fit the model")
+_QUOTA = Row(QuotaExceededError, FINAL, "the account has no quota left")
+_INVALID = Row(InvalidRequestError, FINAL, "the request is wrong")
+_IMAGE = Row(InvalidImageError, FINAL, "an image of the input is none")
+_OVERLOAD = Row(ServerOverloadedError, FINAL, "the model is at capacity")
+_LIMIT = Row(RateLimitError, PASSING, "too many requests or tokens for now")
+_DENIED = Row(AuthenticationError, FINAL, "the credentials were refused")
+_SERVER = Row(RetryableError, PASSING, "the server could not finish")
+
+#: By the server's own name: its code, else its type.
+BY_NAME: Final[dict[str, Row]] = {
+    "context_length_exceeded": _CONTEXT,
+    "context_window_exceeded": _CONTEXT,
+    "exceed_context_size_error": _CONTEXT,
+    "insufficient_quota": _QUOTA,
+    "billing_hard_limit_reached": _QUOTA,
+    "usage_not_included": Row(UsageNotIncludedError, FINAL, "not part of the plan"),
+    "usage_limit_reached": Row(UsageLimitReachedError, FINAL, "the plan's allowance is used up"),
+    "cyber_policy": Row(CyberPolicyError, FINAL, "refused by policy"),
+    "invalid_prompt": _INVALID,
+    "bio_policy": _INVALID,
+    "invalid_request_error": _INVALID,
+    "BadRequestError": _INVALID,
+    "not_found_error": _INVALID,
+    "invalid_image": _IMAGE,
+    "invalid_image_format": _IMAGE,
+    "image_parse_error": _IMAGE,
+    "server_is_overloaded": _OVERLOAD,
+    "slow_down": _OVERLOAD,
+    "overloaded_error": _OVERLOAD,
+    "rate_limit_exceeded": _LIMIT,
+    "rate_limit_error": _LIMIT,
+    "too_many_requests": _LIMIT,
+    "invalid_api_key": _DENIED,
+    "authentication_error": _DENIED,
+    "server_error": _SERVER,
+    "internal_server_error": _SERVER,
+    "api_error": _SERVER,
+    "websocket_connection_limit_reached": Row(
+        RetryableError, PASSING, "the WebSocket is 60 minutes old"
+    ),
+}
+_FINAL_STATUS = Row(UnexpectedStatusError, FINAL, "refused, and would be again")
+_PASSING_STATUS = Row(UnexpectedStatusError, PASSING, "may pass later")
+#: By status, where no name is known.
+BY_STATUS: Final[dict[int, Row]] = {
+    400: _INVALID,
+    401: _DENIED,
+    408: _PASSING_STATUS,
+    425: _PASSING_STATUS,
+    429: _LIMIT,
+    500: Row(InternalServerError, PASSING, "the server failed"),
+    501: _FINAL_STATUS,
+    505: _FINAL_STATUS,
+}
+# Statuses that say more than a name that fits several facts.
+_VAGUE: Final = frozenset({"invalid_request_error", "api_error", "server_error", "BadRequestError"})
+_BAD_IMAGE: Final = "does not represent a valid image"
+_SERVER_ERRORS: Final = range(500, 600)
+_CONFLICT: Final = 409
+_TOO_MANY: Final = 429
+_UNAUTHORIZED: Final = 401
+
+
+def row_for(detail: ErrorDetail, status: int | None) -> Row:
+    """Return the row of a failure.
+
+    Args:
+        detail: What the server said of it.
+        status: Of the answer; None within a stream, where ``detail`` may tell one.
+    """
+    if _BAD_IMAGE in (detail.message or ""):
+        return _IMAGE
+    for name in (detail.code, detail.type):
+        row = BY_NAME.get(name or "")
+        if row is not None and not (name in _VAGUE and status is not None) and _fits(row, status):
+            return row
+    if status is not None:
+        return _row_of_status(status, detail)
+    if detail.status is not None:
+        row = _row_of_status(detail.status, detail)
+        # Within a stream no status came, so no class that is known by one.
+        if row.error is UnexpectedStatusError or row.error is InternalServerError:
+            return _SERVER if row.retryable else _INVALID
+        return row
+    return _SERVER
+
+
+def _fits(row: Row, status: int | None) -> bool:
+    """Whether a name may decide beside a status: 401 and 429 are what they are."""
+    if status == _UNAUTHORIZED:
+        return row.error is AuthenticationError
+    if row.error is AuthenticationError or row.error is RetryableError:
+        return status is None
+    if status == _TOO_MANY:
+        return row.error in {
+            RateLimitError,
+            QuotaExceededError,
+            UsageLimitReachedError,
+            UsageNotIncludedError,
+            ServerOverloadedError,
+        }
+    return True
+
+
+def _row_of_status(status: int, detail: ErrorDetail) -> Row:
+    known = BY_STATUS.get(status)
+    if known is not None:
+        return known
+    if status == _CONFLICT and detail.retry_after is not None:
+        return _PASSING_STATUS  # the body says that it will pass
+    return _PASSING_STATUS if status in _SERVER_ERRORS else _FINAL_STATUS

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from codex_api._logic.incoming.error_body import ErrorDetail
+from codex_api._logic.incoming.failure_body import delay_told, is_failure, read_failure
+
+INNER = {"message": "words", "code": "c", "type": "t", "param": "p"}
+ENVELOPES: dict[str, Any] = {
+    "error": {"error": INNER},
+    "flat": INNER,
+    "response": {"type": "response.failed", "response": {"id": "r", "error": INNER}},
+    "beside the response": {"response": {"id": "r", "error": None}, "error": INNER},
+    "body": {"type": "error", "status": 400, "body": {"error": INNER}},
+    "detail": {"detail": INNER},
+    "detail with an error": {"detail": {"error": INNER}},
+    "list": [{"error": INNER}],
+    "errors": {"errors": [INNER, {"message": "more"}]},
+    "upstream": {"error": {"message": "Provider error", "metadata": {"raw": json.dumps(INNER)}}},
+}
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES.values(), ids=ENVELOPES.keys())
+def test_the_same_is_read_in_every_envelope(envelope: Any) -> None:
+    detail = read_failure(json.dumps(envelope))
+
+    assert detail is not None
+    assert (detail.code, detail.type, detail.param) == ("c", "t", "p")
+    assert detail.message in {"words", "words; more"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"error": "words"}', "words"),
+        (b'{"detail": "words"}', "words"),
+        (b'"words"', "words"),
+        (b"Bad gateway", "Bad gateway"),
+        (b'{"error": {"msg": "words"}}', "words"),
+        (b'{"error_description": "words"}', "words"),
+        (
+            b'{"detail": [{"loc": ["body", "input"], "msg": "field required"}, {"msg": "b"}]}',
+            "body.input: field required; b",
+        ),
+    ],
+)
+def test_words_are_found(data: bytes, words: str) -> None:
+    detail = read_failure(data)
+
+    assert detail is not None
+    assert detail.message == words
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"{}",
+        b"[]",
+        b"5",
+        b"<html>",
+        b'{"x"',
+        b'{"error": []}',
+        b'{"error": ""}',
+        b" ",
+    ],
+)
+def test_nothing_is_read_where_nothing_is_said(data: bytes) -> None:
+    assert read_failure(data) is None
+
+
+def test_json_without_end_says_nothing() -> None:
+    deep: Any = {"error": "words"}
+    for _ in range(50):
+        deep = {"error": deep}
+
+    assert read_failure(json.dumps(deep)) is None
+    assert read_failure(b"[" * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    ("member", "detail"),
+    [
+        ({"code": 400}, ErrorDetail(code="400", status=400)),
+        ({"code": "429"}, ErrorDetail(code="429", status=429)),
+        ({"code": 7}, ErrorDetail(code="7")),
+        ({"code": True}, None),
+        ({"code": "c", "status": 503}, ErrorDetail(code="c", status=503)),
+        ({"code": "c", "status": "failed"}, ErrorDetail(code="c")),
+        ({"code": "c", "status_code": 404}, ErrorDetail(code="c", status=404)),
+        (
+            {"code": "c", "resets_at": 9, "plan_type": "plus"},
+            ErrorDetail("x", "c", None, "plus", 9),
+        ),
+        ({"code": "c", "resets_at": "soon", "param": 5}, ErrorDetail(code="c")),
+        ({"code": "c", "retry_after": 3}, ErrorDetail(code="c", retry_after=3.0)),
+        ({"code": "c", "retry_after": "3"}, ErrorDetail(code="c", retry_after=3.0)),
+        ({"code": "c", "retryAfter": "1m"}, ErrorDetail(code="c", retry_after=60.0)),
+        ({"code": "c", "retry_after_ms": 500}, ErrorDetail(code="c", retry_after=0.5)),
+        ({"code": "c", "retry_after": -1}, ErrorDetail(code="c")),
+        ({"code": "c", "retry_after": "soon"}, ErrorDetail(code="c")),
+    ],
+)
+def test_each_member_is_read_on_its_own(member: dict[str, Any], detail: ErrorDetail | None) -> None:
+    found = read_failure(json.dumps({"error": member}))
+
+    assert found == detail
+
+
+def test_a_delay_is_read_from_a_member_before_words() -> None:
+    assert delay_told(ErrorDetail(message="try again in 5s", retry_after=2.0)) == 2.0
+    assert delay_told(ErrorDetail(message="try again in 5s")) == 5.0
+    assert delay_told(ErrorDetail()) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "failure"),
+    [
+        ({"error": {"code": 502}, "choices": []}, True),
+        ({"error": "x"}, True),
+        ({"error": None}, False),
+        ({"error": {}}, False),
+        ({"detail": "died"}, True),
+        ({"message": "m", "code": "c"}, True),
+        ({"message": "m", "object": "chat.completion"}, False),
+        ({"delta": "x"}, False),
+    ],
+)
+def test_an_object_without_a_type_is_a_failure_when_it_says_why(
+    fields: dict[str, Any], *, failure: bool
+) -> None:
+    raws = {name: Raw(json.dumps(value)) for name, value in fields.items()}
+
+    assert is_failure(raws) is failure
