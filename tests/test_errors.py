@@ -128,7 +128,7 @@ def test_star_in_the_drawn_tree_marks_exactly_the_retryable_classes() -> None:
     starred = {name for name, star in drawn if star == "*"}
     decided = {name for name, star in drawn if star == "(*"}
     assert starred == RETRYABLE - decided
-    assert decided == {"ResponseIncompleteError", "RateLimitError", "FileUploadError"}
+    assert decided == {"ResponseIncompleteError", "UnexpectedStatusError", "FileUploadError"}
 
 
 def test_drawn_tree_names_every_class() -> None:

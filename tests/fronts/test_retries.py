@@ -99,7 +99,7 @@ async def test_our_own_waits_have_a_ceiling(front: Front) -> None:
     assert clock.waits == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 425, 426])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 426, 501])
 async def test_refusals_of_the_request_are_not_retried(front: Front, status: int) -> None:
     with ScriptedServer([answer(status, {"error": {"message": "no"}})], repeat_last=True) as server:
         error = await failed(front, provider(server, retry=DEFAULT), errors.ApiError)

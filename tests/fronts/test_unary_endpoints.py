@@ -203,7 +203,9 @@ async def test_headers_of_a_compaction_are_those_of_the_real_client_in_order(fro
         "x-codex-window-id": "t:0",
         "x-codex-turn-metadata": "{}",
     }
-    with ScriptedServer([answer(200, {"output": []})]) as server:
+    with ScriptedServer(
+        [answer(200, {"output": [{"type": "compaction", "encrypted_content": "E"}]})]
+    ) as server:
         provider = Provider("mock", server.url, headers={"version": "0.142.5"})
         made = front.pick(Client, AsyncClient)(
             provider,
@@ -239,7 +241,13 @@ async def test_headers_of_a_compaction_are_those_of_the_real_client_in_order(fro
 
 async def test_the_turn_state_goes_round(front: Front) -> None:
     cell = TurnState()
-    replies = [answer(200, {"output": []}, {"x-codex-turn-state": "ts"})] * 2
+    replies = [
+        answer(
+            200,
+            {"output": [{"type": "compaction", "encrypted_content": "E"}]},
+            {"x-codex-turn-state": "ts"},
+        )
+    ] * 2
     with ScriptedServer(replies) as server:
         async with front.entering(client_of(front, server)) as client:
             for _ in range(2):

@@ -26,6 +26,7 @@ from codex_api.testing.actions import (
     ReadMessage,
     ReadRequest,
     Reset,
+    Send,
     SendClose,
     SendMessage,
     answer,
@@ -375,13 +376,16 @@ async def test_credentials_refused_on_an_open_socket_are_renewed(front: Front) -
     assert (seen[-1], retries(seen)) == (events.Completed("w1"), [])
 
 
-async def test_429_on_the_handshake_is_final_without_a_wait(front: Front) -> None:
-    with peer_of(refuse(429, {"error": {"message": "slow down"}})) as peer:
-        async with Conversation(front, peer) as talk:
+async def test_429_on_the_handshake_is_tried_again_with_backoff(front: Front) -> None:
+    limited = refuse(429, {"error": {"message": "slow down"}})
+    with peer_of(*[limited] * 3) as peer:
+        async with Conversation(front, peer, stream_max_retries=2) as talk:
             with pytest.raises(errors.RateLimitError):
                 await talk.ask()
+            slept = talk.clock.slept
 
-    assert (handshakes(peer), bodies(peer)) == (1, [])
+    assert slept == [0.2, 0.4]
+    assert (handshakes(peer), bodies(peer)) == (3, [])
 
 
 async def test_429_on_the_handshake_waits_as_long_as_it_is_told(front: Front) -> None:
@@ -444,18 +448,31 @@ async def test_a_broken_stream_is_asked_for_five_times_then_over_http(
     assert seen[-1] == events.Completed("h1")
 
 
-async def test_when_http_fails_as_often_the_error_is_the_outcome(front: Front) -> None:
+async def test_both_transports_share_one_budget(front: Front) -> None:
     broken = [ACCEPT, ReadMessage(), *messages(created("w")), Close()]
     cut = [*post("h", end="truncated")[:-2], Close()]
-    with peer_of(*[broken] * 3, *[cut] * 3) as peer:
+    with peer_of(*[broken] * 3, cut) as peer:
         async with Conversation(front, peer, stream_max_retries=2) as talk:
             with pytest.raises(errors.CodexApiError) as caught:
                 await talk.ask()
             slept = talk.clock.slept
 
     assert isinstance(caught.value, errors.StreamClosedError | errors.NetworkError)
-    assert slept == [0.2, 0.4, 0.2, 0.4]
-    assert (handshakes(peer), len(bodies(peer))) == (3, 3)
+    assert slept == [0.2, 0.4]
+    assert (handshakes(peer), len(bodies(peer))) == (3, 1)
+
+
+async def test_a_question_is_posted_no_more_often_than_its_budget(front: Front) -> None:
+    head = b"HTTP/1.1 500 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    failing = [ReadRequest(), Send(head), Close()]
+    with peer_of(*[failing] * 6) as peer:
+        async with Conversation(front, peer, transport="http") as talk:
+            with pytest.raises(errors.InternalServerError):
+                await talk.ask()
+            slept = talk.clock.slept
+
+    assert len(bodies(peer)) == 6
+    assert slept == [0.2, 0.4, 0.8, 1.6, 3.2]
 
 
 async def test_a_stalled_stream_is_asked_for_again(front: Front) -> None:

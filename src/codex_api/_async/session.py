@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, assert_never
 
+from msgspec.structs import replace
+
 from codex_api._async.event_stream import AsyncEventStream
 from codex_api._async.response_stream import AsyncResponseStream
-from codex_api._async.responses import AsyncResponses
 from codex_api._async.websocket import connect_responses
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.resume import resume_call
+from codex_api._logic.endpoints.responses import stream_call
 from codex_api._logic.session.answer_facts import AnswerFacts
 from codex_api._logic.session.effects import (
     Announce,
@@ -28,7 +30,10 @@ from codex_api._logic.session.plan import SessionPlan, owner_of
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
+
+    from msgspec import Raw
 
     from codex_api._async.runner import Runner
     from codex_api._async.websocket import AsyncResponsesWebSocket, AsyncWebSocketResponseStream
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from codex_api.events import ResponseEvent
     from codex_api.transport.network import Network
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.turn_state import TurnState
 
 _BUSY = "a session carries one response at a time: finish or close the last one first"
 
@@ -129,7 +135,6 @@ class Link:
         self._runner = runner
         self._network = network
         self._session = session
-        self._responses = AsyncResponses(runner, network)
         self._socket: AsyncResponsesWebSocket | None = None
         self._generation = 0
         self._plan: RequestPlan | None = None
@@ -238,8 +243,7 @@ class Link:
             case SendFrame():
                 await self._send(plan, effect)
             case PostRequest(kept, cell):
-                request, options = plan.forms.posted(kept), plan.options(cell)
-                await self._begin(plan, self._responses.stream(request, options))
+                await self._post(plan, kept, cell)
             case Resume(response_id, starting_after):
                 await self._resume(plan, response_id, starting_after)
             case Pause(delay):
@@ -268,12 +272,20 @@ class Link:
         options = plan.options(effect.cell)
         await self._begin(plan, self._socket.stream_frame(plan.frame(effect), options))
 
+    async def _post(self, plan: RequestPlan, kept: Sequence[Raw], cell: TurnState) -> None:
+        calls = self._session.calls
+        call = stream_call(
+            calls.context, plan.forms.posted(kept), plan.options(cell), calls.telemetry
+        )
+        # One budget for a question: what fails is counted and made again by the exchange.
+        await self._begin(plan, AsyncResponseStream(self._runner, replace(call, asks_once=True)))
+
     async def _resume(self, plan: RequestPlan, response_id: str, starting_after: int) -> None:
         calls = self._session.calls
         call = resume_call(
             calls.context, response_id, starting_after, plan.options(), calls.telemetry
         )
-        await self._begin(plan, AsyncResponseStream(self._runner, call))
+        await self._begin(plan, AsyncResponseStream(self._runner, replace(call, asks_once=True)))
 
     async def _begin(
         self, plan: RequestPlan, stream: AsyncResponseStream | AsyncWebSocketResponseStream

@@ -47,15 +47,23 @@ class Runner:
         return operation.decode(self.drive(flows.call(operation.request, policy)))
 
     def open(
-        self, request: Request, started_at: float, observer: StreamObserver | None = None
+        self,
+        request: Request,
+        started_at: float,
+        observer: StreamObserver | None = None,
+        *,
+        asks_once: bool = False,
     ) -> StreamResponse:
         """Make a call up to the head of its streamed answer, heard by ``observer``.
+
+        Args:
+            asks_once: Whether a failed attempt is not made again.
 
         Raises:
             CodexApiError: The mapped failure.
         """
         performer = _Performer(self)
-        policy = self.settings.stream_policy(started_at, observer)
+        policy = self.settings.stream_policy(started_at, observer, asks_once=asks_once)
         try:
             performer.drive(flows.open_stream(request, policy))
         except CodexApiError as exc:

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, assert_never
 
+from msgspec.structs import replace
+
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.resume import resume_call
+from codex_api._logic.endpoints.responses import stream_call
 from codex_api._logic.session.answer_facts import AnswerFacts
 from codex_api._logic.session.effects import (
     Announce,
@@ -24,12 +27,14 @@ from codex_api._logic.session.effects import (
 from codex_api._logic.session.plan import SessionPlan, owner_of
 from codex_api._sync.event_stream import EventStream
 from codex_api._sync.response_stream import ResponseStream
-from codex_api._sync.responses import Responses
 from codex_api._sync.websocket import connect_responses
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
+
+    from msgspec import Raw
 
     from codex_api._logic.session.effects import Deed, Effect, Steps
     from codex_api._logic.session.plan import RequestPlan
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     from codex_api.events import ResponseEvent
     from codex_api.transport.network import Network
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.turn_state import TurnState
 
 _BUSY = "a session carries one response at a time: finish or close the last one first"
 
@@ -129,7 +135,6 @@ class Link:
         self._runner = runner
         self._network = network
         self._session = session
-        self._responses = Responses(runner, network)
         self._socket: ResponsesWebSocket | None = None
         self._generation = 0
         self._plan: RequestPlan | None = None
@@ -238,8 +243,7 @@ class Link:
             case SendFrame():
                 self._send(plan, effect)
             case PostRequest(kept, cell):
-                request, options = plan.forms.posted(kept), plan.options(cell)
-                self._begin(plan, self._responses.stream(request, options))
+                self._post(plan, kept, cell)
             case Resume(response_id, starting_after):
                 self._resume(plan, response_id, starting_after)
             case Pause(delay):
@@ -268,12 +272,20 @@ class Link:
         options = plan.options(effect.cell)
         self._begin(plan, self._socket.stream_frame(plan.frame(effect), options))
 
+    def _post(self, plan: RequestPlan, kept: Sequence[Raw], cell: TurnState) -> None:
+        calls = self._session.calls
+        call = stream_call(
+            calls.context, plan.forms.posted(kept), plan.options(cell), calls.telemetry
+        )
+        # One budget for a question: what fails is counted and made again by the exchange.
+        self._begin(plan, ResponseStream(self._runner, replace(call, asks_once=True)))
+
     def _resume(self, plan: RequestPlan, response_id: str, starting_after: int) -> None:
         calls = self._session.calls
         call = resume_call(
             calls.context, response_id, starting_after, plan.options(), calls.telemetry
         )
-        self._begin(plan, ResponseStream(self._runner, call))
+        self._begin(plan, ResponseStream(self._runner, replace(call, asks_once=True)))
 
     def _begin(self, plan: RequestPlan, stream: ResponseStream | WebSocketResponseStream) -> None:
         plan.answer = None

@@ -196,11 +196,16 @@ def test_the_turn_state_of_the_answer_is_kept_once() -> None:
     cell = TurnState()
     operation = compact(CONTEXT, INPUT, options=ResponsesOptions(turn_state=cell))
 
-    answered(operation, '{"output":[]}', headers={"x-codex-turn-state": "first"})
-    answered(operation, '{"output":[]}', headers={"x-codex-turn-state": "second"})
+    kept = '{"output":[{"type":"compaction","encrypted_content":"E"}]}'
+    answered(operation, kept, headers={"x-codex-turn-state": "first"})
+    answered(operation, kept, headers={"x-codex-turn-state": "second"})
 
     assert cell.get() == "first"
-    assert answered(compact(CONTEXT, INPUT), '{"output":[]}') == []
+
+
+def test_a_compaction_to_nothing_is_no_success() -> None:
+    with pytest.raises(DecodeError, match="nothing"):
+        answered(compact(CONTEXT, INPUT), '{"output":[]}')
 
 
 def test_a_page_instead_of_json_names_the_endpoint() -> None:

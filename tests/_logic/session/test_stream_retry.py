@@ -14,9 +14,9 @@ from codex_api._logic.session.stream_retry import (
     RefreshFirst,
     RetryDecider,
     Step,
-    StreamRetryPolicy,
 )
 from codex_api._logic.session.transport_choice import Signal
+from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import HttpStatusError, WebSocketClosedError
 
 CONNECT_FAILED = Again(signals=(Signal.CONNECT_FAILED,))
@@ -25,7 +25,7 @@ FIRST_RETRY = Again(0.2, counted=True)
 
 
 def decider(max_retries: int = 5) -> RetryDecider:
-    return RetryDecider(StreamRetryPolicy(max_retries=max_retries), lambda: 0.5)
+    return RetryDecider(RetryConfig(max_attempts=max_retries), lambda: 0.5)
 
 
 def failure(phase: Phase, error: errors.CodexApiError, **facts: Any) -> Failure:
@@ -168,26 +168,63 @@ def test_retries_are_spaced_by_doubling() -> None:
 
 @pytest.mark.parametrize(("draw", "delay"), [(0.0, 0.18), (0.5, 0.2), (0.999, 0.219)])
 def test_jitter_stays_within_a_tenth(draw: float, delay: float) -> None:
-    decide = RetryDecider(StreamRetryPolicy(), lambda: draw)
+    decide = RetryDecider(RetryConfig(), lambda: draw)
 
     assert decide.next_step(closed(None)) == Again(delay, counted=True)
 
 
-def test_http_takes_over_with_a_new_count_when_the_websocket_used_its_own_up() -> None:
+def test_http_gets_what_is_left_of_the_budget_when_the_websocket_used_it_up() -> None:
     decide = decider(max_retries=2)
     cut = closed(None, heard=True)
     steps = [decide.next_step(cut) for _ in range(3)]
     over_http = failure(Phase.HTTP, errors.StreamClosedError())
-    steps += [decide.next_step(over_http) for _ in range(3)]
+    steps.append(decide.next_step(over_http))
 
     assert steps == [
         Again(0.2, counted=True),
         Again(0.4, counted=True),
         STREAMS_FAILED,
-        Again(0.2, counted=True),
-        Again(0.4, counted=True),
         GiveUp(),
     ]
+
+
+def test_backoff_has_a_ceiling() -> None:
+    decide = RetryDecider(RetryConfig(max_attempts=20, max_delay=5.0), lambda: 0.5)
+    cut = failure(Phase.HTTP, errors.StreamClosedError())
+
+    waits = [decide.next_step(cut) for _ in range(20)]
+
+    assert waits[-1] == Again(5.0, counted=True)
+
+
+def test_a_delay_of_the_server_is_ignored_where_none_is_honoured() -> None:
+    decide = RetryDecider(RetryConfig(max_retry_after=0), lambda: 0.5)
+    limited = failure(Phase.HTTP, errors.RateLimitError(retry_after=50.0))
+
+    assert decide.next_step(limited) == FIRST_RETRY
+
+
+@pytest.mark.parametrize(
+    ("case", "step"),
+    [
+        (closed(1009), STREAMS_FAILED),
+        (closed(None, is_huge=True), STREAMS_FAILED),
+        (closed(None, is_huge=True, heard=True), FIRST_RETRY),
+        (
+            failure(
+                Phase.WEBSOCKET,
+                errors.UnexpectedStatusError(status=413, retryable=False),
+                cause=HttpStatusError("too large", status=413),
+            ),
+            STREAMS_FAILED,
+        ),
+        (closed(None, is_huge=True, may_fall_back=False), FIRST_RETRY),
+    ],
+)
+def test_what_is_too_large_for_the_websocket_goes_over_http_at_once(
+    case: Failure, step: Step
+) -> None:
+    assert decider().next_step(case) == step
 
 
 def test_a_used_up_websocket_is_final_when_nothing_else_may_be_used() -> None:

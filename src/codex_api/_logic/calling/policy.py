@@ -68,17 +68,23 @@ class CallSettings(Struct, kw_only=True):
         return self._policy(deadline, limit, accept, first_event=False)
 
     def stream_policy(
-        self, started_at: float, observer: StreamObserver | None = None
+        self,
+        started_at: float,
+        observer: StreamObserver | None = None,
+        *,
+        asks_once: bool = False,
     ) -> CallPolicy:
         """Make the policy of a call up to the head of its stream.
 
         Args:
             started_at: When the call began, a monotonic instant.
             observer: Hears of its attempts instead of the client's telemetry.
+            asks_once: Whether a failed attempt is not made again.
 
         Raises:
             ClientStateError: The client was closed.
         """
+        retry = _NO_RETRIES if asks_once else None
         timeouts = self.context.timeouts
         limits = [
             (started_at + limit, limit, first_event)
@@ -86,10 +92,12 @@ class CallSettings(Struct, kw_only=True):
             if limit is not None
         ]
         if not limits:
-            return self._policy(None, None, frozenset(), first_event=False, observer=observer)
+            return self._policy(
+                None, None, frozenset(), first_event=False, observer=observer, retry=retry
+            )
         deadline, limit, first_event = min(limits)
         return self._policy(
-            deadline, limit, frozenset(), first_event=first_event, observer=observer
+            deadline, limit, frozenset(), first_event=first_event, observer=observer, retry=retry
         )
 
     def dialing_policy(self) -> CallPolicy:
@@ -125,6 +133,7 @@ class CallSettings(Struct, kw_only=True):
         *,
         first_event: bool,
         observer: StreamObserver | None = None,
+        retry: RetryConfig | None = None,
     ) -> CallPolicy:
         self.check_open()
         hooks = observer or self.telemetry
@@ -135,7 +144,7 @@ class CallSettings(Struct, kw_only=True):
             return DeadlineExceededError(f"the call took longer than {limit} s")
 
         return CallPolicy(
-            retry=self.context.provider.retry,
+            retry=retry or self.context.provider.retry,
             clock=self.clock.monotonic,
             wall_clock=self.clock.wall,
             draw=self.clock.draw,

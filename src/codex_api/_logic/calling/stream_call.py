@@ -38,6 +38,8 @@ class StreamCall(Struct, frozen=True, kw_only=True):
         total_timeout: Seconds for all of it.
         seen_through: Sequence number up to which events are left out, of a response whose start was
             read before; None leaves none out.
+        asks_once: Whether a failed attempt is for the layer above to make again, which has a budget
+            of its own.
     """
 
     request: Request
@@ -48,6 +50,7 @@ class StreamCall(Struct, frozen=True, kw_only=True):
     total_timeout: float | None
     telemetry: Telemetry | None = None
     seen_through: int | None = None
+    asks_once: bool = False
 
 
 class StreamFacts:

@@ -15,6 +15,7 @@ import msgspec
 
 from codex_api._logic.endpoints.responses import TURN_STATE
 from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements
+from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.item_codec import decode_item, wire_items
 from codex_api._logic.outgoing.fields import illegal, require_list, require_text
 from codex_api._logic.outgoing.surrogates import without_halves
@@ -22,7 +23,6 @@ from codex_api._logic.outgoing.unary_request import post, with_headers
 from codex_api.errors import DecodeError, InvalidRequestError
 from codex_api.transport._core.flow import Sleep
 from codex_api.transport._core.messages import JsonBody
-from codex_api.transport._core.retry import backoff
 from codex_api.transport.errors import (
     CodexApiError,
     DeadlineExceededError,
@@ -78,6 +78,12 @@ class _WireInput(msgspec.Struct, omit_defaults=True):
 
 class _Body(msgspec.Struct):
     output: list[msgspec.Raw]
+    # Where some servers put what the output should hold.
+    compaction_summary: msgspec.Raw = msgspec.Raw()
+
+
+class _Summary(msgspec.Struct):
+    encrypted_content: str
 
 
 _BODY: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(_Body)
@@ -248,9 +254,8 @@ def pause_before_retry(error: CodexApiError, attempt: int, policy: CallPolicy) -
     """
     if not error.retryable or attempt >= MAX_STREAM_RETRIES:
         raise error
-    own = backoff(policy.retry.base_delay, attempt + 1, policy.draw)
-    delay = own if error.retry_after is None else error.retry_after
-    if delay > policy.retry.max_retry_after:
+    delay = policy.retry.wait(attempt + 1, error.retry_after, policy.draw)
+    if delay is None:
         raise error
     if policy.observer is not None:
         policy.observer.on_retry(attempt, delay, error)
@@ -268,7 +273,16 @@ def _decode(response: Response, *, turn_state: TurnState | None) -> list[Respons
     state = response.headers.get(TURN_STATE)
     if turn_state is not None and state is not None:
         turn_state.offer(state)
-    return decode_elements(decode_answer(_BODY, response, ENDPOINT).output, decode_item, _kept)
+    body = decode_answer(_BODY, response, ENDPOINT)
+    output = decode_elements(body.output, decode_item, _kept)
+    if output:
+        return output
+    # A history of nothing would take the place of the conversation.
+    summary = read_as(_Summary, body.compaction_summary)
+    if summary is None:
+        message = f"{ENDPOINT} compacted the history to nothing"
+        raise DecodeError(message, request_id=response.headers.get("x-request-id"))
+    return [Compaction(encrypted_content=summary.encrypted_content)]
 
 
 def _kept(raw: msgspec.Raw) -> ResponseItem:

@@ -25,7 +25,7 @@ from codex_api.errors import (
     StreamError,
     map_api_error,
 )
-from codex_api.transport._core.retry import RetryConfig, backoff
+from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
     ClientStateError,
     CodexApiError,
@@ -237,8 +237,12 @@ class SessionMachine:
             return None
         if self._break is None:
             self._break = error
-        wait = min(backoff(policy.base_delay, self._attempts + 1, draw), policy.max_delay)
-        delay = _as_asked(wait, error, policy.max_retry_after)
+        retry = RetryConfig(
+            base_delay=policy.base_delay,
+            max_delay=policy.max_delay,
+            max_retry_after=policy.max_retry_after,
+        )
+        delay = retry.wait(self._attempts + 1, error.retry_after, draw)
         if self._attempts >= policy.max_attempts or delay is None:
             self.closed = True
             return None
@@ -312,13 +316,4 @@ def sideband_delay(
         return None
     if isinstance(error, RequestBuildError | ClientStateError):
         return None
-    wait = min(backoff(retry.base_delay, attempt + 1, draw), retry.max_delay)
-    return _as_asked(wait, error, retry.max_retry_after)
-
-
-def _as_asked(wait: float, error: CodexApiError, max_retry_after: float) -> float | None:
-    """Wait no shorter than the server asks; None when it asks for too much, as HTTP calls do."""
-    asked = error.retry_after
-    if asked is None or max_retry_after <= 0:
-        return wait
-    return max(wait, asked) if asked <= max_retry_after else None
+    return retry.wait(attempt + 1, error.retry_after, draw)

@@ -126,6 +126,10 @@ class Asked:
         return head + (b"," if len(head) > 1 else b"") + tail + b"]"
 
 
+# Some servers take no larger frame, and drop the connection without a word.
+_HUGE_FRAME_BYTES = 16 << 20
+
+
 class Exchange:
     """Gets one response.
 
@@ -294,6 +298,7 @@ class Exchange:
             heard=self._progress.heard,
             chained=chained,
             may_fall_back=self._state.choice.may_fall_back,
+            is_huge=len(self._asked.fields) + len(self._asked.input) > _HUGE_FRAME_BYTES,
         )
 
     def _recover(self, failure: Failure) -> Steps:

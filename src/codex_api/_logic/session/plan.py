@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +13,7 @@ from codex_api._logic.session.exchange import Asked, Exchange, SessionState
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.request_forms import RequestForms
 from codex_api._logic.session.sticky_turn import identity
-from codex_api._logic.session.stream_retry import RetryDecider, StreamRetryPolicy
+from codex_api._logic.session.stream_retry import RetryDecider
 from codex_api._logic.session.transport_choice import TransportChoice
 from codex_api.transport._core.headers import Headers
 
@@ -86,14 +87,16 @@ class RequestPlan:
             replay=settings.replay,
             generate=generate,
         )
-        policy = StreamRetryPolicy(
-            max_retries=settings.stream_max_retries, base_delay=settings.stream_base_delay
+        retry = replace(
+            session.calls.context.provider.retry,
+            max_attempts=settings.stream_max_retries,
+            base_delay=settings.stream_base_delay,
         )
         self._exchange = Exchange(
             session.state,
             asked,
             self.progress,
-            RetryDecider(policy, clock.draw),
+            RetryDecider(retry, clock.draw),
             clock.monotonic,
         )
 

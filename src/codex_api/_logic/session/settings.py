@@ -16,8 +16,8 @@ class SessionSettings:
     Attributes:
         transport: ``auto`` prefers the WebSocket and falls back to HTTP; ``websocket`` and ``http``
             use nothing else.
-        stream_max_retries: How often a response that broke off is asked for again, on each
-            transport.
+        stream_max_retries: How often a response is asked for again in all: after failures of the
+            request and of its stream, over both transports.
         stream_base_delay: Wait before the first of them, doubled for each one after it, +-10 %.
         cool_down: How long HTTP is used before a WebSocket that failed is tried again; doubled with
             each failure in a row, up to a quarter of an hour.

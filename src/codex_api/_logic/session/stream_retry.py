@@ -23,18 +23,19 @@ from codex_api.errors import (
     UsageLimitReachedError,
     UsageNotIncludedError,
 )
-from codex_api.transport._core.retry import backoff
-from codex_api.transport.errors import WebSocketClosedError
+from codex_api.transport.errors import NetworkError, WebSocketClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.errors import CodexApiError
 
 TOO_MANY_REQUESTS = 429
 UPGRADE_REQUIRED = 426
 POLICY_VIOLATION = 1008
 MESSAGE_TOO_BIG = 1009
+CONTENT_TOO_LARGE = 413
 CONNECTION_LIMIT_CODE = "websocket_connection_limit_reached"
 LOST_CHAIN_CODE = "previous_response_not_found"
 # Recoveries that cost no retry: enough for a stale socket, a limit and a lost chain in a row.
@@ -47,21 +48,6 @@ class Phase(StrEnum):
     CONNECT = "connect"
     WEBSOCKET = "websocket"
     HTTP = "http"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamRetryPolicy:
-    """How often and how fast a response is asked for again.
-
-    Attributes:
-        max_retries: Retries on one transport; falling back to HTTP starts a new count.
-        base_delay: Seconds before the first retry, doubled for each one after it, +-10 %.
-        max_retry_after: Longest wait in seconds that the server may ask for.
-    """
-
-    max_retries: int = 5
-    base_delay: float = 0.2
-    max_retry_after: float = 120.0
 
 
 @dataclass(slots=True)
@@ -84,6 +70,7 @@ class Failure:
         heard: Whether any event of this response came.
         chained: Whether the request named a previous response.
         may_fall_back: Whether HTTP may take over.
+        is_huge: Whether what was sent is larger than some servers take in a frame.
     """
 
     phase: Phase
@@ -93,6 +80,7 @@ class Failure:
     heard: bool = False
     chained: bool = False
     may_fall_back: bool = True
+    is_huge: bool = False
 
 
 class Again(NamedTuple):
@@ -132,10 +120,11 @@ class RetryDecider:
     """Decides for one request, and keeps its count.
 
     Args:
+        retry: How often the request is made again in all, on both transports, and how fast.
         draw: Gives a number uniform in [0, 1), for the jitter.
     """
 
-    policy: StreamRetryPolicy
+    retry: RetryConfig
     draw: Callable[[], float]
     spent: Spent = field(default_factory=Spent)
 
@@ -167,31 +156,29 @@ class RetryDecider:
         return self._to_http(Signal.UPGRADE_REFUSED if never else Signal.CONNECT_FAILED)
 
     def _after_websocket(self, failure: Failure) -> Step:
+        if failure.may_fall_back and _is_too_large(failure):
+            return self._to_http(Signal.STREAMS_FAILED)
         if self.spent.recoveries < MAX_RECOVERIES and _recovers(failure):
             self.spent.recoveries += 1
             return Again()
-        if failure.may_fall_back and _only_over_websocket(failure.cause):
-            return self._to_http(Signal.STREAMS_FAILED)
         step = self._counted(failure)
         if isinstance(step, GiveUp) and failure.error.retryable and failure.may_fall_back:
             return self._to_http(Signal.STREAMS_FAILED)
         return step
 
     def _to_http(self, signal: Signal) -> Again:
-        self.spent.retries = 0
+        # The count goes on: a question has one budget, whatever carries it.
         return Again(signals=(signal,))
 
     def _counted(self, failure: Failure) -> Step:
         error = failure.error
-        if not error.retryable or self.spent.retries >= self.policy.max_retries:
+        if not error.retryable or self.spent.retries >= self.retry.max_attempts:
             return GiveUp()
-        asked = error.retry_after
-        if asked is not None and asked > self.policy.max_retry_after:
+        wait = self.retry.wait(self.spent.retries + 1, error.retry_after, self.draw)
+        if wait is None:
             return GiveUp()
         self.spent.retries += 1
-        if asked is None:
-            asked = backoff(self.policy.base_delay, self.spent.retries, self.draw)
-        return Again(asked, counted=True)
+        return Again(wait, counted=True)
 
 
 def _recovers(failure: Failure) -> bool:
@@ -205,6 +192,17 @@ def _recovers(failure: Failure) -> bool:
         failure.cause
     )
     return lost and failure.was_reused and not failure.heard
+
+
+def _is_too_large(failure: Failure) -> bool:
+    """Whether the request is more than this WebSocket takes, which HTTP may take.
+
+    Servers say so in a close frame or with a status; some just drop the connection.
+    """
+    cause = failure.cause
+    if cause.status == CONTENT_TOO_LARGE or _only_over_websocket(cause):
+        return True
+    return failure.is_huge and not failure.heard and isinstance(cause, NetworkError)
 
 
 def _only_over_websocket(error: CodexApiError) -> bool:

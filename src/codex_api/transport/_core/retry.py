@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers
 
 TOO_MANY_REQUESTS = 429
+# Statuses that pass: the server gave up waiting for us, or it was too early.
+_PASSING = frozenset({408, 425})
+# Server errors that would come again: not implemented, and a version that it does not speak.
+_NEVER = frozenset({501, 505})
 _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
 # 2**63 ms is past any wait; keeps the power small for absurd attempt numbers.
 _MAX_DOUBLINGS = 62
@@ -71,8 +75,10 @@ class RetryConfig:
             status = error.status or 0
             if status == TOO_MANY_REQUESTS:
                 return self.retry_429
-            return self.retry_5xx and 500 <= status <= 599  # noqa: PLR2004 - the class of server errors
-        if isinstance(error, DeadlineExceededError):
+            if status in _PASSING:
+                return self.retry_transport
+            return self.retry_5xx and 500 <= status <= 599 and status not in _NEVER  # noqa: PLR2004 - the class of server errors
+        if isinstance(error, DeadlineExceededError) or not error.retryable:
             return False
         return self.retry_transport and isinstance(error, TransportTimeoutError | NetworkError)
 
@@ -89,10 +95,23 @@ class RetryConfig:
         """
         if attempt >= self.max_attempts or not self.retries(error):
             return None
-        asked = error.retry_after
+        return self.wait(attempt + 1, error.retry_after, draw)
+
+    def wait(self, count: int, asked: float | None, draw: Callable[[], float]) -> float | None:
+        """Return the seconds to wait before retry ``count``; every retry of the library waits so.
+
+        Args:
+            count: 1 for the first retry.
+            asked: Seconds that the server asks for, or None.
+            draw: Gives a number uniform in [0, 1).
+
+        Returns:
+            What the server asks for, else our own backoff; None when it asks for more than
+            ``max_retry_after``.
+        """
         if asked is not None and self.max_retry_after > 0:
             return asked if asked <= self.max_retry_after else None
-        return min(backoff(self.base_delay, attempt + 1, draw), self.max_delay)
+        return min(backoff(self.base_delay, count, draw), self.max_delay)
 
 
 def backoff(base_delay: float, count: int, draw: Callable[[], float]) -> float:
