@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codex_api._logic.incoming.error_body import ErrorDetail, error_detail, read_as
+from codex_api._logic.incoming.error_body import ErrorDetail, read_as
+from codex_api._logic.incoming.failure_body import read_failure
 from codex_api._logic.incoming.terminal import read_terminal
 from codex_api._logic.realtime.dialects import dialect
 from codex_api.errors import InvalidRequestError
@@ -152,13 +153,13 @@ def _response_id(wire: _Response) -> str | None:
 def _response_done(wire: _Response) -> ResponseDone:
     """Read how an answer ended, whatever its ``response`` is."""
     end = read_terminal(wire.type, wire.response)
-    failure = error_detail(end.error) or ErrorDetail()
+    failure = (read_failure(end.error) if end.has_error else None) or ErrorDetail()
     return ResponseDone(
         end.id or read_as(str, wire.response_id),
         end.outcome,
         end.reason,
         failure.kind,
-        failure.message or read_as(str, end.error),
+        failure.message,
         end.usage,
     )
 
