@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, assert_never
 
 from codex_api._async.waits import home
 from codex_api._logic.calling.reading import (
@@ -194,8 +194,10 @@ class AsyncEventStream:
                 raise ClientStateError(CLOSED)
             case StreamState.FAILED:
                 raise ClientStateError(FAILED)
-            case _:
+            case StreamState.OPEN | StreamState.OVER | StreamState.CLOSED:
                 pass
+            case _:
+                assert_never(self._state)
 
     async def _fail(self, error: BaseException) -> None:
         """End with ``error``, which is about to be raised, or with the closing that caused it."""

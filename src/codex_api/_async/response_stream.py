@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_api._async.event_stream import AsyncEventStream
 from codex_api._async.waits import Waiter
+from codex_api._logic.calling.log import logged
 from codex_api._logic.calling.stream_call import StreamCall, StreamFacts
 from codex_api.transport.errors import NetworkError, TransportTimeoutError
 
@@ -47,7 +48,7 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
         )
         self._fed_at = self._monotonic()
         machine = self._start_machine(response.headers, started_at, self._fed_at)
-        self._feed = self._heard(machine.feed)
+        self._feed = logged(self._heard(machine.feed), "HTTP")
         return machine.initial
 
     async def _more(self) -> list[ResponseEvent] | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from codex_api._async.waits import Waiter
+from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
-from codex_api.transport._core.messages import Response
+from codex_api.transport._core.messages import Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Runner:
         performer = _Dialer(self, dialing, network)
         await performer.drive(flows.open_stream(dialing.request, self.settings.dialing_policy()))
         assert performer.socket is not None  # noqa: S101 - what open_stream ends with
+        CONNECTION.debug("WebSocket open: %s", public_url(dialing.request.url))
         return performer.socket
 
     async def drive(self, flow: Flow[T]) -> T:

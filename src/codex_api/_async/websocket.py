@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from codex_api._async.event_stream import AsyncEventStream
 from codex_api._async.socket_line import SocketLine
 from codex_api._async.waits import Waiter
+from codex_api._logic.calling.log import logged
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.websocket_call import (
     SocketStreamFacts,
@@ -163,7 +164,7 @@ class AsyncWebSocketResponseStream(AsyncEventStream, SocketStreamFacts):
         reused = await self._line.take(self, self._call.first_event_timeout)
         self._fed_at = self._monotonic()
         machine = self._start_on_socket(self._line.facts, started_at, self._fed_at)
-        self._socket_machine, self._feed = machine, self._heard(machine.feed)
+        self._socket_machine, self._feed = machine, logged(self._heard(machine.feed), "WebSocket")
         told = self._line.facts.turn_state
         if told is not None and not reused:  # the handshake belongs to the first response's turn
             machine.turn_state.offer(told)

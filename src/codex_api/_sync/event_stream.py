@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, assert_never
 
 from codex_api._logic.calling.reading import (
     CLOSED,
@@ -195,8 +195,10 @@ class EventStream:
                 raise ClientStateError(CLOSED)
             case StreamState.FAILED:
                 raise ClientStateError(FAILED)
-            case _:
+            case StreamState.OPEN | StreamState.OVER | StreamState.CLOSED:
                 pass
+            case _:
+                assert_never(self._state)
 
     def _fail(self, error: BaseException) -> None:
         """End with ``error``, which is about to be raised, or with the closing that caused it."""

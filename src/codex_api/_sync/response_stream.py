@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_api._logic.calling.log import logged
 from codex_api._logic.calling.stream_call import StreamCall, StreamFacts
 from codex_api._sync.event_stream import EventStream
 from codex_api._sync.waits import Waiter
@@ -48,7 +49,7 @@ class ResponseStream(EventStream, StreamFacts):
         )
         self._fed_at = self._monotonic()
         machine = self._start_machine(response.headers, started_at, self._fed_at)
-        self._feed = self._heard(machine.feed)
+        self._feed = logged(self._heard(machine.feed), "HTTP")
         return machine.initial
 
     def _more(self) -> list[ResponseEvent] | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api._sync.waits import Waiter
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
-from codex_api.transport._core.messages import Response
+from codex_api.transport._core.messages import Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Runner:
         performer = _Dialer(self, dialing, network)
         performer.drive(flows.open_stream(dialing.request, self.settings.dialing_policy()))
         assert performer.socket is not None  # noqa: S101 - what open_stream ends with
+        CONNECTION.debug("WebSocket open: %s", public_url(dialing.request.url))
         return performer.socket
 
     def drive(self, flow: Flow[T]) -> T:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from logging import INFO
 from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct, field
 
 from codex_api._logic.calling.dialing import handshake_headers
+from codex_api._logic.calling.log import CALL, LoggedCall
 from codex_api._version import __version__
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport._core.flow import CallPolicy
@@ -136,7 +138,9 @@ class CallSettings(Struct, kw_only=True):
         retry: RetryConfig | None = None,
     ) -> CallPolicy:
         self.check_open()
-        hooks = observer or self.telemetry
+        hooks: StreamObserver | Telemetry | LoggedCall | None = observer or self.telemetry
+        if CALL.isEnabledFor(INFO):
+            hooks = LoggedCall(observer or self.telemetry)
 
         def late() -> CodexApiError:
             if first_event:

@@ -41,7 +41,7 @@ _FROZEN = frozenset(
     {Message, Reasoning, FunctionCall, FunctionCallOutput, CustomToolCall, CustomToolCallOutput}
 )
 _PARTS = frozenset({InputText, InputImage, ReasoningText, SummaryText})
-_SCALARS = frozenset({str, int, float, bool, type(None), msgspec.UnsetType, Extra})
+_SCALARS = frozenset({str, int, float, bool, type(None), msgspec.UnsetType, msgspec.Raw, Extra})
 
 
 class EncodedInput:
@@ -109,37 +109,33 @@ def _encoded(items: Sequence[Any] | str, *, keep_ids: bool) -> bytes:
     return encode_value(prepare_items(items, keep_ids=keep_ids), "input")
 
 
-def _is_value(item: Any, lists: list[list[Any]]) -> bool:  # noqa: ANN401  # whatever the caller sends
+def _is_value(item: object, lists: list[list[Any]]) -> bool:
     """Tell whether only ``lists`` could change it, to which the lists inside are added."""
-    kind: type[Any] = type(item)
-    if kind in _UNCHANGING:
+    if type(item) in _UNCHANGING:
         return True
-    if kind not in _FROZEN:
+    if type(item) not in _FROZEN or not isinstance(item, msgspec.Struct):
         return False
-    return all(_is_field(getattr(item, name), lists) for name in kind.__struct_fields__)
+    return all(_is_field(getattr(item, name), lists) for name in item.__struct_fields__)
 
 
 def _is_field(value: Any, lists: list[list[Any]]) -> bool:  # noqa: ANN401  # any JSON
-    kind: type[Any] = type(value)
-    if kind in _SCALARS or kind is msgspec.Raw:
+    if value.__class__ in _SCALARS:
         return True
-    if kind is not list:
+    if value.__class__ is not list:
         return False
     lists.append(value)
     return all(_is_part(part, lists) for part in value)
 
 
-def _is_part(part: Any, lists: list[list[Any]]) -> bool:  # noqa: ANN401  # any part
-    kind: type[Any] = type(part)
-    if kind is OutputText:
+def _is_part(part: object, lists: list[list[Any]]) -> bool:
+    if isinstance(part, OutputText):
         return all(_is_empty(value, lists) for value in (part.annotations, part.logprobs))
-    return kind in _PARTS
+    return type(part) in _PARTS
 
 
 def _is_empty(value: Any, lists: list[list[Any]]) -> bool:  # noqa: ANN401  # any JSON
     """Tell whether a list of the server's holds nothing that could be changed."""
-    kind: type[Any] = type(value)
-    if kind is list and not value:
+    if value.__class__ is list and not value:
         lists.append(value)
         return True
-    return value is None or (kind is tuple and not value)
+    return value is None or (value.__class__ is tuple and not value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from codex_api._logic.calling.log import SESSION
 from codex_api._logic.session.chained_input import ChainedInput
 from codex_api._logic.session.effects import (
     Announce,
@@ -314,6 +315,7 @@ class Exchange:
             step = self._decider.next_step(failure)
         if isinstance(step, GiveUp | RefreshFirst):
             raise failure.error
+        SESSION.info("%s: asked for again in %.3f s", type(failure.error).__name__, step.delay)
         self._signal(step.signals)
         if self._can_resume(failure):
             self._resumes = True
@@ -344,8 +346,12 @@ class Exchange:
             yield Pause(step.delay)
 
     def _signal(self, signals: tuple[Signal, ...]) -> None:
+        choice = self._state.choice
         for signal in signals:
-            self._state.choice.signal(signal, self._clock())
+            before = choice.state
+            choice.signal(signal, self._clock())
+            if choice.state is not before:
+                SESSION.info("%s: the WebSocket is %s now", signal, choice.state)
 
 
 def _identity() -> Generator[Effect, object, str]:
