@@ -35,10 +35,12 @@ from codex_api.transport import (
     RawBody,
     Request,
     StreamedBody,
+    http_request,
 )
 from codex_api.transport.errors import (
     ClientStateError,
     ConnectTimeoutError,
+    EventTooLargeError,
     NetworkError,
     RequestBuildError,
     TransportTimeoutError,
@@ -239,6 +241,60 @@ async def test_an_answer_that_trickles_is_late_all_the_same(front: Front, transp
         script += [Send(b"x"), Pause(0.02)]  # type: ignore[list-item]  # a list of actions
     with ScriptedServer([script]) as server, pytest.raises(TransportTimeoutError):
         await front(transport.execute, get(server.url), 0.2)
+
+
+@pytest.mark.parametrize("call", ["execute", "stream"])
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize(
+    ("start", "drop", "end"),
+    [
+        (b"HTTP/1.1 200 OK\r\nx: ", b"y", b"\r\ncontent-length: 0\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", http_head(200, {"content-length": "0"})),
+    ],
+    ids=["slow head", "endless 1xx"],
+)
+async def test_head_that_comes_in_drops_obeys_the_limit(
+    front: Front, transport: Any, call: str, start: bytes, drop: bytes, end: bytes, *, reused: bool
+) -> None:
+    # Without a limit on the whole of it the answer would be there after a second.
+    script = [Send(start), *([Send(drop), Pause(0.02)] * 50), Send(end)]
+    before = [answer(200, b"ok")] if reused else []
+    with ScriptedServer([*before, script]) as server:
+        if reused:
+            await front(transport.execute, get(server.url), PATIENCE)
+        with pytest.raises(TransportTimeoutError):
+            await front(getattr(transport, call), get(server.url), 0.1)
+        assert await to_thread.run_sync(server.wait_for_disconnect)
+        assert len(server.connections) == 1
+
+
+async def test_each_read_of_a_stream_has_a_limit_of_its_own(front: Front, transport: Any) -> None:
+    gate = Gate()
+    script = [Send(sse_head()), Send(chunk(b"x")), WaitFor(gate), Send(chunk(b"y")), Hang()]
+    with ScriptedServer([script]) as server:
+        async with streaming(front, transport, get(server.url)) as opened:
+            assert await read(front, opened, 0.2) == b"x"
+            release = threading.Timer(0.4, gate.set)
+            release.start()
+            assert await read(front, opened) == b"y"
+            release.join()
+            with pytest.raises((TransportTimeoutError, TimeoutError)):
+                await read(front, opened, 0.05)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_answer_too_large_to_keep_is_refused(
+    front: Front, transport: Any, monkeypatch: pytest.MonkeyPatch, *, declared: bool
+) -> None:
+    monkeypatch.setattr(http_request, "MAX_BODY_BYTES", 1000)
+    if declared:
+        script: list[Any] = [Send(http_head(200, {"content-length": "1001"})), Hang()]
+    else:
+        script = [Send(sse_head()), *[Send(chunk(bytes(501)))] * 2, Hang()]
+    with ScriptedServer([script]) as server:
+        with pytest.raises(EventTooLargeError, match="larger than 1000"):
+            await front(transport.execute, get(server.url), PATIENCE)
+        assert await to_thread.run_sync(server.wait_for_disconnect)
 
 
 def test_a_blocking_read_has_the_limit_of_its_stream() -> None:

@@ -397,7 +397,6 @@ def test_settings_come_before_the_environment(
     monkeypatch.setenv("ALL_PROXY", "http://env:1")
 
     assert proxy_for(network, "wss://x.test/") == expected
-    assert network.uses_proxies() or expected is None
 
 
 def test_exceptions_of_the_environment_add_to_those_of_the_settings(
@@ -415,8 +414,8 @@ def test_sandbox_without_network_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ALL_PROXY", "http://env:1")
     monkeypatch.setenv("CODEX_SANDBOX", "seatbelt")
 
-    assert not Network().uses_proxies()
-    assert Network(proxy="set:2").uses_proxies()
+    assert proxy_for(Network(), "http://x.test/") is None
+    assert proxy_for(Network(proxy="set:2"), "http://x.test/") == "http://set:2"
 
 
 def test_unusable_proxy_is_an_error_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,18 @@
 Slower per event than the built-in engine; it needs the extra ``codex-api[httpx2]``. Both classes
 wrap a client that the caller made, configured and closes. Redirects are never followed, and of the
 client's own headers none are sent.
+
+In blocking code the engine limits single reads only, and keeps the limit of the first. So we put a
+clock into each connection that one of our calls makes: a read there obeys the limit of the call.
+Connections that the client had made for others keep the engine's rule.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -23,11 +29,64 @@ from codex_api.transport.errors import (
     TransportError,
     TransportTimeoutError,
 )
+from codex_api.transport.http_request import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Generator, Iterable
 
     from codex_api.transport._core.messages import Request
+
+
+_NEW_CONNECTION = (
+    "connect_tcp.complete",
+    "connect_unix_socket.complete",
+    "start_tls.complete",
+)
+
+
+class _Call(threading.local):
+    """The blocking call that a thread is in; the engine reads in the thread of its caller."""
+
+    is_ours = False
+    deadline: float | None = None
+
+
+_call = _Call()
+
+
+@contextmanager
+def _limited(deadline: float | None) -> Generator[None]:
+    """End the reads of this thread at ``deadline``, a monotonic instant; None sets no limit."""
+    before = _call.is_ours, _call.deadline
+    _call.is_ours, _call.deadline = True, deadline
+    try:
+        yield
+    finally:
+        _call.is_ours, _call.deadline = before
+
+
+def _put_clock_in(event: str, info: dict[str, Any]) -> None:
+    """Take the engine's report of what it did, and give a new connection its clock."""
+    if not event.endswith(_NEW_CONNECTION):
+        return
+    stream = info["return_value"]
+    read = stream.read
+
+    def read_in_time(max_bytes: int, timeout: float | None = None) -> bytes:
+        if _call.is_ours:
+            timeout = None
+            if _call.deadline is not None:
+                timeout = _call.deadline - time.monotonic()
+                if timeout <= 0:
+                    raise TransportTimeoutError("the limit of the call passed")
+        data: bytes = read(max_bytes, timeout)
+        return data
+
+    stream.read = read_in_time
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
 
 
 def _built(
@@ -92,9 +151,10 @@ class HttpxStream:
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
         """Wait for the next piece of the body."""
-        self._limits["read"] = timeout
+        self._limits["read"] = timeout  # for a connection without our clock
         try:
-            return next(self._chunks, None)
+            with _limited(_deadline(timeout)):
+                return next(self._chunks, None)
         except (httpx2.HTTPError, httpx2.StreamError) as exc:
             raise _translated(exc) from exc
 
@@ -105,9 +165,6 @@ class HttpxStream:
 
 class HttpxTransport:
     """``Transport`` over an ``httpx2.Client``.
-
-    The engine takes the limit on a read from the first read of a stream and keeps it, so a stream's
-    clocks may run over by as much. The built-in transport and the asyncio one are exact.
 
     Args:
         client: Used for every request; the caller closes it.
@@ -120,15 +177,14 @@ class HttpxTransport:
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request and read the whole answer."""
-        ends_at = None if timeout is None else time.monotonic() + timeout
+        deadline = _deadline(timeout)
         stream = self.stream(request, timeout)
         body = bytearray()
         try:
-            while (chunk := stream.read_chunk(timeout)) is not None:
+            check_size(stream.headers, 0)
+            while (chunk := stream.read_chunk(_left(deadline, timeout))) is not None:
                 body += chunk
-                # The engine limits single reads only.
-                if ends_at is not None and time.monotonic() >= ends_at:
-                    raise _late(timeout)
+                check_size(stream.headers, len(body))
         finally:
             stream.close()
         return Response(stream.status, stream.headers, bytes(body))
@@ -136,8 +192,10 @@ class HttpxTransport:
     def stream(self, request: Request, timeout: float | None = None) -> HttpxStream:
         """Send a request and return when the head of the answer is there."""
         built = _built(request, timeout, self._connect_timeout)
+        built.extensions["trace"] = _put_clock_in
         try:
-            response = self._client.send(built, stream=True, auth=None, follow_redirects=False)
+            with _limited(_deadline(timeout)):
+                response = self._client.send(built, stream=True, auth=None, follow_redirects=False)
         except (httpx2.HTTPError, RuntimeError) as exc:
             raise _translated(exc) from exc
         return HttpxStream(built, response)
@@ -188,8 +246,10 @@ class AsyncHttpxTransport:
             async with asyncio.timeout(timeout):
                 stream = await self._open(request)
                 try:
+                    check_size(stream.headers, 0)
                     while (chunk := await stream.read_chunk()) is not None:
                         body += chunk
+                        check_size(stream.headers, len(body))
                 finally:
                     await stream.aclose()
         except TransportError:
@@ -220,6 +280,15 @@ class AsyncHttpxTransport:
 
     async def aclose(self) -> None:
         """Leave the client alone; whoever made it closes it."""
+
+
+def _left(deadline: float | None, timeout: float | None) -> float | None:
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise _late(timeout)
+    return left
 
 
 def _late(timeout: float | None) -> TransportTimeoutError:

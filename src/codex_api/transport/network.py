@@ -116,10 +116,6 @@ class Network:
             values["proxy"] = dict(self.proxy)
         return (_network, (values,))
 
-    def uses_proxies(self) -> bool:
-        """Tell whether any URL may go through a proxy now."""
-        return bool(_rules(self, os.environ))
-
 
 def _network(values: dict[str, object]) -> Network:
     return Network(**values)  # type: ignore[arg-type] # the values of another Network
