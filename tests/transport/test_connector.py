@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from codex_api.testing.actions import Close, Hang, Reset, Send, StopReading, WaitFor
+from codex_api.testing.actions import Close, Hang, Pause, Reset, Send, StopReading, WaitFor
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.transport._core.route import parse_target, route_to
@@ -184,6 +184,21 @@ async def test_socks_proxy_without_its_library_says_what_to_install(
 
     with pytest.raises(RequestBuildError, match=r"pip install codex-api\[socks\]"):
         await dialogue("https://x.test/", Network(), "socks5://127.0.0.1:1")
+
+
+@pytest.mark.anyio
+async def test_socks_proxy_that_answers_in_drops_obeys_the_limit_of_the_whole(
+    dialogue: Dialogue, network: Network
+) -> None:
+    # A byte of the greeting, then of the refusal, each well within the limit.
+    script: list[Any] = [Pause(0.15), Send(b"\x05"), Pause(0.15), Send(b"\x00"), Pause(0.15)]
+    script += [Send(b"\x05\x01\x00\x01" + bytes(6))]
+    with ScriptedServer(connections=[script]) as server:
+        proxy = f"socks5h://127.0.0.1:{server.port}"
+        with pytest.raises(ConnectTimeoutError) as caught:
+            await dialogue("http://x.test/", network, proxy, seconds=0.25)
+
+    assert caught.value.sent == "no"
 
 
 # Who failed

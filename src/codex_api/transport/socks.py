@@ -5,7 +5,9 @@ It needs the extra ``codex-api[socks]``.
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from codex_api.transport import connect_errors
@@ -14,6 +16,7 @@ from codex_api.transport.errors import TransportTimeoutError
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from codex_api.transport._core.route import Proxy, Route
     from codex_api.transport.network import Network
@@ -37,14 +40,48 @@ def connect_socks(
         from python_socks.sync import Proxy as SocksProxy  # noqa: PLC0415 - an extra
     except ImportError as exc:
         raise connect_errors.socks_missing(proxy) from exc
-    limit = _NO_LIMIT if deadline is None else max(0.001, deadline - time.monotonic())
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    # The library limits each step; ours limits the sum, and comes first.
+    limit = _NO_LIMIT if left is None else left + 1.0
+    way = SocksProxy(**_settings(proxy))
     try:
-        sock = SocksProxy(**_settings(proxy)).connect(route.host, route.port, timeout=limit)
-    except ProxyTimeoutError as exc:
+        sock = _within(left, lambda: way.connect(route.host, route.port, timeout=limit))
+    except (ProxyConnectionError, ProxyError, ValueError) as exc:
+        raise connect_errors.tunnel_broken(route, _reason(exc)) from exc
+    except (ProxyTimeoutError, TimeoutError) as exc:
         raise TransportTimeoutError("the proxy took too long") from exc
-    except (ProxyConnectionError, ProxyError, OSError, ValueError) as exc:
+    except OSError as exc:
         raise connect_errors.tunnel_broken(route, _reason(exc)) from exc
     return adopted(sock, network)
+
+
+def _within(seconds: float | None, dial: Callable[[], socket.socket]) -> socket.socket:
+    """Return what ``dial`` returns, or raise what it raises or ``TimeoutError``, in time.
+
+    It runs in a thread of its own, for nothing else ends its waits; a connection that comes too
+    late is closed there.
+    """
+    future: Future[socket.socket] = Future()
+
+    def run() -> None:
+        try:
+            sock = dial()
+        except Exception as exc:  # noqa: BLE001 - raised by whoever waits
+            if future.set_running_or_notify_cancel():
+                future.set_exception(exc)
+        else:
+            if future.set_running_or_notify_cancel():
+                future.set_result(sock)
+            else:
+                sock.close()
+
+    threading.Thread(target=run, name="codex-api-socks", daemon=True).start()
+    try:
+        return future.result(seconds)
+    except BaseException:  # also an interrupt
+        if not future.cancel() and future.exception() is None:
+            future.result().close()
+        raise
 
 
 async def connect_socks_async(route: Route, proxy: Proxy, network: Network) -> socket.socket:
