@@ -35,6 +35,26 @@ def test_url_is_taken_apart(url: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("/a/../b", "/b"),
+        ("/a/./b", "/a/b"),
+        ("/a/%2e%2E/b", "/b"),
+        ("/a/.%2e", "/"),
+        ("/a/b/..", "/a/"),
+        ("/a/.", "/a/"),
+        ("/../../a", "/a"),
+        ("/a//../b", "/a/b"),
+        ("/a/", "/a/"),
+        ("/.a/..b/c..", "/.a/..b/c.."),
+        ("/a?x=/../y", "/a?x=/../y"),
+    ],
+)
+def test_dot_segments_are_resolved_as_rfc_3986_says(given: str, sent: str) -> None:
+    assert parse_target("http://a.test" + given).path == sent
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "",

@@ -116,7 +116,7 @@ def parse_target(url: str) -> Target:
         parts = urlsplit(url.strip())
         scheme, host = parts.scheme.lower(), _ascii_host(parts.hostname or "")
         given = parts.port
-        path = quote(parts.path or "/", safe=_PATH_SAFE)
+        path = _without_dots(quote(parts.path or "/", safe=_PATH_SAFE))
         if parts.query:
             path = f"{path}?{quote(parts.query, safe=_QUERY_SAFE)}"
     except (ValueError, AttributeError, TypeError):  # a surrogate, a port of letters, no text
@@ -128,6 +128,21 @@ def parse_target(url: str) -> Target:
     authority = bracketed(host) if port == usual else f"{bracketed(host)}:{port}"
     user = _basic(_decoded(parts.username), _decoded(parts.password))
     return Target(scheme, host, port, authority, path, user)
+
+
+def _without_dots(path: str) -> str:
+    """Return an absolute path without ``.`` and ``..``, as it is or encoded (RFC 3986, 6.2.2)."""
+    kept: list[str] = []
+    plain = ""
+    for segment in path.split("/")[1:]:
+        plain = segment.lower().replace("%2e", ".")
+        if plain == "..":
+            del kept[-1:]
+        elif plain != ".":
+            kept.append(segment)
+    if plain in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 @lru_cache(maxsize=16)
