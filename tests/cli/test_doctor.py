@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from codex_api.cli import main
 from codex_api.testing import EmbeddedServer, scenarios
 from codex_api.testing.actions import answer
 from codex_api.testing.scripted import ScriptedServer
+from tests.transport.tls_peers import connect_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,11 +103,48 @@ def test_a_bad_bundle_stops_the_examination(
 def test_a_proxy_is_told_without_its_password(
     server: EmbeddedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://me:{SECRET}@127.0.0.1:1")
+    with connect_proxy() as (port, _):
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:{SECRET}@127.0.0.1:{port}")
+        _, found = examine(capsys, "--base-url", server.url)
+
+    assert found["proxy"] == f"ok: http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
+def test_a_dead_proxy_is_a_finding_of_its_own(
+    server: EmbeddedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
+    scheme: str,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"{scheme}://me:{SECRET}@127.0.0.1:{closed_port}")
     code, found = examine(capsys, "--base-url", server.url)
 
     assert code == 5
-    assert found["proxy"] == "ok: http://127.0.0.1:1"
+    named = f"failed: the proxy {scheme}://***@127.0.0.1:{closed_port} could not be connected to"
+    assert found["proxy"].startswith(named)
+    assert "start it, or change HTTPS_PROXY" in found["proxy"]
+    assert "HTTP" not in found
+    assert server.requests == []
+
+
+def test_a_dead_server_is_told_from_a_dead_proxy(
+    capsys: pytest.CaptureFixture[str], closed_port: int
+) -> None:
+    code, found = examine(capsys, "--base-url", f"http://127.0.0.1:{closed_port}/v1")
+
+    assert code == 5
+    assert found["proxy"] == "ok: none"
+    assert found["HTTP"].startswith(f"failed: the server 127.0.0.1:{closed_port} could not")
+    assert found["HTTP"].endswith("check the base URL, and whether the server runs")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from codex_api.cli import exit_codes
 from codex_api.cli.connection import Connection
 from codex_api.cli.console import printable
 from codex_api.transport._core.messages import public_url
+from codex_api.transport._core.route import parse_proxy, parse_target, route_to
+from codex_api.transport.connector import open_channel
 from codex_api.transport.errors import CodexApiError
 from codex_api.transport.network import Network, load_certificates, proxy_for
 
@@ -139,7 +141,27 @@ def _proxy(end: Endpoint, network: Network, failures: _Failures) -> Finding:
     except CodexApiError as exc:
         failures.add(exc)
         return Finding("proxy", "failed", str(exc))
-    return Finding("proxy", "ok", "none" if proxy is None else public_url(proxy))
+    if proxy is None:
+        return Finding("proxy", "ok", "none")
+    try:
+        _, took = _timed(lambda: _reach_proxy(end, network, proxy))
+    except CodexApiError as exc:
+        failures.add(exc)
+        remedy = "start it, or change HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY"
+        return Finding("proxy", "failed", f"{exc}; {remedy}")
+    return Finding("proxy", "ok", public_url(proxy), took)
+
+
+def _reach_proxy(end: Endpoint, network: Network, url: str) -> None:
+    """Connect to the proxy and ask it for nothing, so that nobody else can be what fails."""
+    route = route_to(parse_target(end.provider.url_for_path("models")), url)
+    proxy = parse_proxy(url)
+    if proxy.is_socks:
+        proxy = proxy._replace(scheme="http")
+    limit = end.timeouts.connect
+    deadline = None if limit is None else time.monotonic() + limit
+    hop = route._replace(proxy=proxy, is_tls=False, tunnel=False)
+    open_channel(hop, network, deadline).close()
 
 
 def _models(client: Client, failures: _Failures) -> Finding:
@@ -175,6 +197,8 @@ def _websocket(client: Client) -> Finding:
 def _failure(error: CodexApiError) -> str:
     if isinstance(error, errors.ConnectTimeoutError):
         return f"{error}; is a proxy or firewall in between?"
+    if isinstance(error, errors.NetworkError) and error.sent == "no" and error.retryable:
+        return f"{error}; check the base URL, and whether the server runs"
     return str(error)
 
 
