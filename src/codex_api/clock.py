@@ -7,6 +7,7 @@ on waiting can be tested without waiting.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from typing import Protocol
@@ -44,3 +45,8 @@ class SystemClock:
     draw = staticmethod(random.random)
     sleep = staticmethod(time.sleep)
     sleep_async = staticmethod(asyncio.sleep)
+
+
+def new_key() -> str:
+    """Return a key that no other request has, in this process or any other."""
+    return os.urandom(16).hex()

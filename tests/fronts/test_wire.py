@@ -134,6 +134,7 @@ async def test_the_least_request_has_the_least_headers(front: Front) -> None:
 
     assert got.header_names() == [
         "accept",
+        "idempotency-key",
         "content-type",
         "authorization",
         "user-agent",

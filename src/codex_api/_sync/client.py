@@ -11,7 +11,7 @@ from codex_api._logic.calling.policy import CallSettings, client_defaults
 from codex_api._sync.authorizer import Authorizer
 from codex_api._sync.runner import Runner
 from codex_api.auth import NoAuth
-from codex_api.clock import SystemClock
+from codex_api.clock import SystemClock, new_key
 from codex_api.provider import Timeouts
 from codex_api.transport._core.headers import Headers
 
@@ -74,7 +74,7 @@ class Client:
         self._network = network or Network()
         limits = timeouts or Timeouts()
         settings = CallSettings(
-            context=CallContext(provider=provider, timeouts=limits),
+            context=CallContext(provider=provider, timeouts=limits, new_key=new_key),
             clock=clock or SystemClock(),
             telemetry=telemetry,
             defaults=client_defaults(Headers(default_headers)),

@@ -44,7 +44,13 @@ class CodexApiError(Exception):
         status: HTTP status of the answer, or None when there was none.
         rate_limits: The limits that the failed answer reported, or None.
         api_rate_limits: The ``x-ratelimit-*`` limits that it reported, or None.
+        sent: How much of the request had left: ``"no"`` for nothing, ``"maybe"`` when the server
+            may have read it, ``"begun"`` when its answer had begun; None where that is not known.
+        attempts: How often the call was made, or None where that was not counted.
     """
+
+    sent: Sent | None = None
+    attempts: int | None = None
 
     default_retryable: ClassVar[bool] = False
 
@@ -80,8 +86,6 @@ class TransportError(CodexApiError):
         sent: How much of the request had left: ``"no"`` for nothing, ``"maybe"`` when the server
             may have read it, ``"begun"`` when its answer had begun; None where that is not known.
     """
-
-    sent: Sent | None = None
 
 
 class HttpStatusError(TransportError):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from codex_api.transport._core.headers import HeaderSource
 
+IDEMPOTENCY_KEY = "idempotency-key"
+_CODEX_FIELDS = frozenset({"session-id", "thread-id", "originator", "version"})
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -45,6 +47,8 @@ class CallContext(Struct, frozen=True, kw_only=True):
 
     provider: Provider
     timeouts: Timeouts = field(default_factory=Timeouts)
+    # Makes the key of a request that creates something; None sends none.
+    new_key: Callable[[], str] | None = None
     # The provider's headers, checked once.
     base_headers: Headers = field(default_factory=Headers)
 
@@ -78,6 +82,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         query: Mapping[str, str] | None = None,
         compression: Compression = "none",
         timeout: float | None = None,
+        is_repeatable: bool = True,
     ) -> Request:
         """Make a request to the provider with the header layers of SPEC 4, lowest first.
 
@@ -88,15 +93,25 @@ class CallContext(Struct, frozen=True, kw_only=True):
             query: After the provider's own parameters.
             timeout: Limit in seconds on one attempt; None takes the provider's idle limit, so that
                 no call waits forever for a peer that went silent.
+            is_repeatable: Whether doing it twice does no harm.
 
         Raises:
             RequestBuildError: A header is illegal or the URL cannot be built.
         """
+        headers = self.layered(extra_headers, id_headers, forced_headers)
+        if method == "POST" and self.new_key is not None and not _is_codex_wire(headers):
+            headers.fill({IDEMPOTENCY_KEY: self.new_key()})
         return Request(
             method=method,
             url=self.provider.url_for_path(path, query or {}),
-            headers=self.layered(extra_headers, id_headers, forced_headers),
+            headers=headers,
             body=body,
             compression=compression,
             timeout=self.provider.stream_idle_timeout if timeout is None else timeout,
+            is_repeatable=is_repeatable,
         )
+
+
+def _is_codex_wire(headers: Headers) -> bool:
+    """Whether a request is one of the Codex client, whose wire has no such key."""
+    return any(name in _CODEX_FIELDS or name.startswith("x-codex-") for name in headers)

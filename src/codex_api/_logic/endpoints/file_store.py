@@ -61,6 +61,7 @@ def create_file(
         extra_headers=extra_headers,
         forced_headers={"content-type": f"multipart/form-data; boundary={boundary}"},
         timeout=limits.blob_timeout(source.size),
+        is_repeatable=False,
     )
     try:
         response = yield from call(request, policy)

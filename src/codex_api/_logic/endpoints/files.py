@@ -123,6 +123,7 @@ def _create(
         body=JsonBody(announced),
         extra_headers=extra_headers,
         timeout=limits.request,
+        is_repeatable=False,
     )
     response = yield from call(request, policy)
     created = decode_answer(_CREATED, response, CREATE_ENDPOINT, quoted=False)

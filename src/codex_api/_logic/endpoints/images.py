@@ -153,6 +153,7 @@ def _operation(
         extra_headers=extra_headers,
         options=options,
         timeout=timeout,
+        is_repeatable=False,
     )
 
 

@@ -34,7 +34,8 @@ def stream_call(
         RequestBuildError: The request cannot be encoded, or a header is illegal.
     """
     body = encode_request(request, keep_ids=options.keeps_ids(store=request.is_stored))
-    return _call(context, EncodedJson(body), options, telemetry)
+    kept = request.is_stored or bool(request.background)
+    return _call(context, EncodedJson(body), options, telemetry, is_repeatable=not kept)
 
 
 def raw_stream_call(
@@ -62,7 +63,12 @@ def _raw_body(body: bytes | Mapping[str, object]) -> Body:
 
 
 def _call(
-    context: CallContext, body: Body, options: ResponsesOptions, telemetry: Telemetry | None
+    context: CallContext,
+    body: Body,
+    options: ResponsesOptions,
+    telemetry: Telemetry | None,
+    *,
+    is_repeatable: bool = True,
 ) -> StreamCall:
     timeouts = context.timeouts
     request = context.request(
@@ -74,6 +80,7 @@ def _call(
         forced_headers={"accept": "text/event-stream"},
         compression=options.compression,
         timeout=timeouts.first_event,  # it governs the wait for the head as well
+        is_repeatable=is_repeatable,
     )
     return StreamCall(
         request=request,

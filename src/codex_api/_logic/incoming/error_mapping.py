@@ -66,6 +66,7 @@ def map_api_error(error: CodexApiError, *, now: float | None = None) -> CodexApi
     refusal = _Refusal(error, now)
     mapped = _made(refusal, refusal.row)
     mapped.__cause__ = error
+    mapped.sent, mapped.attempts = error.sent, error.attempts
     return mapped
 
 

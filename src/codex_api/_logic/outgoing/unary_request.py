@@ -34,6 +34,7 @@ def post(
     extra_headers: HeaderSource | Headers | None = None,
     options: ResponsesOptions | None = None,
     timeout: float | None = None,
+    is_repeatable: bool = True,
 ) -> Operation[T]:
     """Make the call of an endpoint.
 
@@ -42,6 +43,7 @@ def post(
         options: Says which session the call belongs to; its ``turn_state`` is sent. What only
             concerns streams is not looked at.
         timeout: Limit in seconds on the whole call, or None.
+        is_repeatable: Whether doing it twice does no harm.
 
     Raises:
         RequestBuildError: A header is illegal.
@@ -56,6 +58,7 @@ def post(
             extra_headers=caller_headers(settled),
             id_headers=session_identity(settled),
             timeout=timeout,
+            is_repeatable=is_repeatable,
         ),
         decode=decode,
         timeout=timeout,

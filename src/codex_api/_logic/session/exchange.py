@@ -108,6 +108,7 @@ class Asked:
         starts_turn: Whether a new turn begins.
         replay: ``safe`` refuses to ask again for what has side effects.
         generate: False for a prewarm.
+        is_repeatable: Whether asking twice does no harm: not where the server keeps the response.
     """
 
     fields: bytes
@@ -117,6 +118,7 @@ class Asked:
     starts_turn: bool = True
     replay: ReplayMode = "always"
     generate: bool | None = None
+    is_repeatable: bool = True
 
     def with_kept(self, kept: list[bytes]) -> bytes:
         """Give the whole input with ``kept`` items behind the caller's."""
@@ -282,13 +284,19 @@ class Exchange:
         except CodexApiError as exc:
             if progress.last_sequence != last:
                 self._decider.spent.retries = 0
-            return self._failure(Phase.HTTP, exc)
+            return self._failure(Phase.HTTP, exc, is_resumption=True)
         return None
 
     # After a failure --------------------------------------------------------------------------
 
     def _failure(
-        self, phase: Phase, error: CodexApiError, *, was_reused: bool = False, chained: bool = False
+        self,
+        phase: Phase,
+        error: CodexApiError,
+        *,
+        was_reused: bool = False,
+        chained: bool = False,
+        is_resumption: bool = False,
     ) -> Failure:
         cause = error.__cause__
         return Failure(
@@ -299,8 +307,14 @@ class Exchange:
             heard=self._progress.heard,
             chained=chained,
             may_fall_back=self._state.choice.may_fall_back,
+            is_repeatable=is_resumption or self._can_resume or self._asked.is_repeatable,
             is_huge=len(self._asked.fields) + len(self._asked.input) > _HUGE_FRAME_BYTES,
         )
+
+    @property
+    def _can_resume(self) -> bool:
+        """Whether the rest of the response can be asked for, which creates nothing."""
+        return self._may_resume and self._progress.response_id is not None
 
     def _recover(self, failure: Failure) -> Steps:
         if self._resumes and _is_refusal(failure):

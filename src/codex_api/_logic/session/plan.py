@@ -86,6 +86,7 @@ class RequestPlan:
             starts_turn=forms.starts_turn if new_turn is None else new_turn,
             replay=settings.replay,
             generate=generate,
+            is_repeatable=not forms.stored,
         )
         retry = replace(
             session.calls.context.provider.retry,

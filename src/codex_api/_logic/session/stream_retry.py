@@ -71,6 +71,7 @@ class Failure:
         chained: Whether the request named a previous response.
         may_fall_back: Whether HTTP may take over.
         is_huge: Whether what was sent is larger than some servers take in a frame.
+        is_repeatable: Whether asking twice does no harm, which it may where responses are stored.
     """
 
     phase: Phase
@@ -81,6 +82,7 @@ class Failure:
     chained: bool = False
     may_fall_back: bool = True
     is_huge: bool = False
+    is_repeatable: bool = True
 
 
 class Again(NamedTuple):
@@ -173,6 +175,8 @@ class RetryDecider:
     def _counted(self, failure: Failure) -> Step:
         error = failure.error
         if not error.retryable or self.spent.retries >= self.retry.max_attempts:
+            return GiveUp()
+        if not self.retry.may_repeat(failure.cause, is_repeatable=failure.is_repeatable):
             return GiveUp()
         wait = self.retry.wait(self.spent.retries + 1, error.retry_after, self.draw)
         if wait is None:

@@ -191,8 +191,11 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
 
 
 def _wait(policy: CallPolicy, request: Request, attempt: int, error: CodexApiError) -> Flow[None]:
+    error.attempts = attempt + 1
     delay = policy.retry.delay(error, attempt, policy.draw)
     if delay is None or not _resendable(request):
+        raise error
+    if not policy.retry.may_repeat(error, is_repeatable=request.is_repeatable):
         raise error
     if policy.deadline is not None and policy.clock() + delay >= policy.deadline:
         raise error
@@ -270,6 +273,7 @@ def status_error(
         retry_after=retry_after(headers, now),
     )
     error.retryable = retry.retries(error)
+    error.sent = "begun"
     return error
 
 

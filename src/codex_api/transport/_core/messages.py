@@ -66,6 +66,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         body: None sends no body and no content headers.
         compression: ``zstd`` compresses a JSON body or fails; ``auto`` compresses where it can.
         timeout: Limit in seconds on one attempt, body included; None sets no limit.
+        is_repeatable: Whether it may be sent again although the server may have acted on it.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: Body | None = None
     compression: Compression = "none"
     timeout: float | None = None
+    is_repeatable: bool = True
 
     def __repr__(self) -> str:
         # Keys travel in URLs, and bodies are whole conversations.

@@ -47,6 +47,8 @@ class RetryConfig:
         retry_5xx: Whether status 500-599 is retried.
         retry_transport: Whether timeouts and broken connections are retried.
         max_delay: Ceiling in seconds on our own backoff.
+        unsafe: Whether a request that creates something is made again after its bytes had gone out
+            and the connection broke, at the risk of creating, and paying, it twice.
         max_retry_after: Longest server-requested wait in seconds that is honoured; a longer one
             ends the call. 0 ignores what the server asks.
     """
@@ -58,6 +60,7 @@ class RetryConfig:
     retry_transport: bool = True
     max_delay: float = 60.0
     max_retry_after: float = 120.0
+    unsafe: bool = False
 
     def __post_init__(self) -> None:
         if self.max_attempts < 0:
@@ -81,6 +84,17 @@ class RetryConfig:
         if isinstance(error, DeadlineExceededError) or not error.retryable:
             return False
         return self.retry_transport and isinstance(error, TransportTimeoutError | NetworkError)
+
+    def may_repeat(self, error: CodexApiError, *, is_repeatable: bool) -> bool:
+        """Whether a request may be sent again after ``error``, given what may have become of it.
+
+        Args:
+            error: What the attempt failed with; its ``sent`` says what had left.
+            is_repeatable: Whether doing it twice does no harm.
+        """
+        if is_repeatable or self.unsafe or error.status is not None:
+            return True  # an answer says that it was refused
+        return error.sent not in {"maybe", "begun"}
 
     def delay(self, error: CodexApiError, attempt: int, draw: Callable[[], float]) -> float | None:
         """Give the seconds to wait after attempt ``attempt`` (0 is the first) failed.

@@ -1,0 +1,149 @@
+"""What is sent again, and how the server can tell that it is the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codex_api import (
+    AsyncClient,
+    Client,
+    CompactionInput,
+    ImageGenerationRequest,
+    MemorySummarizeInput,
+    Provider,
+    RawMemory,
+    RawMemoryMetadata,
+    ResponsesApiRequest,
+    ResponsesOptions,
+    RetryConfig,
+    SearchRequest,
+    errors,
+    items,
+)
+from codex_api.testing.actions import Action, Close, ReadRequest, Reset, Send
+from codex_api.testing.scripted import ScriptedServer
+from codex_api.transport.network import Network
+from tests.fronts.simple_calls import FakeClock
+
+if TYPE_CHECKING:
+    from tests.front import Front
+
+pytestmark = pytest.mark.anyio
+
+RETRY = RetryConfig(max_attempts=2, base_delay=0.001)
+UNAVAILABLE = b"HTTP/1.1 503 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+FAILURES: dict[str, list[Action]] = {
+    "refused": [ReadRequest(), Send(UNAVAILABLE), Close()],
+    "reset": [ReadRequest(), Reset()],
+    "closed": [ReadRequest(), Close()],
+}
+HISTORY = [items.Message.user("hi")]
+
+
+async def respond(front: Front, api: Any, **fields: Any) -> None:
+    request = ResponsesApiRequest(model="m", input="hi", **fields)
+    await front(api.responses.stream(request).collect)
+
+
+async def stored(front: Front, api: Any) -> None:
+    await respond(front, api, store=True)
+
+
+async def background(front: Front, api: Any) -> None:
+    await respond(front, api, background=True)
+
+
+async def compact(front: Front, api: Any) -> None:
+    await front(api.responses.compact, CompactionInput(model="m", input=HISTORY))
+
+
+async def draw(front: Front, api: Any) -> None:
+    await front(api.images.generate, ImageGenerationRequest(prompt="a cat", model="m"))
+
+
+async def look_up(front: Front, api: Any) -> None:
+    await front(api.search, SearchRequest(id="s", model="m"))
+
+
+async def summarize(front: Front, api: Any) -> None:
+    memory = RawMemory(id="1", metadata=RawMemoryMetadata(source_path="p"), items=[])
+    await front(api.memories.summarize, MemorySummarizeInput(model="m", raw_memories=[memory]))
+
+
+# How many requests the server sees of a call that fails again and again.
+REPEATS = {
+    respond: {"refused": 3, "reset": 3, "closed": 3},
+    stored: {"refused": 3, "reset": 1, "closed": 1},
+    background: {"refused": 3, "reset": 1, "closed": 1},
+    compact: {"refused": 3, "reset": 3, "closed": 3},
+    draw: {"refused": 3, "reset": 1, "closed": 1},
+    look_up: {"refused": 3, "reset": 3, "closed": 3},
+    summarize: {"refused": 3, "reset": 3, "closed": 3},
+}
+
+
+def made(front: Front, server: ScriptedServer, retry: RetryConfig = RETRY) -> Any:
+    provider = Provider("p", server.url, retry=retry)
+    return front.pick(Client, AsyncClient)(provider, network=Network(proxy=None), clock=FakeClock())
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("call", REPEATS, ids=lambda call: call.__name__)
+async def test_each_post_is_made_as_often_as_it_may(front: Front, call: Any, failure: str) -> None:
+    expected = REPEATS[call][failure]
+    with ScriptedServer(connections=[FAILURES[failure]] * 3) as server:
+        async with front.entering(made(front, server)) as api:
+            with pytest.raises(errors.CodexApiError) as caught:
+                await call(front, api)
+        keys = [request.header("idempotency-key") for request in server.requests]
+
+    assert len(keys) == expected
+    assert len(set(keys)) == 1
+    assert keys[0] is not None
+    assert caught.value.attempts == expected
+    assert caught.value.sent in {"maybe", "begun"}
+
+
+async def test_who_says_so_has_everything_made_again(front: Front) -> None:
+    retry = RetryConfig(max_attempts=2, base_delay=0.001, unsafe=True)
+    with ScriptedServer(connections=[FAILURES["reset"]] * 3) as server:
+        async with front.entering(made(front, server, retry)) as api:
+            with pytest.raises(errors.CodexApiError):
+                await draw(front, api)
+
+        assert len(server.requests) == 3
+
+
+async def test_two_calls_have_two_keys(front: Front) -> None:
+    with ScriptedServer(connections=[FAILURES["refused"]] * 2) as server:
+        async with front.entering(made(front, server, RetryConfig(max_attempts=0))) as api:
+            for _ in range(2):
+                with pytest.raises(errors.CodexApiError):
+                    await respond(front, api)
+        keys = {request.header("idempotency-key") for request in server.requests}
+
+    assert len(keys) == 2
+
+
+async def test_the_wire_of_the_codex_client_has_no_key(front: Front) -> None:
+    options = ResponsesOptions(session_id="s", thread_id="t")
+    request = ResponsesApiRequest(model="m", input="hi")
+    with ScriptedServer(connections=[FAILURES["refused"]]) as server:
+        async with front.entering(made(front, server, RetryConfig(max_attempts=0))) as api:
+            with pytest.raises(errors.CodexApiError):
+                await front(api.responses.stream(request, options).collect)
+
+        assert server.requests[0].header("idempotency-key") is None
+
+
+async def test_a_callers_own_key_is_kept(front: Front) -> None:
+    options = ResponsesOptions(extra_headers={"Idempotency-Key": "mine"})
+    request = ResponsesApiRequest(model="m", input="hi")
+    with ScriptedServer(connections=[FAILURES["refused"]]) as server:
+        async with front.entering(made(front, server, RetryConfig(max_attempts=0))) as api:
+            with pytest.raises(errors.CodexApiError):
+                await front(api.responses.stream(request, options).collect)
+
+        assert server.requests[0].header("idempotency-key") == "mine"
