@@ -307,14 +307,9 @@ class Exchange:
             heard=self._progress.heard,
             chained=chained,
             may_fall_back=self._state.choice.may_fall_back,
-            is_repeatable=is_resumption or self._can_resume or self._asked.is_repeatable,
+            is_repeatable=is_resumption or self._is_known or self._asked.is_repeatable,
             is_huge=len(self._asked.fields) + len(self._asked.input) > _HUGE_FRAME_BYTES,
         )
-
-    @property
-    def _can_resume(self) -> bool:
-        """Whether the rest of the response can be asked for, which creates nothing."""
-        return self._may_resume and self._progress.response_id is not None
 
     def _recover(self, failure: Failure) -> Steps:
         if self._resumes and _is_refusal(failure):
@@ -337,12 +332,17 @@ class Exchange:
             return
         yield from self._restart(failure, step)
 
-    def _can_resume(self, failure: Failure) -> bool:
+    @property
+    def _is_known(self) -> bool:
+        """Whether the server keeps the response, and told enough to ask for its rest."""
         progress = self._progress
         known = progress.response_id is not None and progress.last_sequence is not None
+        return self._may_resume and known
+
+    def _can_resume(self, failure: Failure) -> bool:
         # A response that failed has no rest to read; only a stream that broke off has one.
         broke_off = isinstance(failure.error, _BROKEN)
-        return self._may_resume and known and broke_off and failure.phase is not Phase.CONNECT
+        return self._is_known and broke_off and failure.phase is not Phase.CONNECT
 
     def _restart(self, failure: Failure, step: Again) -> Steps:
         """Ask anew, with the finished items as input, after telling the caller what to drop."""
