@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codex_api.transport._core.http1 import BodyEncoder, ResponseReader
 from codex_api.transport._core.messages import Response
@@ -33,6 +33,8 @@ from codex_api.transport.network import Network
 from codex_api.transport.pool_async import AsyncPool
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, StreamedBody
     from codex_api.transport.http_request import Outgoing
@@ -251,8 +253,8 @@ class _Stream:
         check_size(self._reader.headers, self._held_bytes)
         return b"".join(self._held)
 
-    async def read_chunk(self) -> bytes | None:
-        """Wait for the next piece of the body; cancelling loses nothing."""
+    async def read_chunk(self, _handle: AsyncHttpStream) -> bytes | None:
+        """Wait for the next piece of the body; the handle lives as long as the wait."""
         while not self._held:
             if self._reader.is_complete:
                 return None
@@ -303,6 +305,35 @@ class _Stream:
         if connection is not None:
             connection.drop()
 
+    def forget(self) -> None:
+        """Give the connection up from whatever thread the collector runs in."""
+        if self._connection is not None and not self._channel.is_closed:
+            with suppress(RuntimeError):  # that loop is closed, and the connection with it
+                self._loop.call_soon_threadsafe(self.close)
+
+
+class AsyncHttpStream:
+    """A streamed answer as its caller holds it. Whoever forgets it gives its connection up."""
+
+    __slots__ = ("_stream", "headers", "status")
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+        self.status = stream.status
+        self.headers = stream.headers
+
+    def read_chunk(self) -> Coroutine[Any, Any, bytes | None]:
+        """Wait for the next piece of the body; cancelling loses nothing."""
+        return self._stream.read_chunk(self)
+
+    async def aclose(self) -> None:
+        """Give the connection up at once. May be called twice, and from another loop."""
+        await self._stream.aclose()
+
+    def __del__(self) -> None:
+        # The connection refers to the exchange, so nothing else would ever end it.
+        self._stream.forget()
+
 
 async def _close(pieces: object) -> None:
     """Close the source of a body that may not have been read to its end."""
@@ -343,7 +374,7 @@ class AsyncHttpTransport:
         self._preparer.keep_cookies(request.url, stream.headers)
         return Response(stream.status, stream.headers, body)
 
-    async def stream(self, request: Request, timeout: float | None = None) -> _Stream:
+    async def stream(self, request: Request, timeout: float | None = None) -> AsyncHttpStream:
         """Send a request and return when the head of the answer is there."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
@@ -357,7 +388,7 @@ class AsyncHttpTransport:
             raise late(exc, "head of the answer", timeout, deadline) from None
         stream.set_deadline(None)
         self._preparer.keep_cookies(request.url, stream.headers)
-        return stream
+        return AsyncHttpStream(stream)
 
     async def _begin(self, request: Request, deadline: float | None, *, whole: bool) -> _Stream:
         outgoing = self._preparer.prepare(request)
