@@ -294,3 +294,30 @@ def test_reached_types_are_words_of_the_wire() -> None:
     assert RateLimitReachedType("workspace_owner_credits_depleted") is (
         RateLimitReachedType.WORKSPACE_OWNER_CREDITS_DEPLETED
     )
+
+
+def test_limits_of_every_family_are_read() -> None:
+    limits = parse_api_rate_limits(
+        {
+            "x-ratelimit-limit-requests": "10",
+            "x-ratelimit-limit-requests-day": "1000",
+            "x-ratelimit-remaining-requests-day": "7",
+            "x-ratelimit-remaining-input-tokens": "5",
+            "x-ratelimit-reset-output-tokens": "6ms",
+            "x-ratelimit-limit-odd": "many",
+        }
+    )
+
+    assert limits == ApiRateLimits(
+        requests=ApiRateLimit(limit=10),
+        others={
+            "requests-day": ApiRateLimit(limit=1000, remaining=7),
+            "input-tokens": ApiRateLimit(remaining=5),
+            "output-tokens": ApiRateLimit(reset_after=0.006),
+        },
+    )
+
+
+@pytest.mark.parametrize("name", ["limit", "remaining", "reset"])
+def test_thousands_of_digits_are_no_number(name: str) -> None:
+    assert parse_api_rate_limits({f"x-ratelimit-{name}-tokens": "9" * 5000}) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ from codex_api._logic.incoming.retry_delay import parse_duration
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 DEFAULT_LIMIT_ID: Final = "codex"
 
@@ -27,6 +28,7 @@ _WINDOW_SUFFIX: Final = "-primary-used-percent"
 # Python's float() and int() take spaces, underscores and digits of every script; the wire does not.
 _FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _INT: Final = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_API_LIMIT: Final = re.compile(r"x-ratelimit-(?:limit|remaining|reset)-(?P<kind>.+)")
 _MAX_INT: Final = 2**63 - 1
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -137,11 +139,17 @@ class ApiRateLimit(msgspec.Struct, frozen=True, gc=False):
     reset_after: float | None = None
 
 
-class ApiRateLimits(msgspec.Struct, frozen=True, gc=False):
-    """The ``x-ratelimit-*`` headers of one answer."""
+class ApiRateLimits(msgspec.Struct, frozen=True):
+    """The ``x-ratelimit-*`` headers of one answer.
+
+    Attributes:
+        others: Every other limit that the server told, by its name in the headers, such as
+            ``requests-day``, ``input-tokens`` or ``output-tokens``.
+    """
 
     requests: ApiRateLimit | None = None
     tokens: ApiRateLimit | None = None
+    others: Mapping[str, ApiRateLimit] = {}
 
 
 def parse_rate_limit_for_limit(
@@ -178,8 +186,14 @@ def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimi
 def parse_api_rate_limits(headers: Headers | Mapping[str, str]) -> ApiRateLimits | None:
     """Read the ``x-ratelimit-*`` headers of an answer; None when it has none."""
     fields = _as_headers(headers)
-    limits = ApiRateLimits(_api_limit(fields, "requests"), _api_limit(fields, "tokens"))
-    return limits if limits.requests or limits.tokens else None
+    found = {
+        kind: limit
+        for kind in dict.fromkeys(_api_kinds(fields))
+        if (limit := _api_limit(fields, kind)) is not None
+    }
+    if not found:
+        return None
+    return ApiRateLimits(found.pop("requests", None), found.pop("tokens", None), found)
 
 
 def parse_rate_limit_event(data: bytes | str | msgspec.Raw) -> RateLimitSnapshot | None:
@@ -275,6 +289,12 @@ def _credits(headers: Headers) -> CreditsSnapshot | None:
         return None
     balance = (headers.get("x-codex-credits-balance") or "").strip() or None
     return CreditsSnapshot(has_credits, unlimited, balance)
+
+
+def _api_kinds(headers: Headers) -> Iterator[str]:
+    for name in headers:
+        if name.startswith("x-ratelimit-") and (found := _API_LIMIT.match(name)):
+            yield found["kind"]
 
 
 def _api_limit(headers: Headers, kind: str) -> ApiRateLimit | None:

@@ -70,6 +70,51 @@ def test_a_stream_is_recorded_and_played_again(tmp_path: Path) -> None:
         assert reply.headers["x-request-id"] == "r1"
 
 
+def test_a_cassette_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.touch(mode=0o644)
+
+    Cassette(path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"api_key":"s3cret"',
+        '"apiKey" : "s3\\"cret"',
+        '"authorization":"Bearer s3cret"',
+        '"client_secret":{"value":"ek_68af296e8e408191a1120ab6383263c2"}',
+        '"input":"use sk-proj-abcdefghijklmnop1234 please"',
+        '"id_token":"eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK"',
+    ],
+)
+def test_credentials_in_bodies_are_not_recorded(tmp_path: Path, member: str) -> None:
+    path = tmp_path / "a.jsonl"
+    body = f'{{"model":"m",{member},"max_output_tokens":5}}'.encode()
+    cassette = Cassette(path)
+
+    number = cassette.begin(request("http://localhost", body))
+    cassette.chunk(number, body)
+
+    text = path.read_text()
+    for secret in ("s3", "ek_", "sk-", "eyJ"):
+        assert secret not in text
+    for each in (load(path)[0].request["body"], load(path)[0].body.decode()):
+        assert json.loads(each)["max_output_tokens"] == 5
+
+
+def test_headers_are_recorded_only_if_they_are_known_to_be_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    cassette = Cassette(path)
+    number = cassette.begin(request("http://localhost"))
+
+    cassette.head(number, 200, Headers({"x-mine": "1", "x-ratelimit-limit-tokens": "9"}))
+
+    assert load(path)[0].headers == [("x-ratelimit-limit-tokens", "9")]
+
+
 def test_nothing_secret_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     with ScriptedServer([streaming_script()]) as server:

@@ -8,8 +8,9 @@ the same time may be mixed; ``n`` says which exchange a line belongs to::
     {"n":0,"after":0.31,"text":"event: response.created\n..."}
     {"n":0,"after":0.02,"end":"clean"}
 
-``after`` is the time in seconds since the line before. What may hold a secret is left out when it
-is recorded: the query of the URL, and headers with credentials or cookies.
+``after`` is the time in seconds since the line before. The file is only for its owner to read. What
+may hold a secret is not recorded: the query of the URL, all headers that are not known to be
+harmless, and the values of JSON members that are named like a credential.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 from codex_api.testing.actions import Action, Close, Pause, Send
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, http_head, last_chunk
+from codex_api.transport._core.headers import is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +44,23 @@ if TYPE_CHECKING:
         Transport,
     )
 
+_ONLY_OWNER = 0o600
+
 Ending = Literal["clean", "broken"]
 
-_SECRET = re.compile(r"auth|cookie|key|token|secret|signature|account", re.IGNORECASE)
+# A JSON member named like a credential, with a text as its value. Numbers are not touched, so that
+# counts of tokens stay, and neither are names that go on, such as ``prompt_cache_key_hash``.
+_SECRET_MEMBER = re.compile(
+    rb'("(?:[a-z0-9_-]*[_-])?(?:api[_-]?key|authorization|bearer|cookie|credentials?'
+    rb"|(?:access|auth|id|refresh|session|security)[_-]?token|password|private[_-]?key"
+    rb'|(?:client[_-]?)?secret|signature)"\s*:\s*")(?:[^"\\]|\\.)*"',
+    re.IGNORECASE,
+)
+_REDACTED_MEMBER = rb'\1[redacted]"'
+# Keys of the API and signed tokens, wherever they stand.
+_KEY = re.compile(
+    rb"\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", re.ASCII
+)
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
@@ -86,6 +102,8 @@ class Cassette:
         self._numbers = itertools.count()
         self._guard = threading.Lock()
         self._last_at: dict[int, float] = {}
+        path.touch(mode=_ONLY_OWNER)
+        path.chmod(_ONLY_OWNER)  # a file that was there keeps its mode otherwise
         path.write_bytes(b"")
 
     def begin(self, request: Request) -> int:
@@ -311,7 +329,8 @@ def _actions(exchange: Exchange, *, is_timed: bool) -> list[Action]:
 
 
 def _content(key: str, data: bytes) -> dict[str, str]:
-    """Give text as text and anything else as base64."""
+    """Return text as text without credentials, and anything else as base64."""
+    data = _KEY.sub(b"[redacted]", _SECRET_MEMBER.sub(_REDACTED_MEMBER, data))
     try:
         return {key: data.decode()}
     except UnicodeDecodeError:
@@ -319,4 +338,4 @@ def _content(key: str, data: bytes) -> dict[str, str]:
 
 
 def _harmless(headers: Headers) -> list[list[str]]:
-    return [[name, value] for name, value in headers.items() if not _SECRET.search(name)]
+    return [[name, value] for name, value in headers.items() if is_harmless(name)]

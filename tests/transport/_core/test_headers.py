@@ -78,11 +78,27 @@ def test_lenient_headers_skip_what_is_illegal() -> None:
 
 
 def test_repr_hides_credentials() -> None:
-    shown = repr(Headers({"authorization": "Bearer s3cret", "chatgpt-account-id": "a1", "x": "1"}))
+    secret = {"authorization": "Bearer s3cret", "chatgpt-account-id": "s3cret", "x-mine": "s3cret"}
+    harmless = {"Content-Type": "text/plain", "x-ratelimit-remaining-tokens": "7"}
+    shown = repr(Headers({**secret, **harmless}))
 
     assert "s3cret" not in shown
-    assert "a1" not in shown
-    assert "('x', '1')" in shown
+    assert "('x-mine', '[redacted]')" in shown
+    assert "('content-type', 'text/plain')" in shown
+    assert "('x-ratelimit-remaining-tokens', '7')" in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Length", "transfer-encoding", "host", "connection", "upgrade", "TE"]
+)
+def test_fields_of_the_connection_are_refused_without_their_value(name: str) -> None:
+    headers = Headers({"x-mine": "1", name: "s3cret"})
+
+    with pytest.raises(RequestBuildError, match=f"'{name.lower()}' belongs") as caught:
+        headers.refuse_connection_fields()
+
+    assert "s3cret" not in str(caught.value)
+    Headers({"x-mine": "1"}).refuse_connection_fields()
 
 
 @pytest.mark.parametrize(("name", "value"), [("a", 1), ("a", None), ("a", b"x"), (1, "x")])

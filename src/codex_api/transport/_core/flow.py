@@ -224,6 +224,7 @@ def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) ->
     headers.fill(policy.defaults)
     if policy.trace_headers is not None:
         headers.merge(policy.trace_headers())
+    headers.refuse_connection_fields()
 
 
 def _send(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Response | Head]:

@@ -17,7 +17,43 @@ HeaderSource = Mapping[str, str] | Sequence[tuple[str, str]]
 # RFC 9110: a token, and field content without control characters.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_SECRET_NAME = re.compile(r"auth|cookie|key|token|secret|signature|account-id")
+# They frame a message or belong to its connection, so only the transport knows their values.
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# Names whose values are known to hold no credential and nothing of a person. Everything else is
+# hidden: a name tells nothing about what a gateway puts into it.
+_HARMLESS = re.compile(
+    r"accept|accept-encoding|accept-ranges|cache-control|connection|content-encoding|content-length"
+    r"|content-type|date|etag|expires|last-modified|openai-beta|openai-model|openai-processing-ms"
+    r"|openai-version|originator|retry-after|retry-after-ms|server|strict-transport-security"
+    r"|transfer-encoding|upgrade|user-agent|vary|version|x-codex-beta-features"
+    r"|x-content-type-options|x-models-etag|x-reasoning-included|x-request-id|x-oai-request-id"
+    r"|x-should-retry|x-stainless-[a-z-]+|(?:x-|anthropic-)?ratelimit-.*"
+    r"|x-[a-z0-9-]+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at)"
+    r"|x-[a-z0-9-]+-limit-name|x-codex-credits-(?:has-credits|unlimited|balance)"
+)
+
+
+def is_harmless(name: str) -> bool:
+    """Tell whether the values of the field ``name`` may be shown and recorded."""
+    return _HARMLESS.fullmatch(name.lower()) is not None
 
 
 class Headers:
@@ -82,8 +118,7 @@ class Headers:
 
     def __repr__(self) -> str:
         shown = (
-            (name, "[redacted]" if _SECRET_NAME.search(name) else value)
-            for name, value in self.items()
+            (name, value if is_harmless(name) else "[redacted]") for name, value in self.items()
         )
         return f"Headers({list(shown)!r})"
 
@@ -140,6 +175,19 @@ class Headers:
         layer = other if isinstance(other, Headers) else Headers(other)
         for name, values in layer._fields.items():
             self._fields.setdefault(name, values)
+
+    def refuse_connection_fields(self) -> None:
+        """Refuse fields that frame a message or belong to its connection.
+
+        Raises:
+            RequestBuildError: One of them is there: the request would say something else than what
+                is sent.
+        """
+        if _OF_THE_CONNECTION.isdisjoint(self._fields):
+            return
+        name = next(name for name in self._fields if name in _OF_THE_CONNECTION)
+        message = f"header {name!r} belongs to the connection, and cannot be set by the caller"
+        raise RequestBuildError(message)
 
     def copy(self) -> Headers:
         """Give an independent copy."""
