@@ -10,12 +10,14 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from opentelemetry import metrics, propagate, trace
-from opentelemetry.trace import SpanKind, StatusCode
-
+from codex_api._extras import installed_by
 from codex_api._version import __version__
 from codex_api.provider import is_azure_responses_provider
 from codex_api.telemetry import StreamObserver, Telemetry
+
+with installed_by("otel", "opentelemetry"):
+    from opentelemetry import metrics, propagate, trace
+    from opentelemetry.trace import SpanKind, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -43,6 +43,27 @@ def test_a_key_in_the_environment_means_openai(
     assert headers["authorization"] == "Bearer sk-1"
 
 
+def test_the_base_url_of_the_environment_is_where_the_key_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    monkeypatch.setenv("OPENAI_BASE_URL", " http://localhost:1/v1 ")
+
+    base_url, headers = sent_by(Connection())
+
+    assert (base_url, headers["authorization"]) == ("http://localhost:1/v1", "Bearer sk-1")
+
+
+def test_an_option_stands_over_the_base_url_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
+
+    assert sent_by(Connection())[0] == "http://localhost:1/v1"
+    assert "authorization" not in sent_by(Connection())[1]
+    assert sent_by(Connection(base_url="http://localhost:2"))[0] == "http://localhost:2"
+
+
 def test_stored_credentials_mean_chatgpt(home: Path) -> None:
     write_auth(home, {"tokens": {"access_token": "t", "account_id": "acc", "id_token": "x"}})
     base_url, headers = sent_by(Connection())

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 ProviderName = Literal["openai", "chatgpt", "azure", "ollama", "lmstudio", "embedded"]
 
 _KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY")
+_BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 _AZURE_KEY = "AZURE_OPENAI_API_KEY"
 _HELP = """no credentials found. Choose a provider with --provider:
-  openai     set OPENAI_API_KEY
+  openai     set OPENAI_API_KEY, and OPENAI_BASE_URL for another server
   chatgpt    sign in with the Codex CLI; its auth.json is read from $CODEX_HOME or ~/.codex
   azure      set AZURE_OPENAI_API_KEY and give --base-url
   ollama, lmstudio   a server on this machine, no key
@@ -96,7 +97,9 @@ class Connection:
         yield Endpoint(provider, auth, timeouts)
 
     def _found(self) -> ProviderName:
-        if any(os.environ.get(name, "").strip() for name in _KEY_VARIABLES) or self.base_url:
+        if self.base_url or any(
+            os.environ.get(name, "").strip() for name in (*_KEY_VARIABLES, _BASE_URL_VARIABLE)
+        ):
             return "openai"
         if auth_file().is_file():
             return "chatgpt"
@@ -104,7 +107,10 @@ class Connection:
 
     def _chosen(self, name: ProviderName) -> tuple[Provider, AuthProvider]:
         if name == "openai":
-            return Provider.openai(), self._key_auth()
+            provider = Provider.openai()
+            elsewhere = os.environ.get(_BASE_URL_VARIABLE, "").strip()
+            # A key for another server must not go to the public one.
+            return replace(provider, base_url=elsewhere or provider.base_url), self._key_auth()
         if name == "chatgpt":
             return Provider.chatgpt(), auth_from_file(auth_file())
         if name == "azure":
@@ -119,7 +125,7 @@ class Connection:
         for variable in _KEY_VARIABLES:
             if os.environ.get(variable, "").strip():
                 return ApiKeyAuth.from_env(variable)
-        if self.base_url is not None:
+        if self.base_url is not None or os.environ.get(_BASE_URL_VARIABLE, "").strip():
             return NoAuth()
         raise AuthBuildError(_HELP)
 

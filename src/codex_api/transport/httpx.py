@@ -17,8 +17,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx2
-
+from codex_api._extras import installed_by
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Response, StreamedBody
 from codex_api.transport.errors import (
@@ -30,6 +29,9 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
 )
 from codex_api.transport.http_request import check_size
+
+with installed_by("httpx2", "httpx2"):
+    import httpx2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Generator, Iterable

@@ -18,13 +18,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from aiortc import (
-    RTCConfiguration,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
-
+from codex_api._extras import installed_by
 from codex_api._logic.realtime.calls import check_callable
 from codex_api._logic.realtime.connection import SessionMachine
 from codex_api.errors import ClientStateError, ConnectTimeoutError, NetworkError
@@ -32,6 +26,14 @@ from codex_api.types.realtime import RealtimeSessionConfig
 from codex_api.types.realtime_options import RealtimeOptions
 from codex_api.voice.audio import WavWriter
 from codex_api.voice.webrtc_audio import Pcm16Track, pcm16_of
+
+with installed_by("webrtc", "aiortc", "av"):
+    from aiortc import (
+        RTCConfiguration,
+        RTCIceServer,
+        RTCPeerConnection,
+        RTCSessionDescription,
+    )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -12,10 +12,12 @@ from collections.abc import AsyncIterable, Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av import AudioFrame, AudioResampler
-
+from codex_api._extras import installed_by
 from codex_api.types.realtime import REALTIME_SAMPLE_RATE_HZ, RealtimeAudioFrame
+
+with installed_by("webrtc", "aiortc", "av"):
+    from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+    from av import AudioFrame, AudioResampler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

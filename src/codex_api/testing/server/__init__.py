@@ -5,8 +5,11 @@ Needs the extra ``codex-api[server]``.
 
 from __future__ import annotations
 
-from codex_api.testing.server.app import create_app
-from codex_api.testing.server.embedded import EmbeddedServer
-from codex_api.testing.server.settings import ServerSettings
+from codex_api._extras import installed_by
+
+with installed_by("server", "starlette", "uvicorn"):
+    from codex_api.testing.server.app import create_app
+    from codex_api.testing.server.embedded import EmbeddedServer
+    from codex_api.testing.server.settings import ServerSettings
 
 __all__ = ["EmbeddedServer", "ServerSettings", "create_app"]
