@@ -37,4 +37,4 @@ def test_another_missing_module_is_left_as_it_is() -> None:
         pytest.raises(ModuleNotFoundError, match="nowhere is not here"),
         installed_by("server", "starlette"),
     ):
-        raise ModuleNotFoundError("nowhere is not here", name="nowhere")  # noqa: EM101, TRY003
+        raise ModuleNotFoundError("nowhere is not here", name="nowhere")
