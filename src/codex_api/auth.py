@@ -1,4 +1,4 @@
-"""Credentials on requests (SPEC 3).
+"""Credentials on requests (wire.md, Authorization).
 
 An auth provider adds headers. It may also sign the whole request (``apply_auth``), and offer to
 renew refused credentials (``refresh``): then one 401 is followed by one refresh, shared by all
@@ -188,7 +188,7 @@ class AuthHeaderTelemetry(NamedTuple):
 
 
 def auth_header_telemetry(auth: AuthProvider) -> AuthHeaderTelemetry:
-    """Say which credential header ``auth`` sets, never its value (SPEC 3)."""
+    """Say which credential header ``auth`` sets, never its value (wire.md, Authorization)."""
     headers = Headers()
     auth.add_auth_headers(headers)
     for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"):

@@ -1,4 +1,4 @@
-"""Where requests go: base URL, headers, query, retries and the idle limit (SPEC 2).
+"""Where requests go: base URL, headers, query, retries and the idle limit (wire.md, Provider).
 
 A provider is a plain value and does no I/O. The built-in ones read the environment variables that
 the Codex CLI reads, at the time they are made.
@@ -144,7 +144,7 @@ class Provider:
 
     @property
     def is_azure(self) -> bool:
-        """Whether Azure behaviour applies (SPEC 2)."""
+        """Whether Azure behaviour applies (wire.md, Provider)."""
         return is_azure_responses_provider(self.name, self.base_url)
 
     def url_for_path(self, path: str, query: Mapping[str, str] = _EMPTY) -> str:
@@ -207,7 +207,10 @@ def _split(base_url: str) -> SplitResult:
 
 
 def is_azure_responses_provider(name: str, base_url: str | None = None) -> bool:
-    """Whether a provider is Azure, by its name or by markers in its base URL (SPEC 2)."""
+    """Whether a provider is Azure, by its name or by markers in its base URL.
+
+    See wire.md, Provider.
+    """
     if name.lower() == "azure":
         return True
     lowered = (base_url or "").lower()

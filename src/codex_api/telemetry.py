@@ -1,4 +1,4 @@
-"""Hooks that report what happens on the wire (SPEC 6).
+"""Hooks that report what happens on the wire (wire.md, Hooks).
 
 Subclass ``Telemetry``, override what is wanted, pass it as ``Client(telemetry=...)``. Hooks run
 inline, so they have to be quick; under ``AsyncClient`` they run on the event loop. What a hook

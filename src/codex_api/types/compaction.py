@@ -1,4 +1,4 @@
-"""Values of the compaction of a history (SPEC 12.1)."""
+"""Values of the compaction of a history (wire.md, Other endpoints)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of file uploads (SPEC 16)."""
+"""Values of file uploads (wire.md, Files)."""
 
 from __future__ import annotations
 

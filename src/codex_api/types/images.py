@@ -1,4 +1,4 @@
-"""Values of ``images/generations`` and ``images/edits`` (SPEC 12.5).
+"""Values of ``images/generations`` and ``images/edits`` (wire.md, Other endpoints).
 
 The sets below bind requests. An answer's strings are kept as they come: a value that a later
 server invents must not cost the image beside it.

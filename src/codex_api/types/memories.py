@@ -1,4 +1,4 @@
-"""Values of ``memories/trace_summarize`` (SPEC 12.3).
+"""Values of ``memories/trace_summarize`` (wire.md, Other endpoints).
 
 ``raw_memories`` is called ``traces`` on the wire, and the summary of a trace ``trace_summary`` or
 ``raw_memory``; here both have the name that callers know.

@@ -1,4 +1,4 @@
-"""Values of ``GET models`` (SPEC 12.2), in the Codex shape and in the public API's.
+"""Values of ``GET models`` (wire.md, Other endpoints), in the Codex shape and in the public API's.
 
 Strings from a closed set stay strings: a value that a later server invents is kept as it came
 instead of costing the model around it. The sets known today are in the docstrings.

@@ -1,4 +1,4 @@
-"""Values of ``alpha/search``: request, command language and answer (SPEC 12.4).
+"""Values of ``alpha/search``: request, command language and answer (wire.md, Other endpoints).
 
 Keys that are None are left out. Values are checked when the request is built, so an illegal one is
 reported with its path, such as ``commands.sports[0].league``, before anything is sent.

@@ -84,7 +84,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         timeout: float | None = None,
         is_repeatable: bool = True,
     ) -> Request:
-        """Make a request to the provider with the header layers of SPEC 4, lowest first.
+        """Make a request to the provider with the header layers of wire.md, Requests, lowest first.
 
         Args:
             extra_headers: The caller's, for this call.

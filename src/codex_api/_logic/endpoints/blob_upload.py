@@ -1,4 +1,4 @@
-"""The transfer of a file into the blob store (SPEC 16, step 2).
+"""The transfer of a file into the blob store (wire.md, Files).
 
 Rules kept here: the blob store gets no credential of ours and none of the provider's headers; its
 URL is signed, so no error, log or telemetry hook ever sees more than its host; a retry starts from

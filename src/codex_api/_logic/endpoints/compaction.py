@@ -1,4 +1,6 @@
-"""Compaction of a history: ``responses/compact``, and the trigger on the normal stream (SPEC 12.1).
+"""Compaction of a history: ``responses/compact``, and the trigger on the normal stream.
+
+See wire.md, Other endpoints.
 
 Both routes give the history to go on with. The endpoint makes it itself. On the stream the server
 makes one ``compaction`` item, which stands for all but the user's own messages; those are kept.

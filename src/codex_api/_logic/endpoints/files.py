@@ -1,4 +1,6 @@
-"""File upload (SPEC 16): announce the file, put its bytes into the blob store, wait for the check.
+"""File upload: announce the file, put its bytes into the blob store, wait for the check.
+
+See wire.md, Files.
 
 The URLs in the answers are signed, so no error quotes an answer.
 """

@@ -1,4 +1,4 @@
-"""``images/generations`` and ``images/edits`` (SPEC 12.5)."""
+"""``images/generations`` and ``images/edits`` (wire.md, Other endpoints)."""
 
 from __future__ import annotations
 

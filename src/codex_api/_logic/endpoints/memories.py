@@ -1,4 +1,4 @@
-"""``memories/trace_summarize`` (SPEC 12.3)."""
+"""``memories/trace_summarize`` (wire.md, Other endpoints)."""
 
 from __future__ import annotations
 

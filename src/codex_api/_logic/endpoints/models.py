@@ -1,4 +1,7 @@
-"""``GET models`` (SPEC 12.2): both shapes of the list, and the answer that nothing changed."""
+"""``GET models``: both shapes of the list, and the answer that nothing changed.
+
+See wire.md, Other endpoints.
+"""
 
 from __future__ import annotations
 

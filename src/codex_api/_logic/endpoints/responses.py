@@ -1,4 +1,4 @@
-"""The Responses endpoint over HTTP: requests (SPEC 10.1, 10.2)."""
+"""The Responses endpoint over HTTP: requests (wire.md, Responses over HTTP)."""
 
 from __future__ import annotations
 

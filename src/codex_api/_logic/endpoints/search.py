@@ -1,4 +1,4 @@
-"""``alpha/search`` (SPEC 12.4)."""
+"""``alpha/search`` (wire.md, Other endpoints)."""
 
 from __future__ import annotations
 

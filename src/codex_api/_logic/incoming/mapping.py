@@ -1,4 +1,4 @@
-"""From one JSON payload of a response stream to events (SPEC 10.4-10.6, 11.4).
+"""From one JSON payload of a response stream to events (wire.md, Events).
 
 Two ways lead to an event. Deltas, nearly all of a stream, are decoded straight into their class, a
 whole chunk of them in one call. Everything else, and every payload that the first way refuses, is
@@ -58,7 +58,7 @@ _decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def header_events(headers: Headers) -> list[ResponseEvent]:
-    """Give the events that an HTTP answer's headers stand for, in the order of SPEC 10.3."""
+    """Give the events that an HTTP answer's headers stand for (wire.md, Responses over HTTP)."""
     found: list[ResponseEvent] = []
     model = headers.get("openai-model")
     if model is not None:

@@ -1,4 +1,4 @@
-"""The body of a Responses request: HTTP body or WebSocket frame (SPEC 10.1, 11.3).
+"""The body of a Responses request: HTTP body or WebSocket frame (wire.md, Responses over HTTP).
 
 One encoder writes both. The order of the fields below is the order of the keys on the wire; a field
 with a default is left out when unset, one without is always there. Raw JSON in the input goes out

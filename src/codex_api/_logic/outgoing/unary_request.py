@@ -1,4 +1,7 @@
-"""What the unary endpoints share: a POST with the headers of caller and session (SPEC 18.2)."""
+"""What the unary endpoints share: a POST with the headers of caller and session.
+
+See wire.md, Sessions.
+"""
 
 from __future__ import annotations
 

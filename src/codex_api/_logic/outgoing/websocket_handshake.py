@@ -1,4 +1,6 @@
-"""The handshake of a Responses WebSocket: what is asked, and what the answer tells (SPEC 11.1).
+"""The handshake of a Responses WebSocket: what is asked, and what the answer tells.
+
+See wire.md, Responses over WebSocket.
 
 Two headers of HTTP requests never go into it: the turn state and the responses-lite mark belong to
 one request, so they travel in each frame's metadata.

@@ -1,4 +1,6 @@
-"""Creation of a WebRTC call: the offer goes out, the answer and the call's id come back (SPEC 13).
+"""Creation of a WebRTC call: the offer goes out, the answer and the call's id come back.
+
+See wire.md, Realtime calls.
 
 A call with a session always takes the one path that the service has for calls, which speaks v1 and
 v3; v2 is refused before anything is sent. How offer and session are packed depends on the backend.

@@ -1,4 +1,4 @@
-"""The handshake of a realtime WebSocket, before it is signed (SPEC 14.2)."""
+"""The handshake of a realtime WebSocket, before it is signed (wire.md, Realtime sessions)."""
 
 from __future__ import annotations
 

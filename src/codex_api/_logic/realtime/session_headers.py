@@ -1,4 +1,7 @@
-"""Header fields that a realtime session sends, on its call as on its WebSocket (SPEC 14.2, 15)."""
+"""Header fields that a realtime session sends, on its call as on its WebSocket.
+
+See wire.md, Realtime sessions.
+"""
 
 from __future__ import annotations
 

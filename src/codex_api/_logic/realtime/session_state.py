@@ -1,4 +1,6 @@
-"""What a session has heard and said so far, and what of it the agent has not been told (SPEC 14.6).
+"""What a session has heard and said so far, and what of it the agent has not been told.
+
+See wire.md, Realtime sessions.
 
 A transcript is a list of turns; deltas grow the last turn of their side, a completed text replaces
 it. Two flags decide where a turn ends: speech that starts opens a new user turn, a response that

@@ -1,4 +1,4 @@
-"""Where realtime WebSockets connect to (SPEC 14.1, 15).
+"""Where realtime WebSockets connect to (wire.md, Realtime sessions).
 
 The provider's base URL may name the API root, the endpoint itself, or something only its owner
 knows; the last is left alone. Its query stays in front. A key that this library sets appears once:

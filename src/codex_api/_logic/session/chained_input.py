@@ -1,4 +1,4 @@
-"""Which part of a request's input the server does not hold yet (SPEC 18.4).
+"""Which part of a request's input the server does not hold yet (wire.md, Sessions).
 
 The comparison is on encoded bytes, so it is exact and costs one look at memory: nothing is decoded
 and no item is looked at one by one. Items are JSON objects, and no object's text is the beginning

@@ -1,4 +1,4 @@
-"""The sticky routing value of a turn (SPEC 18.4).
+"""The sticky routing value of a turn (wire.md, Sessions).
 
 The first value of a turn stays for all of it; later ones are ignored, a new turn starts without.
 A value belongs to the credentials that it was given to: with others it is as if there were none.

@@ -1,4 +1,4 @@
-"""What follows when a try to get a response fails (SPEC 18.4, 18.5).
+"""What follows when a try to get a response fails (wire.md, Sessions).
 
 ``next_step`` is one pure function over a table of cases: the error, where it struck, and what this
 request has used up. Three kinds of way on:

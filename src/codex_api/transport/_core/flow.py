@@ -85,7 +85,7 @@ Flow: TypeAlias = Generator[Effect, object, T]
 
 
 class CallObserver(Protocol):
-    """What a flow reports; SPEC 6 and the hook before each wait."""
+    """What a flow reports; wire.md, Hooks and the hook before each wait."""
 
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float

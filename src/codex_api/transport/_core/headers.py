@@ -81,7 +81,7 @@ class Headers:
 
     @classmethod
     def lenient(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
-        """Build headers and skip every pair that is not legal (SPEC 3)."""
+        """Build headers and skip every pair that is not legal (wire.md, Authorization)."""
         headers = cls()
         for name, value in pairs:
             if _NAME.match(name) and not _BAD_VALUE.search(value):

@@ -1,4 +1,6 @@
-"""Requests and responses of the generic transport, and the preparation of a body (SPEC 4).
+"""Requests and responses of the generic transport, and the preparation of a body.
+
+See wire.md, Requests.
 
 A body is prepared once: encoded, compressed, its content headers set. What comes out is a request
 with a ``RawBody`` whose bytes every attempt sends again unchanged, so signers and retries see the

@@ -1,4 +1,6 @@
-"""When a failed attempt is made again, and after how long (SPEC 5, and what servers ask for).
+"""When a failed attempt is made again, and after how long.
+
+See wire.md, Retries, and what servers ask for.
 
 Attempts are numbered from 0; ``max_attempts`` counts the retries after the first. A server's
 ``Retry-After`` wins over our backoff up to ``max_retry_after``; past that the call fails at once,

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codex_api._logic.incoming.direct_events import LIVENESS_TAGS
+from codex_api._logic.incoming.failure_table import BY_NAME, BY_STATUS, Row
+from tests.fronts.test_repeats import REPEATS
+
+PAGE = (Path(__file__).parents[1] / "docs" / "explanation" / "failures.md").read_text()
+CALLS = {
+    "respond": "`responses`",
+    "stored": "`responses` with `store`",
+    "background": "`responses` with `background`",
+    "compact": "`responses/compact`",
+    "draw": "`images/generations`",
+    "look_up": "`alpha/search`",
+    "summarize": "`memories/trace_summarize`",
+}
+
+
+@pytest.mark.parametrize(("name", "row"), [*BY_NAME.items(), *BY_STATUS.items()], ids=str)
+def test_the_page_has_every_row_of_the_table(name: str | int, row: Row) -> None:
+    retryable = "yes" if row.retryable else "no"
+
+    assert f"| `{name}` | `{row.error.__name__}` | {retryable} | {row.meaning} |" in PAGE
+
+
+@pytest.mark.parametrize("call", REPEATS, ids=lambda call: call.__name__)
+def test_the_page_says_how_often_a_post_is_made(call: object) -> None:
+    name: str = call.__name__  # type: ignore[attr-defined]
+    counts = " | ".join(str(count) for count in REPEATS[call].values())
+
+    assert f"| {CALLS[name]} | {counts} |" in PAGE
+
+
+def test_the_page_names_the_signs_of_life() -> None:
+    assert ", ".join(f"`{tag}`" for tag in LIVENESS_TAGS) in PAGE
