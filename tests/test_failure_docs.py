@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,8 @@ def test_the_page_has_every_row_of_the_table(name: str | int, row: Row) -> None:
 
 
 @pytest.mark.parametrize("call", REPEATS, ids=lambda call: call.__name__)
-def test_the_page_says_how_often_a_post_is_made(call: object) -> None:
-    name: str = call.__name__  # type: ignore[attr-defined]
+def test_the_page_says_how_often_a_post_is_made(call: Any) -> None:
+    name: str = call.__name__
     counts = " | ".join(str(count) for count in REPEATS[call].values())
 
     assert f"| {CALLS[name]} | {counts} |" in PAGE

@@ -86,6 +86,7 @@ class Slot:
         "arrival",
         "done",
         "index",
+        "is_placed",
         "item_id",
         "kind",
         "pieces",
@@ -95,6 +96,7 @@ class Slot:
 
     def __init__(self, index: int, arrival: int, item_id: str | None) -> None:
         self.index = index
+        self.is_placed = False  # whether an event told the index
         self.arrival = arrival
         self.item_id = item_id
         self.kind: str | None = None
@@ -196,8 +198,10 @@ class Assembler:
 
     def _begun(self, index: int | None, item: ResponseItem) -> Slot:
         self._last = None
-        slot = self._slot(index, _id_of(item), item.type)
+        slot = self._slot(index, self._known_name(item) or _id_of(item), item.type)
         slot.kind = item.type
+        if isinstance(item, CustomToolCall):
+            self._by_id.setdefault(item.call_id, slot)
         return slot
 
     def _slot(self, index: int | None, item_id: str | None, kind: str) -> Slot:
@@ -209,6 +213,7 @@ class Assembler:
             self._slots.append(found)
         if index is not None:
             self._by_index[index] = found
+            found.index, found.is_placed = index, True
         if item_id:
             self._by_id.setdefault(item_id, found)
         found.item_id = found.item_id or item_id
@@ -230,6 +235,12 @@ class Assembler:
         open_slots = (slot for slot in reversed(self._slots) if slot.done is None)
         return next((slot for slot in open_slots if slot.kind in {None, kind}), None)
 
+    def _known_name(self, item: ResponseItem) -> str | None:
+        """Return the name under which an item was told before, or None."""
+        # The input of a custom call may be told under the call's id alone.
+        names = [_id_of(item), item.call_id if isinstance(item, CustomToolCall) else None]
+        return next((name for name in names if name in self._by_id), None)
+
     def _take_part(self, payload: bytes) -> None:
         fields = read_as(_PartEvent, payload)
         if fields is None:
@@ -242,25 +253,43 @@ class Assembler:
 
     def _take_output(self, output: Sequence[Raw]) -> list[Slot]:
         """Lay the final response's items over the slots, and return all in its order."""
+        items = [decode_item(raw) for raw in output]
+        names = [self._known_name(item) for item in items]
+        # Names are surer than places: a place is only for a slot that no item names.
+        named = [None if name is None else self._by_id[name] for name in names]
         order: list[Slot] = []
-        for position, raw in enumerate(output):
-            item = decode_item(raw)
-            item_id = _id_of(item)
-            slot = self._by_id.get(item_id) if item_id else None
-            if slot is None or slot in order:
-                slot = self._by_index.get(position)
-                if slot is None or slot in order or slot.kind not in {None, item.type}:
-                    slot = Slot(position, len(self._slots), item_id)
-                    self._slots.append(slot)
-            slot.kind = item.type
-            slot.terminal = (item, raw)
-            order.append(slot)
-        if order:
-            order += [slot for slot in self._sorted() if slot not in order]
-        return order
+        for position, (item, slot) in enumerate(zip(items, named, strict=True)):
+            found = slot
+            if found is None or found in order:
+                found = self._by_index.get(position)
+                if found is None or found in (*named, *order) or not _is_of(found, item.type):
+                    found = Slot(position, len(self._slots), _id_of(item))
+                    self._slots.append(found)
+            found.kind = item.type
+            found.terminal = (item, output[position])
+            order.append(found)
+        return _with_missing(order, self._sorted()) if order else []
 
     def _sorted(self) -> list[Slot]:
         return sorted(self._slots, key=lambda slot: (slot.index, slot.arrival))
+
+
+def _is_of(slot: Slot, kind: str) -> bool:
+    return slot.kind in {None, kind}
+
+
+def _with_missing(order: list[Slot], known: Iterable[Slot]) -> list[Slot]:
+    """Add the slots that the final response left out, before those known to follow them."""
+    for slot in known:
+        if slot in order:
+            continue
+        later = (
+            place
+            for place, other in enumerate(order)
+            if slot.is_placed and other.is_placed and other.index > slot.index
+        )
+        order.insert(next(later, len(order)), slot)
+    return order
 
 
 class _PartEvent(msgspec.Struct):
@@ -340,8 +369,8 @@ def _made(slot: Slot) -> ResponseItem | None:
     if slot.kind == "reasoning":
         return Reasoning(
             id=slot.item_id,
-            summary=[SummaryText(text) for text in slot.parts(SUMMARY)],
-            content=[ReasoningText(text) for text in slot.parts(REASONING)] or None,
+            summary=_summary(slot),
+            content=_reasoning(slot),
         )
     return None  # a call without a name
 
@@ -351,9 +380,12 @@ def _made_of_added(added: ResponseItem, slot: Slot) -> ResponseItem:
         case Message() | FunctionCall() | CustomToolCall():
             filled = _filled(added, slot) if _is_empty(added) else added
             return filled if isinstance(filled, CustomToolCall) else _finished(filled)
-        case Reasoning() if not added.summary:
-            summary = [SummaryText(text) for text in slot.parts(SUMMARY)]
-            return msgspec.structs.replace(added, summary=summary)
+        case Reasoning():
+            return msgspec.structs.replace(
+                added,
+                summary=added.summary or _summary(slot),
+                content=added.content or _reasoning(slot),
+            )
         case _:
             return added
 
@@ -362,6 +394,14 @@ def _finished(item: ResponseItem) -> ResponseItem:
     if isinstance(item, Message | FunctionCall) and item.status == "in_progress":
         return msgspec.structs.replace(item, status="completed")
     return item
+
+
+def _summary(slot: Slot) -> list[SummaryText]:
+    return [SummaryText(text) for text in slot.parts(SUMMARY)]
+
+
+def _reasoning(slot: Slot) -> list[ReasoningText] | None:
+    return [ReasoningText(text) for text in slot.parts(REASONING)] or None
 
 
 def _content(slot: Slot) -> list[ContentPart]:

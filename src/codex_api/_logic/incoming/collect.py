@@ -231,9 +231,10 @@ def _text(entry: Assembled) -> str:
 
 
 def _summary(entry: Assembled) -> str:
-    if isinstance(entry.item, Reasoning):
+    if isinstance(entry.item, Reasoning) and entry.item.summary:
         return entry.item.summary_text
-    return "\n\n".join(entry.slot.parts(SUMMARY)) if entry.item is None else ""
+    # Finished reasoning keeps its bytes, so a summary that is missing in them is taken from here.
+    return "\n\n".join(entry.slot.parts(SUMMARY))
 
 
 class _Refusal(msgspec.Struct, tag_field="type", tag="refusal"):
