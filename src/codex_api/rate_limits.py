@@ -175,6 +175,10 @@ def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimi
         of their ids, each with a window or credits.
     """
     fields = _as_headers(headers)
+    names = "\n".join(fields)
+    # Most answers tell nothing, and every stream begins with this.
+    if "-used-percent" not in names and "x-codex-" not in names:
+        return [RateLimitSnapshot(limit_id=DEFAULT_LIMIT_ID)]
     snapshots = [_snapshot(fields, DEFAULT_LIMIT_ID)]
     for limit_id in sorted(set(_other_ids(fields))):
         snapshot = _snapshot(fields, limit_id)
@@ -186,6 +190,8 @@ def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimi
 def parse_api_rate_limits(headers: Headers | Mapping[str, str]) -> ApiRateLimits | None:
     """Read the ``x-ratelimit-*`` headers of an answer; None when it has none."""
     fields = _as_headers(headers)
+    if "x-ratelimit-" not in "\n".join(fields):
+        return None
     found = {
         kind: limit
         for kind in dict.fromkeys(_api_kinds(fields))
