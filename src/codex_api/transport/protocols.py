@@ -6,9 +6,11 @@ and adds no header of its own beyond what HTTP needs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, Response
 
@@ -95,7 +97,7 @@ class AsyncStreamResponse(Protocol):
         """Header fields, in the order in which they came."""
         ...
 
-    async def read_chunk(self) -> bytes | None:
+    def read_chunk(self) -> Coroutine[Any, Any, bytes | None]:
         """Wait for the next piece of the body; cancelling loses nothing.
 
         Returns:
