@@ -11,6 +11,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 comma := ,
 
+# uv brings CA certificates of its own; the machine's also know an index behind a company's proxy.
+export UV_SYSTEM_CERTS ?= true
+
 DEMO := $(VENV)/.installed-demo
 DEV  := $(VENV)/.installed-dev
 
