@@ -77,9 +77,12 @@ generate-check: $(DEV) ## see whether the blocking front is as `make generate` w
 	$(BIN)/python tools/generate_sync.py --check
 
 .PHONY: types
-types: $(DEV) ## mypy --strict on src and tests, pyright strict on src
+types: $(DEV) ## mypy --strict on src and tests, pyright strict on src, every public type is known
 	$(BIN)/mypy
 	$(BIN)/pyright
+	@# It finds the package by the first python on the PATH, and tells its list of modules at length.
+	@told=$$(PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pyright --verifytypes codex_api --ignoreexternal) \
+		|| { echo "$$told" | grep -v '^   codex_api'; exit 1; }
 
 .PHONY: contracts
 contracts: $(DEV) ## which layer may import which

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._lazy import lazy_attributes
+from codex_api._lazy import Lookup, lazy_attributes
 from codex_api._version import __version__
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ _SUBMODULES = frozenset(
 )
 
 
-__getattr__ = lazy_attributes(__name__, _MODULES, _SUBMODULES)
+__getattr__: Lookup = lazy_attributes(__name__, _MODULES, _SUBMODULES)
 
 
 def __dir__() -> list[str]:

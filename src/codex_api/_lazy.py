@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+# A ``__getattr__`` of a module.
+Lookup: TypeAlias = "Callable[[str], object]"
+
 
 def lazy_attributes(
     package: str, modules: Mapping[str, str], submodules: Collection[str] = ()
-) -> Callable[[str], object]:
+) -> Lookup:
     """Make the ``__getattr__`` of a package.
 
     Args:

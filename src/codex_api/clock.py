@@ -17,15 +17,15 @@ class Clock(Protocol):
     """Where a client gets its time and its jitter from."""
 
     def monotonic(self) -> float:
-        """Give seconds that never run backwards."""
+        """Return seconds that never run backwards."""
         ...
 
     def wall(self) -> float:
-        """Give Unix seconds."""
+        """Return Unix seconds."""
         ...
 
     def draw(self) -> float:
-        """Give a number uniform in [0, 1)."""
+        """Return a number uniform in [0, 1)."""
         ...
 
     def sleep(self, delay: float, /) -> None:
@@ -40,11 +40,14 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own time and randomness."""
 
-    monotonic = staticmethod(time.monotonic)
-    wall = staticmethod(time.time)
-    draw = staticmethod(random.random)
-    sleep = staticmethod(time.sleep)
-    sleep_async = staticmethod(asyncio.sleep)
+    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
+    wall: staticmethod[[], float] = staticmethod(time.time)
+    draw: staticmethod[[], float] = staticmethod(random.random)
+    sleep: staticmethod[[float], None] = staticmethod(time.sleep)
+
+    async def sleep_async(self, delay: float, /) -> None:
+        """Wait ``delay`` seconds under asyncio."""
+        await asyncio.sleep(delay)
 
 
 def new_key() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._lazy import lazy_attributes
+from codex_api._lazy import Lookup, lazy_attributes
 
 if TYPE_CHECKING:
     from codex_api._async.session import AsyncResponsesSession, AsyncSessionStream
@@ -21,7 +21,7 @@ __all__ = [
     "SessionStream",
 ]
 
-__getattr__ = lazy_attributes(
+__getattr__: Lookup = lazy_attributes(
     "codex_api",
     {
         "AsyncResponsesSession": "_async.session",

@@ -69,7 +69,7 @@ class AsyncRealtimeConnection:
         self._reading = self._closing = False
         self._changed = Signal()
         self.close_code: int | None = None
-        self.close_reason = ""
+        self.close_reason: str = ""
 
     async def open(self) -> None:
         """Make the first connection. The client does this.

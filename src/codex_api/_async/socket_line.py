@@ -22,7 +22,7 @@ class SocketLine:
 
     def __init__(self, socket: AsyncWebSocket) -> None:
         self.socket = socket
-        self.facts = HandshakeFacts.of(socket.status, socket.headers)
+        self.facts: HandshakeFacts = HandshakeFacts.of(socket.status, socket.headers)
         self._turn = Turn()
         self._guard = Guard()
         self._holder: object = None

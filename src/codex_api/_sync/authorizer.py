@@ -17,7 +17,7 @@ class Authorizer:
 
     def __init__(self, auth: AuthProvider) -> None:
         self.auth = auth
-        self.generation = 0
+        self.generation: int = 0
         self._failures = 0
         self._sign = signer(auth)
         self._lock = Lock()

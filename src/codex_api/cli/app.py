@@ -17,7 +17,7 @@ from codex_api.transport.errors import CodexApiError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-app = App(
+app: App = App(
     name="codex-api",
     help="Talk to the OpenAI Responses API and the Codex backend.",
     version=__version__,

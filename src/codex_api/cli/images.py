@@ -15,7 +15,7 @@ from codex_api.types.images import DEFAULT_IMAGE_MODEL, ImageBackground, ImageQu
 if TYPE_CHECKING:
     from codex_api.types.images import ImageResponse
 
-images_app = App(name="images", help="Draw and change images.", help_format="plaintext")
+images_app: App = App(name="images", help="Draw and change images.", help_format="plaintext")
 
 _Count = Annotated[int | None, Parameter(name=("--count", "-n"), help="How many images.")]
 _Size = Annotated[str | None, Parameter(help="Such as 1024x1024, or auto.")]

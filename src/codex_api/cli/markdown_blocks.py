@@ -33,7 +33,7 @@ class MarkdownBlocks:
     """
 
     def __init__(self) -> None:
-        self.rest = ""
+        self.rest: str = ""
 
     def feed(self, text: str) -> None:
         """Take more of the text."""

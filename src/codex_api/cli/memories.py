@@ -23,7 +23,9 @@ from codex_api.types.reasoning import Reasoning
 if TYPE_CHECKING:
     from codex_api.types.memories import MemorySummary
 
-memories_app = App(name="memories", help="Summarize recorded sessions.", help_format="plaintext")
+memories_app: App = App(
+    name="memories", help="Summarize recorded sessions.", help_format="plaintext"
+)
 
 
 @memories_app.command

@@ -82,7 +82,7 @@ class ModelsCache:
         max_age: float = DEFAULT_MAX_AGE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.max_age = max_age
         self._clock = clock
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._lazy import lazy_attributes
+from codex_api._lazy import Lookup, lazy_attributes
 
 if TYPE_CHECKING:
     from codex_api.testing.gate import Gate
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedServer", "Gate", "RecordedRequest", "ScriptedServer", "ServerSettings"]
 
-__getattr__ = lazy_attributes(
+__getattr__: Lookup = lazy_attributes(
     __name__,
     {
         "EmbeddedServer": "server",

@@ -58,8 +58,8 @@ class Connection(asyncio.Protocol):
         on_change: Callable[[], None],
     ) -> None:
         self.record = record
-        self.made = asyncio.Event()
-        self.ended = asyncio.Event()
+        self.made: asyncio.Event = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
         self._on_request = on_request
         self._on_change = on_change
         self._buffer = bytearray()

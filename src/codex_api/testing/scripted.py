@@ -64,7 +64,7 @@ class ScriptedServer:
         host: str = "127.0.0.1",
         base_path: str = "/v1",
     ) -> None:
-        self.overruns = 0
+        self.overruns: int = 0
         self.errors: list[Exception] = []
         self._by_connection = connections is not None
         self._scripts = list(answers if connections is None else connections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._lazy import lazy_attributes
+from codex_api._lazy import Lookup, lazy_attributes
 
 if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers
@@ -73,4 +73,4 @@ _MODULES = {
     "Transport": "protocols",
 }
 
-__getattr__ = lazy_attributes(__name__, _MODULES)
+__getattr__: Lookup = lazy_attributes(__name__, _MODULES)

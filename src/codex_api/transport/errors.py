@@ -68,7 +68,7 @@ class CodexApiError(Exception):
         # Exceptions pickle as cls(*args) plus __dict__, so all else stays out of args.
         super().__init__(message)
         self.message = message
-        self.retryable = self.default_retryable if retryable is None else retryable
+        self.retryable: bool = self.default_retryable if retryable is None else retryable
         self.retry_after = retry_after
         self.request_id = request_id
         self.status = status

@@ -54,8 +54,8 @@ class _Pool:
         self._lock = threading.Lock()
         limit = network.max_connections
         self._slots = None if limit is None else Slots(limit)
-        self.generation = 0
-        self.is_closed = False
+        self.generation: int = 0
+        self.is_closed: bool = False
         disown_after_fork(self)
 
     def _no_connections(self) -> IdleConnections[Channel]:

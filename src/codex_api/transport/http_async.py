@@ -319,8 +319,8 @@ class AsyncHttpStream:
 
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
-        self.status = stream.status
-        self.headers = stream.headers
+        self.status: int = stream.status
+        self.headers: Headers = stream.headers
 
     def read_chunk(self) -> Coroutine[Any, Any, bytes | None]:
         """Wait for the next piece of the body; cancelling loses nothing."""

@@ -147,9 +147,9 @@ class HttpxStream:
         self._response = response
         self._chunks = response.iter_raw()
         #: The engine's connection, if it may carry other streams too; else None.
-        self.connection = _shared_connection(response)
-        self.status = response.status_code
-        self.headers = Headers.lenient(response.headers.multi_items())
+        self.connection: Any = _shared_connection(response)
+        self.status: int = response.status_code
+        self.headers: Headers = Headers.lenient(response.headers.multi_items())
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
         """Wait for the next piece of the body."""
@@ -213,9 +213,9 @@ class AsyncHttpxStream:
         self._response = response
         self._chunks = response.aiter_raw()
         #: The engine's connection, if it may carry other streams too; else None.
-        self.connection = _shared_connection(response)
-        self.status = response.status_code
-        self.headers = Headers.lenient(response.headers.multi_items())
+        self.connection: Any = _shared_connection(response)
+        self.status: int = response.status_code
+        self.headers: Headers = Headers.lenient(response.headers.multi_items())
 
     async def read_chunk(self) -> bytes | None:
         """Wait for the next piece of the body."""

@@ -38,9 +38,9 @@ class Connection:
 
     def __init__(self, home: _LoopConnections, route: Route, channel: AsyncChannel) -> None:
         self._home = home
-        self.route = route
-        self.channel = channel
-        self.reused = False
+        self.route: Route = route
+        self.channel: AsyncChannel = channel
+        self.reused: bool = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -155,7 +155,7 @@ class AsyncPool:
 
     def __init__(self, network: Network, connect_timeout: float | None) -> None:
         self.network = network
-        self.is_closed = False
+        self.is_closed: bool = False
         self._connect_timeout = connect_timeout
         limit = network.max_connections
         self._slots = None if limit is None else AsyncSlots(limit)

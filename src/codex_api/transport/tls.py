@@ -121,7 +121,7 @@ class TlsLayer:
     """
 
     def __init__(self, context: ssl.SSLContext, host: str, peer: str) -> None:
-        self.is_over = False
+        self.is_over: bool = False
         self._peer = peer
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()

@@ -55,7 +55,7 @@ class _Socket:
 
     def __init__(self, upgrade: Upgrade, machine: WebSocketMachine) -> None:
         self.upgrade = upgrade
-        self.last_activity = time.monotonic()
+        self.last_activity: float = time.monotonic()
         self._machine = machine
         self._pid = os.getpid()
 
@@ -178,7 +178,7 @@ class WebSocket(_Socket):
 
     def _take(self, data: bytes) -> None:
         """Hand bytes to the machine, and answer what wants an answer."""
-        self.last_activity = time.monotonic()
+        self.last_activity: float = time.monotonic()
         if data:
             self._machine.feed(data)
         else:
@@ -410,7 +410,7 @@ class AsyncWebSocket(_Socket):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the machine, and answer what wants an answer."""
-        self.last_activity = time.monotonic()
+        self.last_activity: float = time.monotonic()
         self._machine.feed(data)
         self._after_feeding()
 

@@ -96,7 +96,7 @@ class Handshake:
         request = self._protocol.connect()
         request.headers = _in_wire_order(request.headers, headers)
         self._protocol.send_request(request)
-        self.request = b"".join(self._protocol.data_to_send())
+        self.request: bytes = b"".join(self._protocol.data_to_send())
 
     def feed(self, data: bytes) -> tuple[Upgrade, WebSocketMachine] | None:
         """Take a part of the answer in; none is the end of the connection.

@@ -33,7 +33,7 @@ class Extra(Mapping[str, msgspec.Raw]):
             key: value if isinstance(value, msgspec.Raw) else msgspec.Raw(value)
             for key, value in values.items()
         }
-        self.order = tuple(order)
+        self.order: tuple[str, ...] = tuple(order)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Extra:

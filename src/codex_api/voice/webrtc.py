@@ -115,10 +115,10 @@ class RealtimePeer:
         self._sideband: AsyncRealtimeConnection | None = None
         self._listener: asyncio.Task[None] | None = None
         self._writer: WavWriter | None = None
-        self.microphone = Pcm16Track()
+        self.microphone: Pcm16Track = Pcm16Track()
         self.call: RealtimeCall | None = None
-        self.heard_seconds = 0.0
-        self.dropped_events = 0
+        self.heard_seconds: float = 0.0
+        self.dropped_events: int = 0
 
     @property
     def sideband(self) -> AsyncRealtimeConnection:

@@ -45,6 +45,7 @@ from codex_api.types.realtime_events import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_api._logic.realtime.dialects.dialect import Dialect
     from codex_api.types.realtime import (
         RealtimeModality,
         RealtimeMode,
@@ -74,11 +75,11 @@ class SessionMachine:
     def __init__(
         self, config: RealtimeSessionConfig, options: RealtimeOptions, *, sideband: bool
     ) -> None:
-        self.config = config
-        self.dialect = DIALECTS[config.version]
+        self.config: RealtimeSessionConfig = config
+        self.dialect: Dialect = DIALECTS[config.version]
         self.options = options
-        self.state = SessionState(max_transcript_chars=options.max_transcript_chars)
-        self.closed = False
+        self.state: SessionState = SessionState(max_transcript_chars=options.max_transcript_chars)
+        self.closed: bool = False
         self.sideband = sideband
         self._greets = config.version == "v3" and not sideband
         self._acknowledged = True

@@ -89,8 +89,8 @@ class SessionState:
     """
 
     def __init__(self, *, max_transcript_chars: int = MAX_TRANSCRIPT_CHARS) -> None:
-        self.response_active = False
-        self.dropped_entries = 0
+        self.response_active: bool = False
+        self.dropped_entries: int = 0
         self._limit = max_transcript_chars
         self._turns: deque[_Turn] = deque()
         self._size = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codex_api.errors import StreamError
 
 
@@ -22,5 +24,5 @@ class ReplayRefusedError(StreamError):
             f"the response broke off after a {item_type} was handed out; asking again could do it "
             "twice, so the session does not (replay is 'safe')"
         )
-        self.args = (item_type,)
+        self.args: tuple[Any, ...] = (item_type,)
         self.item_type = item_type

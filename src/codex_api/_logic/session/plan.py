@@ -38,9 +38,9 @@ class SessionPlan:
         self.settings = settings
         self.options = options
         choice = TransportChoice(settings.transport, cool_down=settings.cool_down)
-        self.state = SessionState(choice=choice, rotate_after=settings.rotate_after)
+        self.state: SessionState = SessionState(choice=choice, rotate_after=settings.rotate_after)
         self.may_begin_turn = True
-        self.encoded = EncodedInput()
+        self.encoded: EncodedInput = EncodedInput()
 
     @property
     def transport(self) -> TransportName:
@@ -74,8 +74,9 @@ class RequestPlan:
         generate: bool | None,
     ) -> None:
         settings, clock = session.settings, session.calls.clock
-        self.forms = forms = RequestForms(request, session.options, session.encoded)
-        self.progress = Progress(keep_ids=forms.keep_ids)
+        forms = RequestForms(request, session.options, session.encoded)
+        self.forms: RequestForms = forms
+        self.progress: Progress = Progress(keep_ids=forms.keep_ids)
         self.answer: StreamFacts | None = None
         self._session = session
         asked = Asked(

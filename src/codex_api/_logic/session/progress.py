@@ -53,8 +53,8 @@ class Progress:
         self.kept: list[bytes] = []
         self.response_id: str | None = None
         self.last_sequence: int | None = None
-        self.heard = False
-        self.completed = False
+        self.heard: bool = False
+        self.completed: bool = False
 
     @property
     def output_forms(self) -> list[tuple[bytes, ...]]:

@@ -59,8 +59,8 @@ class RequestForms:
             stream_options=None,
             prompt_cache_breakpoints=(),
         )
-        self.fields = encode_request(bare)
-        self.input = self._encode_input(encoded or EncodedInput())
+        self.fields: bytes = encode_request(bare)
+        self.input: bytes = self._encode_input(encoded or EncodedInput())
 
     @property
     def keep_ids(self) -> bool:

@@ -17,7 +17,7 @@ _WEB = """Serve a page from which a browser on this machine calls the model.
 The address that is printed holds a secret: whoever knows it can call in your name.
 """
 
-realtime_app = App(name="realtime", help="Speak with a model, by WAV files or a browser.")
+realtime_app: App = App(name="realtime", help="Speak with a model, by WAV files or a browser.")
 realtime_app.command(
     "codex_api.cli.realtime.sessions:listen",
     name="listen",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -43,7 +43,11 @@ class ConnectionProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Put the transport and the number of the connection into the state."""
         number = next(_connection_numbers)
-        self.app_state = {**self.app_state, "transport": transport, "connection": number}
+        self.app_state: dict[str, Any] = {
+            **self.app_state,
+            "transport": transport,
+            "connection": number,
+        }
         super().connection_made(transport)
 
 
@@ -52,7 +56,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Put the way into the state."""
-        self.app_state = {**self.app_state, "ping": self._ping}
+        self.app_state: dict[str, Any] = {**self.app_state, "ping": self._ping}
         super().connection_made(transport)
 
     def _ping(self) -> None:
@@ -88,7 +92,7 @@ class EmbeddedServer:
         port: int = 0,
     ) -> None:
         settings = settings or ServerSettings()
-        self.state = ServerState(settings)
+        self.state: ServerState = ServerState(settings)
         if api_key is not None:
             self.state.api_keys.add(api_key)
         self._host, self._port = host, port

@@ -63,7 +63,7 @@ class Part:
         self._upload = upload
         self._path = upload.path.with_name(f"{upload.path.name}.{upload.puts}.part")
         self._file = self._path.open("wb")
-        self.received = 0
+        self.received: int = 0
 
     def write(self, data: bytes) -> None:
         """Append ``data``."""

@@ -34,8 +34,12 @@ class RequestProblem(Exception):  # noqa: N818 - an answer, not a failure of the
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status, message, code, param, kind, headers)
-        self.status, self.message, self.code = status, message, code
-        self.param, self.kind, self.headers = param, kind, dict(headers or {})
+        self.status: int = status
+        self.message: str = message
+        self.code: str | None = code
+        self.param: str | None = param
+        self.kind: str = kind
+        self.headers: dict[str, str] = dict(headers or {})
 
     def error(self) -> JsonObject:
         """Give the ``error`` object."""

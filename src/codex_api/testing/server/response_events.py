@@ -52,7 +52,7 @@ class ResponseWriter:
         self._reasoning_tokens = 0
         self._passthrough = _passthrough(request.input)
         self.output: list[JsonObject] = []
-        self.response = response_shell(request, response_id, int(clock()))
+        self.response: JsonObject = response_shell(request, response_id, int(clock()))
 
     def events(self, plan: Sequence[Output]) -> Iterator[JsonObject]:
         """Give all events of the response."""

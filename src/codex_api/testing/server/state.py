@@ -66,14 +66,14 @@ class ServerState:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self.api_keys = set(settings.api_keys)
-        self.journal = Journal()
-        self.cache = PromptCache()
+        self.api_keys: set[str] = set(settings.api_keys)
+        self.journal: Journal = Journal()
+        self.cache: PromptCache = PromptCache()
         self.stored: dict[str, StoredResponse] = {}
         self.uploads: dict[str, Upload] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
-        self.clock = settings.clock or time.time
+        self.clock: Callable[[], float] = settings.clock or time.time
         self._numbers = itertools.count(1)
         self._own_files: tempfile.TemporaryDirectory[str] | None = None
         self._changed = threading.Condition()

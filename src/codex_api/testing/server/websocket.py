@@ -53,7 +53,7 @@ LIMIT_REACHED = "websocket_connection_limit_reached"
 # What clients leave out, or the server adds, when an item is sent back.
 _VOLATILE = frozenset({"id", "status", "phase", "internal_chat_message_metadata_passthrough"})
 
-logger = logging.getLogger("codex_api.testing")
+logger: logging.Logger = logging.getLogger("codex_api.testing")
 
 
 def websocket_routes(state: ServerState) -> list[BaseRoute]:

@@ -114,7 +114,7 @@ class Headers:
             return NotImplemented
         return self._fields == other._fields
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
+    __hash__: None = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         shown = (

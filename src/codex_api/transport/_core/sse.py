@@ -92,7 +92,7 @@ class SSEDecoder:
     def __init__(self, max_event_bytes: int | None = DEFAULT_MAX_EVENT_BYTES) -> None:
         if max_event_bytes is not None and max_event_bytes < 1:
             raise ValueError("max_event_bytes must be at least 1, or None")
-        self.last_event_id = ""
+        self.last_event_id: str = ""
         self.retry_ms: int | None = None
         # What may yet turn out to be a byte order mark; None once that is settled.
         self._start: bytes | None = b""

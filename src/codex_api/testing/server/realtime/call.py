@@ -35,7 +35,9 @@ class Call:
         self._early: list[str] = []
         self._ear: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
-        self.conversation = Conversation(version, self._emit, play=self._voice.play, new_id=new_id)
+        self.conversation: Conversation = Conversation(
+            version, self._emit, play=self._voice.play, new_id=new_id
+        )
 
     async def answer(self, offer: str) -> str:
         """Give the answer to ``offer``.

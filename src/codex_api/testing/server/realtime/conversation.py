@@ -58,7 +58,7 @@ class Conversation:
         new_id: Callable[[str], str],
     ) -> None:
         self.version = version
-        self.ended = False
+        self.ended: bool = False
         self._emit, self._play, self._new_id = emit, play, new_id
         self._session_id = new_id("sess")
         self._updates = 0
