@@ -40,6 +40,7 @@ NAMES = {
     "connect_async": "connect",
     "http_async": "http",
     "sleep_async": "sleep",
+    "websocket_async": "websocket",
 }
 # Classes that come in pairs are called alike: AsyncClient and Client.
 PREFIX = re.compile(r"Async(?=[A-Z])")

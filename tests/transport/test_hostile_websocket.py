@@ -24,7 +24,8 @@ from codex_api.transport.errors import (
     WebSocketClosedError,
 )
 from codex_api.transport.network import Network
-from codex_api.transport.websocket import connect, connect_async
+from codex_api.transport.websocket import connect
+from codex_api.transport.websocket_async import connect_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -40,7 +40,8 @@ from codex_api.transport.errors import (
     WebSocketClosedError,
 )
 from codex_api.transport.network import Network
-from codex_api.transport.websocket import connect, connect_async
+from codex_api.transport.websocket import connect
+from codex_api.transport.websocket_async import connect_async
 from tests.transport.tls_peers import connect_proxy, server_context
 
 if TYPE_CHECKING:

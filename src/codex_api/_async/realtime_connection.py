@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.dialing import Dialing
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
-    from codex_api.transport.websocket import AsyncWebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
     from codex_api.types.realtime import (
         RealtimeModality,
         RealtimeMode,

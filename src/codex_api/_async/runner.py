@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
-    from codex_api.transport.websocket import AsyncWebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
 
 T = TypeVar("T")
 
@@ -189,7 +189,7 @@ class _Dialer(_Performer):
         self.socket: AsyncWebSocket | None = None
 
     async def _open(self, request: Request, timeout: float | None) -> Head | Response:
-        from codex_api.transport.websocket import connect_async  # noqa: PLC0415 - only where it is used
+        from codex_api.transport.websocket_async import connect_async  # noqa: PLC0415 - only where it is used
 
         del timeout  # a handshake has the limit of all connecting
         dialing = self._dialing

@@ -12,7 +12,7 @@ from codex_api.transport.errors import ClientStateError
 
 if TYPE_CHECKING:
     from codex_api.transport.errors import CodexApiError
-    from codex_api.transport.websocket import AsyncWebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
 
 _UNFINISHED = "this task has not finished its last response on this WebSocket: read or close it"
 

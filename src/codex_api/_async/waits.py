@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api.transport.protocols import AsyncStreamResponse
-    from codex_api.transport.websocket import AsyncWebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
 
 P = ParamSpec("P")
 T = TypeVar("T")

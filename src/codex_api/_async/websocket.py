@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from codex_api.telemetry import PollOutcome
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
-    from codex_api.transport.websocket import AsyncWebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.websocket import WebSocketProbe
 
