@@ -47,6 +47,7 @@ PREFIX = re.compile(r"Async(?=[A-Z])")
 # A call that makes a connection gives something to await there, and the connection itself here.
 SHAPES = (
     (re.compile(r"\bGenerator\[(\w+), None\]"), r"Generator[\1, None, None]"),
+    (re.compile(r"\bCoroutine\[Any, Any, (\w+)\]"), r"\1"),
     (re.compile(r"\bConnecting\[(\w+)\]"), r"\1"),
     (re.compile(r"\bConnecting\(\s*lambda: (.*?\))\s*\)$", re.DOTALL | re.MULTILINE), r"\1"),
     (re.compile(r"^from codex_api\._sync\.connecting import .*\n", re.MULTILINE), ""),

@@ -4,56 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.endpoints import models as core
 
 if TYPE_CHECKING:
-    from codex_api._async.runner import Runner
     from codex_api.local.models_cache import ModelsCache
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.models import ModelsPage
 
 
-class AsyncModels:
+class AsyncModels(Endpoints):
     """``client.models``."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-
-    async def list(
-        self,
-        client_version: str | None = None,
-        etag: str | None = None,
-        *,
-        extra_headers: HeaderSource | Headers | None = None,
-        timeout: float | None = None,
-    ) -> ModelsPage:
-        """List the models.
-
-        Args:
-            client_version: The Codex backend lists what this version can use; None takes the
-                provider's ``version`` header, else this library's version.
-            etag: Of a page that is known; the answer is ``not_modified`` while it holds.
-            extra_headers: For this call.
-            timeout: Limit in seconds on the whole call, or None.
-
-        Returns:
-            An element of neither known shape is an ``UnknownModel``.
-
-        Raises:
-            RequestBuildError: ``client_version`` is blank; nothing was sent.
-            DecodeError: The answer is not what was promised.
-            CodexApiError: The call failed.
-        """
-        context = self._runner.settings.context
-        return await self._runner.run(
-            core.list_models(
-                context,
-                client_version=client_version,
-                etag=etag,
-                extra_headers=extra_headers,
-                timeout=timeout,
-            )
-        )
+    @unary(core.list_models)
+    def list(self) -> None:
+        """List."""
 
     async def list_cached(
         self,

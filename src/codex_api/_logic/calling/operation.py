@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+import inspect
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct, field
 
@@ -110,6 +111,26 @@ class CallContext(Struct, frozen=True, kw_only=True):
             timeout=self.provider.stream_idle_timeout if timeout is None else timeout,
             is_repeatable=is_repeatable,
         )
+
+
+def as_method(
+    method: Callable[..., Any], endpoint: Callable[..., Operation[Any]], named: Callable[..., Any]
+) -> None:
+    """Give ``method`` the signature and the docstring of ``endpoint``, and the name of ``named``.
+
+    Args:
+        endpoint: Its first parameter is the context, and it returns an ``Operation`` of what the
+            method returns.
+    """
+    signature = inspect.signature(endpoint)
+    _, *parameters = signature.parameters.values()
+    owner = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    result = str(signature.return_annotation).removeprefix("Operation[").removesuffix("]")
+    method.__name__, method.__qualname__ = named.__name__, named.__qualname__
+    method.__module__, method.__doc__ = named.__module__, endpoint.__doc__
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect reads
+        parameters=[owner, *parameters], return_annotation=result
+    )
 
 
 def _is_codex_wire(headers: Headers) -> bool:

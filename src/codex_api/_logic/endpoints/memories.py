@@ -61,15 +61,26 @@ _OLD: msgspec.json.Decoder[MemorySummarizeOutput] = msgspec.json.Decoder(MemoryS
 def summarize(
     ctx: CallContext,
     summarize_input: MemorySummarizeInput,
-    *,
     extra_headers: HeaderSource | Headers | None = None,
+    *,
     options: ResponsesOptions | None = None,
     timeout: float | None = None,
 ) -> Operation[list[MemorySummary]]:
     """Summarize recorded traces, one summary for each, in their order.
 
+    Args:
+        summarize_input: Traces, at least one.
+        extra_headers: For this call.
+        options: Says which session and sub-agent the call belongs to.
+        timeout: Limit in seconds on the whole call, or None.
+
+    Returns:
+        A summary that does not have the promised form is an ``UnknownMemorySummary``.
+
     Raises:
-        RequestBuildError: There is no trace, or one cannot be encoded.
+        RequestBuildError: There is no trace, or one has no JSON form; nothing was sent.
+        DecodeError: The answer is not what was promised.
+        CodexApiError: The call failed.
     """
     _check(summarize_input)
     wire = _wire(summarize_input)

@@ -44,21 +44,28 @@ _NAMED: msgspec.json.Decoder[_Named] = msgspec.json.Decoder(_Named)
 
 def list_models(
     ctx: CallContext,
-    *,
     client_version: str | None = None,
     etag: str | None = None,
+    *,
     extra_headers: HeaderSource | Headers | None = None,
     timeout: float | None = None,
 ) -> Operation[ModelsPage]:
     """List the models.
 
     Args:
-        client_version: None takes the provider's ``version`` header, else this library's version.
-        etag: Sent as ``if-none-match``; the page is ``not_modified`` when it still holds.
+        client_version: The Codex backend lists what this version can use; None takes the
+            provider's ``version`` header, else this library's version.
+        etag: Of a page that is known; the answer is ``not_modified`` while it holds.
+        extra_headers: For this call.
         timeout: Limit in seconds on the whole call, or None.
 
+    Returns:
+        An element of neither known shape is an ``UnknownModel``.
+
     Raises:
-        RequestBuildError: ``client_version`` is blank, or a header is illegal.
+        RequestBuildError: ``client_version`` is blank, or a header is illegal; nothing was sent.
+        DecodeError: The answer is not what was promised.
+        CodexApiError: The call failed.
     """
     version = resolved_client_version(ctx, client_version)
     conditional = {} if etag is None else {"if-none-match": etag}

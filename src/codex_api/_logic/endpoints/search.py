@@ -41,15 +41,24 @@ _RESPONSE: msgspec.json.Decoder[SearchResponse] = msgspec.json.Decoder(SearchRes
 def search(
     ctx: CallContext,
     request: SearchRequest,
-    *,
     extra_headers: HeaderSource | Headers | None = None,
+    *,
     options: ResponsesOptions | None = None,
     timeout: float | None = None,
 ) -> Operation[SearchResponse]:
     """Search.
 
+    Args:
+        request: Queries and other commands, and how to search.
+        extra_headers: For this call.
+        options: Says which session and sub-agent the call belongs to.
+        timeout: Limit in seconds on the whole call, or None.
+
     Raises:
-        RequestBuildError: A field is not legal; the error names its path and what is expected.
+        RequestBuildError: A field is not legal, whose path and what is expected the error tells;
+            nothing was sent.
+        DecodeError: The answer is not what was promised.
+        CodexApiError: The call failed.
     """
     wire = _WireRequest(
         request.id,

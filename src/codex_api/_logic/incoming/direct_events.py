@@ -8,29 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, TypeAlias, Union
+from typing import Any, Final, TypeAlias, Union, get_args
 
 import msgspec
 from msgspec import Raw
 
-from codex_api import events
 from codex_api._logic.incoming.error_body import read_as
 from codex_api.events import ResponseEvent, WireEvent
 
 Fields: TypeAlias = Mapping[str, Raw]
 ABSENT: Final = Raw()
 
-_CLASSES: Final = (
-    events.OutputTextDelta,
-    events.RefusalDelta,
-    events.FunctionCallArgumentsDelta,
-    events.ReasoningSummaryDelta,
-    events.ReasoningSummaryDone,
-    events.ReasoningSummaryPartAdded,
-    events.ReasoningContentDelta,
+_CLASSES: Final[tuple[type[WireEvent], ...]] = tuple(
+    cls for cls in get_args(ResponseEvent) if issubclass(cls, WireEvent)
 )
 DIRECT_TYPES: Final = frozenset[type](_CLASSES)
-_BY_TAG: Final = {str(cls.__struct_config__.tag): cls for cls in _CLASSES}
+_BY_TAG: Final[dict[str, type[Any]]] = {str(cls.__struct_config__.tag): cls for cls in _CLASSES}
 
 #: Signs of life and no more: they move neither the clock of progress nor an outcome. The same for
 #: SSE and WebSocket, as comments and pings are.
@@ -139,6 +132,7 @@ def direct_decoder() -> msgspec.json.Decoder[Any]:
             (WireEvent, _SLOW_TAGS),
         )
         for index, tag in enumerate(tags)
+        if tag not in _BY_TAG
     ]
     return msgspec.json.Decoder(Union[(*_CLASSES, ToolInput, *marks)])
 
@@ -155,4 +149,5 @@ def lenient_event(tag: str, fields: Fields) -> ResponseEvent | None:
             values[field.name] = value
         elif field.required:
             return None
-    return event_class(**values)
+    event: ResponseEvent = event_class(**values)
+    return event

@@ -96,7 +96,7 @@ def _session_request(
         )
         return _routed(request)
     boundary, data = multipart(_utf8(sdp), encode_json(body))
-    direct_live = session.version == "v3"
+    direct_live = DIALECTS[session.version].is_live
     request = ctx.request(
         "POST",
         "live" if direct_live else "realtime/calls",
@@ -113,8 +113,12 @@ def check_callable(session: RealtimeSessionConfig) -> None:
     Raises:
         InvalidRequestError: The session asks for v2, for transcription or for written answers.
     """
-    if session.version == "v2":
-        message = "WebRTC calls speak realtime v1 or v3, not v2; v2 has WebSocket sessions"
+    refusal = DIALECTS[session.version].no_calls
+    if refusal is not None:
+        callable_versions = " or ".join(name for name, d in DIALECTS.items() if not d.no_calls)
+        message = (
+            f"WebRTC calls speak realtime {callable_versions}, not {session.version}; {refusal}"
+        )
         raise InvalidRequestError(message)
     # On a WebSocket of these versions both are taken for a spoken conversation, as the reference
     # does; a call would open a microphone and a loudspeaker for it.

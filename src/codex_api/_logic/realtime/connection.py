@@ -81,7 +81,7 @@ class SessionMachine:
         self.state: SessionState = SessionState(max_transcript_chars=options.max_transcript_chars)
         self.closed: bool = False
         self.sideband = sideband
-        self._greets = config.version == "v3" and not sideband
+        self._greets = self.dialect.is_live and not sideband
         self._acknowledged = True
         self._event_at = self._opened_at = self._waiting_at = self._pinged_at = 0.0
         self._break: CodexApiError | None = None
@@ -90,7 +90,7 @@ class SessionMachine:
     def opened(self, now: float) -> list[str]:
         """Start on a connection that stands now, and give the frames that open it."""
         self._event_at = self._opened_at = self._waiting_at = self._pinged_at = now
-        if self.sideband and self.config.version == "v3":
+        if self.sideband and self.dialect.is_live:
             self._acknowledged = True
             return []
         self._acknowledged = not (self.options.acknowledge or self._greets)

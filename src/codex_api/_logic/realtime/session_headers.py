@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from codex_api.types.realtime import RealtimeSessionConfig
-
-# v2 sends no such field.
-_ALPHA = {"v1": "quicksilver=v1", "v3": "quicksilver=v2"}
 
 
 def session_headers(config: RealtimeSessionConfig) -> Headers:
@@ -23,7 +21,7 @@ def session_headers(config: RealtimeSessionConfig) -> Headers:
         RequestBuildError: ``session_id`` cannot be a header value.
     """
     headers = Headers()
-    alpha = _ALPHA.get(config.version)
+    alpha = DIALECTS[config.version].alpha
     if alpha is not None:
         headers.set("openai-alpha", alpha)
     if config.session_id is not None:

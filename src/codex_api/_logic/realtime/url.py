@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_api.types.realtime import RealtimeSessionConfig, RealtimeVersion
+    from codex_api.types.realtime import RealtimeSessionConfig
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
@@ -68,9 +69,9 @@ def _url(
     if not host:
         message = "the base URL for realtime names no host"
         raise RequestBuildError(message)
-    path = _path(parts.path, config.version)
+    path = _path(parts.path, is_live=DIALECTS[config.version].is_live)
     own = _own_query(config, call_id)
-    if call_id is not None and config.version == "v3":
+    if call_id is not None and DIALECTS[config.version].is_live:
         path = f"{path}/{quote(call_id, safe='')}"
     taken = {"intent", *own}
     extra = [(key, value) for key, value in query_params.items() if key not in taken]
@@ -84,18 +85,19 @@ def _url(
 
 def _own_query(config: RealtimeSessionConfig, call_id: str | None) -> dict[str, str]:
     own: dict[str, str] = {}
-    if config.version == "v1":
-        own["intent"] = "quicksilver"
+    dialect = DIALECTS[config.version]
+    if dialect.intent is not None:
+        own["intent"] = dialect.intent
     if call_id is None:
         if config.model is not None:
             own["model"] = config.model
-    elif config.version != "v3":
+    elif not dialect.is_live:
         own["call_id"] = call_id
     return own
 
 
-def _path(path: str, version: RealtimeVersion) -> str:
-    endpoint = "live" if version == "v3" else "realtime"
+def _path(path: str, *, is_live: bool) -> str:
+    endpoint = "live" if is_live else "realtime"
     bare = path.removesuffix("/")
     if not bare:
         return f"/v1/{endpoint}"

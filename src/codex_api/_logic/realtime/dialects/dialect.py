@@ -45,9 +45,23 @@ PCM_FORMAT: Final[JsonObject] = {"type": "audio/pcm", "rate": 24_000}
 
 
 class Dialect(Protocol):
-    """One protocol version."""
+    """One protocol version. A module of this folder has one, and ``registry`` names it.
+
+    Attributes:
+        version: Its name in ``RealtimeSessionConfig``.
+        alpha: Value of ``openai-alpha``; None sends no such field.
+        intent: Value of the query's ``intent``; None sends none.
+        is_live: Whether it lives at ``live`` and not at ``realtime``: a session of its own greets
+            before anything else, one that joins a call has the call's id in its path and sends no
+            configuration, and calls are not routed.
+        no_calls: Why it has no WebRTC calls; None when it has them.
+    """
 
     version: RealtimeVersion
+    alpha: str | None
+    intent: str | None
+    is_live: bool
+    no_calls: str | None
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
         """Give the session object, ``id`` and ``model`` included when they are set."""

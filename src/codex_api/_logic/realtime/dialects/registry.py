@@ -12,4 +12,9 @@ if TYPE_CHECKING:
     from codex_api._logic.realtime.dialects.dialect import Dialect
     from codex_api.types.realtime import RealtimeVersion
 
-DIALECTS: Final[dict[RealtimeVersion, Dialect]] = {"v1": V1(), "v2": V2(), "v3": V3()}
+_ALL: Final[tuple[Dialect, ...]] = (
+    V1(),
+    V2(),
+    V3(),
+)
+DIALECTS: Final[dict[RealtimeVersion, Dialect]] = {dialect.version: dialect for dialect in _ALL}

@@ -67,6 +67,10 @@ class V1:
     """Version 1."""
 
     version: RealtimeVersion = "v1"
+    alpha: str | None = "quicksilver=v1"
+    intent: str | None = "quicksilver"
+    is_live: bool = False
+    no_calls: str | None = None
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
         """Give the session object."""

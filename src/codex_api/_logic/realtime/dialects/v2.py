@@ -199,6 +199,10 @@ class V2:
     """Version 2."""
 
     version: RealtimeVersion = "v2"
+    alpha: str | None = None
+    intent: str | None = None
+    is_live: bool = False
+    no_calls: str | None = "v2 has WebSocket sessions"
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
         """Give the session object of the configured mode."""

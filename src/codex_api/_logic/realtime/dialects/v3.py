@@ -131,6 +131,10 @@ class V3:
     """Version 3."""
 
     version: RealtimeVersion = "v3"
+    alpha: str | None = "quicksilver=v2"
+    intent: str | None = None
+    is_live: bool = True
+    no_calls: str | None = None
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
         """Give the session object; it has neither id nor type."""

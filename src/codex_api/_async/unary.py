@@ -1,0 +1,46 @@
+"""Methods made of endpoints under asyncio, so that signature and docstring are written once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from codex_api._logic.calling.operation import as_method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from codex_api._async.runner import Runner
+    from codex_api._logic.calling.operation import CallContext, Operation
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Endpoints:
+    """Endpoints of one subject, called through one runner."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+
+def unary(
+    endpoint: Callable[Concatenate[CallContext, P], Operation[T]],
+) -> Callable[[Callable[[Any], None]], Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]]:
+    """Return a decorator that makes the method of an endpoint.
+
+    Args:
+        endpoint: Lends the method its arguments, its result and its docstring; only name and place
+            come from what is decorated.
+    """
+
+    def decorate(
+        named: Callable[[Any], None],
+    ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+        async def method(self: Endpoints, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            runner = self._runner  # pyright: ignore[reportPrivateUsage]  # a method of it
+            return await runner.run(endpoint(runner.settings.context, *args, **kwargs))
+
+        as_method(method, endpoint, named)
+        return method
+
+    return decorate
