@@ -14,14 +14,19 @@ Lookup: TypeAlias = "Callable[[str], object]"
 
 
 def lazy_attributes(
-    package: str, modules: Mapping[str, str], submodules: Collection[str] = ()
+    package: str,
+    modules: Mapping[str, str],
+    submodules: Collection[str] = (),
+    *,
+    parent: str | None = None,
 ) -> Lookup:
-    """Make the ``__getattr__`` of a package.
+    """Make the ``__getattr__`` of a package or module.
 
     Args:
         package: Its ``__name__``.
-        modules: Each public name, and where in the package it is defined.
+        modules: Each public name, and where in ``parent`` it is defined.
         submodules: Modules that are attributes without having been imported.
+        parent: The package that the modules are in; None is ``package`` itself.
     """
 
     def get(name: str) -> object:
@@ -30,7 +35,7 @@ def lazy_attributes(
         if name not in modules:
             message = f"module {package!r} has no attribute {name!r}"
             raise AttributeError(message)
-        value: object = getattr(import_module(f"{package}.{modules[name]}"), name)
+        value: object = getattr(import_module(f"{parent or package}.{modules[name]}"), name)
         setattr(sys.modules[package], name, value)  # asked for once only
         return value
 

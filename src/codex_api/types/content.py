@@ -7,9 +7,14 @@ type with a field missing or mistyped, is an ``UnknownPart``: its bytes go back 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from codex_api.types.annotations import Annotation, TokenLogprob
 
 
 class Extra(Mapping[str, msgspec.Raw]):
@@ -78,15 +83,16 @@ class Tagged(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
         return str(self.__struct_config__.tag)
 
 
-class Extensible(
-    Tagged,
+class KeepsExtra(
+    msgspec.Struct,
     frozen=True,
     kw_only=True,
+    omit_defaults=True,
     repr_omit_defaults=True,
     # An object with keys that its class does not know takes the slower way, which keeps them.
     forbid_unknown_fields=True,
 ):
-    """A tagged object that keeps what its class does not name.
+    """An object that keeps what its class does not name.
 
     Attributes:
         extra: What came in the object besides the fields of its class; goes back out in its place.
@@ -95,6 +101,19 @@ class Extensible(
 
     # No key of that name is sent: the codec takes ``extra`` apart.
     extra: Extra | None = msgspec.field(default=None, name="(extra)")
+
+
+class Extensible(KeepsExtra, frozen=True, kw_only=True, tag_field="type"):
+    """An object that keeps what its class does not name, and names its own type.
+
+    Attributes:
+        extra: As for ``KeepsExtra``.
+    """
+
+    @property
+    def type(self) -> str:
+        """The wire ``type``."""
+        return str(self.__struct_config__.tag)
 
 
 def null() -> None:
@@ -111,15 +130,25 @@ class InputText(Extensible, frozen=True, tag="input_text", gc=False):
 
 
 class InputImage(Extensible, frozen=True, tag="input_image", gc=False):
-    """An image for the model to look at.
+    """An image for the model to look at, by its address or by an uploaded file.
 
     Attributes:
-        image_url: An ``https:`` or ``data:`` URL.
+        image_url: An ``https:`` or ``data:`` URL, or None.
         detail: ``auto``, ``low``, ``high`` or ``original``; None leaves the choice to the server.
+        file_id: Id of the file, or None.
+
+    Raises:
+        ValueError: It has neither an address nor a file.
     """
 
-    image_url: str
+    image_url: str | None = None
     detail: str | None = None
+    file_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.image_url is None and self.file_id is None:
+            message = "an image needs an image_url or a file_id"
+            raise ValueError(message)
 
 
 class InputAudio(Extensible, frozen=True, tag="input_audio"):
@@ -146,6 +175,20 @@ class OutputText(Extensible, frozen=True, tag="output_text"):
     text: str
     annotations: Sequence[Any] | None = ()
     logprobs: Sequence[Any] | None = ()
+
+    @property
+    def citations(self) -> list[Annotation]:
+        """The annotations as typed values; of an unknown kind, an ``UnknownPart``."""
+        from codex_api.types.annotations import read_annotations  # noqa: PLC0415 - seldom there
+
+        return read_annotations(self.annotations)
+
+    @property
+    def token_logprobs(self) -> list[TokenLogprob]:
+        """The logprobs as typed values; those of another form are left out."""
+        from codex_api.types.annotations import read_logprobs  # noqa: PLC0415 - seldom there
+
+        return read_logprobs(self.logprobs)
 
 
 class EncryptedContent(Extensible, frozen=True, tag="encrypted_content", gc=False):
@@ -232,8 +275,8 @@ class UnknownPart:
         object.__setattr__(self, "raw", value)
 
     @classmethod
-    def of(cls, value: Mapping[str, Any]) -> UnknownPart:
-        """Make a part of any JSON object, such as an ``input_file``."""
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """Make a part of any JSON object."""
         return cls(msgspec.json.encode(value))
 
     @property
@@ -262,10 +305,10 @@ class UnknownPart:
         return hash(bytes(self.raw))
 
     def __repr__(self) -> str:
-        return f"UnknownPart({bytes(self.raw)!r})"
+        return f"{type(self).__name__}({bytes(self.raw)!r})"
 
     def __reduce__(self) -> tuple[object, tuple[bytes]]:
-        return (UnknownPart, (bytes(self.raw),))
+        return (type(self), (bytes(self.raw),))
 
 
 def encode_unknown(value: object) -> msgspec.Raw:

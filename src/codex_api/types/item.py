@@ -6,7 +6,8 @@ key out, ``field(default_factory=null)`` sends ``null``.
 
 ``id`` is the server's: it is encoded only when ids are kept. Where the server alone sends
 ``status``, ``annotations`` and ``logprobs``, they go and stay with the ``id``. Every item may carry
-``metadata`` or its later name; whichever was given goes out.
+``metadata`` or its later name; whichever was given goes out. ``created_by`` says who made an item
+where several may; ``async`` marks calls whose output may come in a later response.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from codex_api.types.content import (
 )
 
 if TYPE_CHECKING:
+    from codex_api.types.hosted_item import HostedItem
+
     _Content: TypeAlias = Sequence[ContentPart]
     _AgentContent: TypeAlias = Sequence[AgentContentPart]
     _Output: TypeAlias = str | Sequence[OutputPart]
@@ -195,6 +198,8 @@ class FunctionCall(Extensible, frozen=True, tag="function_call", kw_only=True):
     encrypted_function_args: str | None = None
     call_id: str
     caller: _Caller | None = None
+    async_: bool | None = msgspec.field(default=None, name="async")
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -212,6 +217,7 @@ class ToolSearchCall(Extensible, frozen=True, tag="tool_search_call", kw_only=Tr
     status: str | None = None
     execution: str
     arguments: Any
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -224,6 +230,9 @@ class FunctionCallOutput(Extensible, frozen=True, tag="function_call_output", kw
     call_id: str
     output: _Output
     caller: _Caller | None = None
+    name: str | None = None
+    namespace: str | None = None
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -243,6 +252,8 @@ class CustomToolCall(Extensible, frozen=True, tag="custom_tool_call", kw_only=Tr
     namespace: str | None = None
     input: str
     caller: _Caller | None = None
+    async_: bool | None = msgspec.field(default=None, name="async")
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -256,6 +267,7 @@ class CustomToolCallOutput(Extensible, frozen=True, tag="custom_tool_call_output
     name: str | None = None
     output: _Output
     caller: _Caller | None = None
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -280,6 +292,7 @@ class ToolSearchOutput(Extensible, frozen=True, tag="tool_search_output", kw_onl
     status: str
     execution: str
     tools: Sequence[Any]
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -294,13 +307,19 @@ class WebSearchCall(Extensible, frozen=True, tag="web_search_call", kw_only=True
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
 
-class ImageGenerationCall(Extensible, frozen=True, tag="image_generation_call", kw_only=True):
-    """The server made an image. Its ``id`` always goes out.
+class KeepsId(Extensible, frozen=True, kw_only=True):
+    """An item that always goes out with its ``id``: the server takes it back with that only."""
+
+
+class ImageGenerationCall(KeepsId, frozen=True, tag="image_generation_call", kw_only=True):
+    """The server made an image.
 
     Attributes:
         action: What was asked for, such as ``generate`` or ``edit``; None when not told, as for
             the settings of the image after it.
         result: The image in base64; None while it is being made.
+        error: Why there is none, as the server sent it.
+        svg_usage: What an SVG cost besides, as the server sent it.
     """
 
     id: str | None = None
@@ -312,6 +331,8 @@ class ImageGenerationCall(Extensible, frozen=True, tag="image_generation_call", 
     size: str | None = None
     revised_prompt: str | None = None
     result: str | None = None
+    error: Mapping[str, Any] | None = None
+    svg_usage: Mapping[str, Any] | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -321,6 +342,7 @@ class Compaction(Extensible, frozen=True, tag="compaction", kw_only=True):
 
     id: str | None = None
     encrypted_content: str
+    created_by: str | None = None
     metadata: _Metadata | None = None
     internal_chat_message_metadata_passthrough: _Metadata | None = None
 
@@ -399,4 +421,8 @@ KnownItem: TypeAlias = (
     | ContextCompaction
     | AdditionalTools
 )
-ResponseItem: TypeAlias = KnownItem | UnknownItem
+if TYPE_CHECKING:
+    ResponseItem: TypeAlias = KnownItem | HostedItem | UnknownItem
+else:
+    # Hosted items are imported when there is one.
+    ResponseItem = KnownItem | UnknownItem

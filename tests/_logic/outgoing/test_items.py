@@ -187,3 +187,31 @@ def test_what_a_caller_writes_without_an_id_goes_out_as_written(first: object) -
 
 def test_a_string_is_one_message_of_the_user() -> None:
     assert prepare_items("hi", keep_ids=True) == [items.Message.user("hi")]
+
+
+# --- hosted items ------------------------------------------------------------------------------
+
+HOSTED = (Path(__file__).parents[3] / "vectors" / "hosted_items.jsonl").read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("keep_ids", [False, True])
+@pytest.mark.parametrize("wire", HOSTED, ids=lambda wire: str(wire[:48]))
+def test_a_hosted_item_always_goes_out_with_its_id(wire: bytes, keep_ids: bool) -> None:  # noqa: FBT001  # a parameter of pytest
+    item = decode_item(wire)
+    assert not isinstance(item, items.UnknownItem)
+    named = msgspec.structs.replace(item, id="x_1")
+
+    encoded = msgspec.json.decode(encode_item(named, keep_ids=keep_ids))
+
+    assert encoded == {**msgspec.json.decode(wire), "id": "x_1"}
+
+
+def test_a_hosted_item_goes_out_without_an_empty_id() -> None:
+    item = items.McpApprovalRequest(id="", server_label="s", name="n", arguments="{}")
+
+    assert b'"id"' not in encode_item(item)
+
+
+def test_a_part_is_no_item() -> None:
+    with pytest.raises(RequestBuildError, match=r"input\[0\] must be an item"):
+        prepare_items([items.McpTool(name="n", input_schema={})], keep_ids=False)

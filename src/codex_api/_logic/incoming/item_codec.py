@@ -1,7 +1,8 @@
 """Items from and to JSON.
 
-Decoding is one tagged decode. Only when that fails is the item looked at again, field by field (see
-``odd_items``), and what has no class even then is an ``UnknownItem``. Nothing is lost and no item
+Decoding is one tagged decode. Only when that fails is the item looked at again: as one of the
+hosted items, which few programs meet, and then field by field (see ``odd_items``). What has no
+class even then is an ``UnknownItem``. Nothing is lost and no item
 of valid JSON is an error.
 
 Encoding is one pass too, over what ``outgoing.items`` makes of them.
@@ -9,10 +10,12 @@ Encoding is one pass too, over what ``outgoing.items`` makes of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import msgspec
 
+from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.odd_items import decode_fields
 from codex_api._logic.outgoing.items import prepare_items
 from codex_api._logic.outgoing.json_values import ENCODE_ERRORS, ENCODER, encode_value
@@ -111,15 +114,25 @@ def _decode_again(raw: msgspec.Raw) -> ResponseItem:
         tag = msgspec.json.decode(fields.get("type", msgspec.Raw(b'""')), type=str)
     except msgspec.ValidationError:
         return UnknownItem("", raw)
-    wanted = _ALIASES.get(tag, tag)
-    item_class = _CLASSES.get(wanted)
+    item_class = _CLASSES.get(_ALIASES.get(tag, tag)) or _hosted().get(tag)
     if item_class is None:
         return UnknownItem(tag, raw)
+    if tag not in _CLASSES and (known := read_as(item_class, raw)) is not None:
+        return known  # type: ignore[return-value]  # as below
     try:
         item = decode_fields(item_class, fields)
     except NoStandInError:
         return UnknownItem(tag, raw)
     return item  # type: ignore[return-value]  # one of _KNOWN
+
+
+@cache
+def _hosted() -> dict[str, type[Extensible]]:
+    """Import the rest of the items; most programs never meet one."""
+    from codex_api.types import hosted_item  # noqa: PLC0415 - see above
+
+    classes: tuple[type[Extensible], ...] = get_args(hosted_item.HostedItem)
+    return {str(cls.__struct_config__.tag): cls for cls in classes}
 
 
 def _copy(raw: _Json) -> msgspec.Raw:

@@ -7,58 +7,33 @@ becomes an ``UnknownPart``. Only what means nothing without the odd field is an 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT
 
 from codex_api._logic.outgoing.stand_ins import NoStandInError, known_fields, stand_in
-from codex_api.types.content import (
-    EncryptedContent,
-    Exec,
-    Extensible,
-    Extra,
-    FindInPage,
-    InputAudio,
-    InputImage,
-    InputText,
-    OpenPage,
-    OutputText,
-    ReasoningText,
-    Search,
-    SummaryText,
-    Text,
-    UnknownPart,
-)
-from codex_api.types.item import (
-    AgentMessage,
-    CustomToolCallOutput,
-    FunctionCallOutput,
-    LocalShellCall,
-    Message,
-    Reasoning,
-    WebSearchCall,
-)
+from codex_api.types.content import Extra, KeepsExtra, UnknownPart
+from codex_api.types.item import LocalShellCall
+from codex_api.types.raw_parts import raw_part
 
-_Classes: TypeAlias = tuple[type[Extensible], ...]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-_OUTPUT: _Classes = (InputText, InputImage, InputAudio, EncryptedContent)
-# Where an item holds parts, and of which classes.
-_PARTS: dict[tuple[type[Extensible], str], _Classes] = {
-    (Message, "content"): (InputText, InputImage, InputAudio, OutputText),
-    (AgentMessage, "content"): (InputText, EncryptedContent),
-    (Reasoning, "summary"): (SummaryText,),
-    (Reasoning, "content"): (ReasoningText, Text),
-    (FunctionCallOutput, "output"): _OUTPUT,
-    (CustomToolCallOutput, "output"): _OUTPUT,
-    (LocalShellCall, "action"): (Exec,),
-    (WebSearchCall, "action"): (Search, OpenPage, FindInPage),
-}
+_Classes: TypeAlias = tuple[type[KeepsExtra], ...]
+
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def decode_fields(cls: type[Extensible], fields: dict[str, msgspec.Raw]) -> Extensible:
+class _Parts(NamedTuple):
+    """Of which classes the objects in a field may be: in a list, and on their own."""
+
+    listed: _Classes
+    alone: _Classes
+
+
+def decode_fields(cls: type[KeepsExtra], fields: dict[str, msgspec.Raw]) -> KeepsExtra:
     """Make an item of the members of its JSON object.
 
     Args:
@@ -91,61 +66,83 @@ def _is_required(field: msgspec.structs.FieldInfo) -> bool:
     return field.default is NODEFAULT and field.default_factory is NODEFAULT
 
 
-def _value(cls: type[Extensible], name: str, raw: msgspec.Raw) -> object:
-    classes = _PARTS.get((cls, name))
-    if classes is not None and bytes(raw).startswith(b"["):
-        return [_part(classes, part) for part in _LIST.decode(raw)]
-    if classes is not None and bytes(raw).startswith(b"{") and name == "action":
-        part = _part(classes, raw)
+def _value(cls: type[KeepsExtra], name: str, raw: msgspec.Raw) -> object:
+    parts = _parts(cls, name)
+    if parts.listed and bytes(raw).startswith(b"["):
+        return [_part(parts.listed, part) for part in _LIST.decode(raw)]
+    if parts.alone and bytes(raw).startswith(b"{"):
+        part = _part(parts.alone, raw)
         if isinstance(part, UnknownPart) and cls is LocalShellCall:
             raise NoStandInError(name)
         return part
     return _decoder(cls, name).decode(raw)
 
 
-def _part(classes: _Classes, raw: msgspec.Raw) -> Extensible | UnknownPart:
+def _part(classes: _Classes, raw: msgspec.Raw) -> KeepsExtra | UnknownPart:
     try:
         return _any_of(classes).decode(raw)
     except msgspec.ValidationError:
         pass
     try:
         fields = _FIELDS.decode(raw)
-        tag = msgspec.json.decode(fields.get("type", b'""'), type=str)
-        cls = next(cls for cls in classes if cls.__struct_config__.tag == tag)
-        return _part_of(cls, fields)
-    except (msgspec.ValidationError, StopIteration):
-        return UnknownPart(raw)
+        return _part_of(_class_of(classes, fields), fields)
+    except (msgspec.ValidationError, ValueError, StopIteration):
+        return raw_part(raw)
 
 
-def _part_of(cls: type[Extensible], fields: dict[str, msgspec.Raw]) -> Extensible:
+def _class_of(classes: _Classes, fields: dict[str, msgspec.Raw]) -> type[KeepsExtra]:
+    if len(classes) == 1 and classes[0].__struct_config__.tag is None:
+        return classes[0]
+    tag = msgspec.json.decode(fields.get("type", b'""'), type=str)
+    return next(cls for cls in classes if cls.__struct_config__.tag == tag)
+
+
+def _part_of(cls: type[KeepsExtra], fields: dict[str, msgspec.Raw]) -> KeepsExtra:
     """Read a part; one that lacks something it needs has nothing left to be read."""
     known = known_fields(cls)
     odd: dict[str, msgspec.Raw] = {}
     values: dict[str, object] = {}
     for name, raw in fields.items():
-        if name == "type":
-            continue
         if name not in known:
             odd[name] = raw
             continue
         try:
-            values[name] = _decoder(cls, name).decode(raw)
+            values[known[name].name] = _value(cls, name, raw)
         except msgspec.ValidationError:
             if _is_required(known[name]):
                 raise
             odd[name] = raw
-            values[name] = stand_in(cls, name, raw)
-    if any(_is_required(field) and name not in values for name, field in known.items()):
+            values[known[name].name] = stand_in(cls, name, raw)
+    if any(_is_required(field) and name not in fields for name, field in known.items()):
         message = "a part without what it needs"
         raise msgspec.ValidationError(message)
-    return cls(**values, extra=Extra(odd, tuple(fields)))
+    if cls.__struct_config__.tag_field is not None:
+        odd.pop(cls.__struct_config__.tag_field, None)
+    return cls(**values, extra=Extra(odd, tuple(fields)) if odd else None)
 
 
 @cache
-def _decoder(cls: type[Extensible], name: str) -> msgspec.json.Decoder[Any]:
+def _parts(cls: type[KeepsExtra], name: str) -> _Parts:
+    members = _members(known_fields(cls)[name].type)
+    listed = [inner for member in members for inner in _members(*get_args(member)[:1])]
+    return _Parts(_kept(listed), _kept(members))
+
+
+def _members(annotation: object = None) -> tuple[object, ...]:
+    """Return the members of a union; of anything else, itself."""
+    is_union = type(annotation) is type(int | str) or get_origin(annotation) is Union
+    return get_args(annotation) if is_union else (annotation,)
+
+
+def _kept(members: Sequence[object]) -> _Classes:
+    return tuple(cls for cls in members if isinstance(cls, type) and issubclass(cls, KeepsExtra))
+
+
+@cache
+def _decoder(cls: type[KeepsExtra], name: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(known_fields(cls)[name].type)
 
 
 @cache
-def _any_of(classes: _Classes) -> msgspec.json.Decoder[Extensible]:
+def _any_of(classes: _Classes) -> msgspec.json.Decoder[KeepsExtra]:
     return msgspec.json.Decoder(Union[classes])  # noqa: UP007  # made of a tuple

@@ -24,7 +24,7 @@ from codex_api.types.item import (
     CustomToolCallOutput,
     FunctionCall,
     FunctionCallOutput,
-    ImageGenerationCall,
+    KeepsId,
     LocalShellCall,
     Message,
     Reasoning,
@@ -59,7 +59,7 @@ _EXTRAS: dict[type[object], dict[str, None]] = {
 }
 _UNSENT: tuple[object, ...] = ()
 _SIMPLE = frozenset(_EXTRAS.keys() - {Reasoning})
-_SENDABLE = frozenset((*_EXTRAS, ImageGenerationCall, UnknownItem, msgspec.Raw))
+_SENDABLE = frozenset((*_EXTRAS, UnknownItem, msgspec.Raw))
 
 
 def prepare_items(items: Sequence[Any] | str, *, keep_ids: bool) -> list[object]:
@@ -93,7 +93,7 @@ def prepare_items(items: Sequence[Any] | str, *, keep_ids: bool) -> list[object]
         index = next(
             index
             for index, item in enumerate(elements)
-            if type(item) not in _SENDABLE and not isinstance(item, Mapping)
+            if type(item) not in _SENDABLE and not isinstance(item, Mapping | KeepsId)
         )
         kind = type(elements[index]).__name__
         message = f"input[{index}] must be an item, a mapping or a msgspec.Raw, not {kind}"
@@ -145,8 +145,9 @@ def _rare(item: object) -> object:
         return cast("object", item)
     if isinstance(item, UnknownItem):
         return msgspec.Raw(item.raw)
-    if isinstance(item, ImageGenerationCall):
-        return item if item.id != "" else msgspec.structs.replace(item, id=None)
+    if isinstance(item, KeepsId):
+        is_named = getattr(item, "id", None) != ""
+        return item if is_named else msgspec.structs.replace(item, id=None)
     raise _NotAnItemError
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from codex_api._logic.outgoing.stand_ins import known_fields, stand_in
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.content import Extensible, Extra, ExtraFieldsError, encode_unknown
+from codex_api.types.content import Extra, ExtraFieldsError, KeepsExtra, encode_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _spread(value: Any) -> object:  # noqa: ANN401  # whatever the caller put in
         for name in value.__struct_fields__
         if isinstance(held := getattr(value, name), list | tuple | msgspec.Struct) and held
     }
-    if not isinstance(value, Extensible) or value.extra is None:
+    if not isinstance(value, KeepsExtra) or value.extra is None:
         return msgspec.structs.replace(value, **inner) if inner else value
     plain = msgspec.structs.replace(value, extra=None, **inner)
     fields = _FIELDS.decode(ENCODER.encode(plain))
@@ -72,7 +72,7 @@ def _spread(value: Any) -> object:  # noqa: ANN401  # whatever the caller put in
 
 
 def _merged(
-    value: Extensible, extra: Extra, fields: dict[str, msgspec.Raw]
+    value: KeepsExtra, extra: Extra, fields: dict[str, msgspec.Raw]
 ) -> Iterator[tuple[str, msgspec.Raw]]:
     came = frozenset(extra.order)
     for name in dict.fromkeys((*extra.order, *fields, *extra)):

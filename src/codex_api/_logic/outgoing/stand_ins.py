@@ -9,10 +9,11 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT
 
-from codex_api.types.content import Extensible, OutputText, ReasoningText, SummaryText
-from codex_api.types.item import Message, Reasoning
+from codex_api.types.content import KeepsExtra, OutputText, ReasoningText, SummaryText
+from codex_api.types.item import FunctionCallOutput, Message, Reasoning
 
-# Without these an item says nothing, or asks for something that nobody can do.
+# Without these an item says nothing, or asks for something that nobody can do. The output of a
+# function may name the function instead of the call.
 _NEEDED = frozenset({"name", "call_id", "encrypted_content"})
 _TEXT = msgspec.json.Decoder(str)
 _NULL = b"null"
@@ -23,13 +24,13 @@ class NoStandInError(ValueError):
 
 
 @cache
-def known_fields(cls: type[Extensible]) -> dict[str, msgspec.structs.FieldInfo]:
+def known_fields(cls: type[KeepsExtra]) -> dict[str, msgspec.structs.FieldInfo]:
     """Return the fields of ``cls`` by their names on the wire, without ``extra``."""
     fields = msgspec.structs.fields(cls)
     return {field.encode_name: field for field in fields if field.name != "extra"}
 
 
-def stand_in(cls: type[Extensible], name: str, raw: msgspec.Raw | None) -> object:
+def stand_in(cls: type[KeepsExtra], name: str, raw: msgspec.Raw | None) -> object:
     """Return what the field ``name`` of ``cls`` holds in place of ``raw``.
 
     Args:
@@ -57,13 +58,13 @@ def stand_in(cls: type[Extensible], name: str, raw: msgspec.Raw | None) -> objec
 
 
 def _default(
-    cls: type[Extensible], field: msgspec.structs.FieldInfo, kinds: frozenset[object]
+    cls: type[KeepsExtra], field: msgspec.structs.FieldInfo, kinds: frozenset[object]
 ) -> object:
     if field.default is not NODEFAULT:
         return field.default
     if field.default_factory is not NODEFAULT:
         return field.default_factory()
-    if field.name in _NEEDED:
+    if field.name in _NEEDED and cls is not FunctionCallOutput:
         raise NoStandInError(field.name)
     if cls is Message and field.name == "role":
         # Only the model's messages come from a server that forgets to say so.
@@ -77,7 +78,7 @@ def _default(
     raise NoStandInError(field.name)
 
 
-def _text_part(cls: type[Extensible], name: str) -> type[Any] | None:
+def _text_part(cls: type[KeepsExtra], name: str) -> type[Any] | None:
     if cls is Reasoning:
         return {"summary": SummaryText, "content": ReasoningText}.get(name)
     return OutputText if cls is Message and name == "content" else None
