@@ -27,8 +27,9 @@ class OutsideWorldError(AssertionError):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_environment() -> Iterator[None]:
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         for name in list(os.environ):
             if name.startswith(_FOREIGN_PREFIXES) or name.lower() in _FOREIGN_NAMES:
                 patch.delenv(name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codex_api._async.client import AsyncClient
     from codex_api._sync.client import Client
     from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
+    from codex_api.local.configuration import Configuration
     from codex_api.local.models_cache import ModelsCache
     from codex_api.local.replay import stream_from_file
     from codex_api.provider import Provider, Timeouts
@@ -50,6 +51,7 @@ __all__ = [
     "Client",
     "CodexApiError",
     "CompactionInput",
+    "Configuration",
     "ImageEditRequest",
     "ImageGenerationRequest",
     "ImageResponse",
@@ -91,6 +93,7 @@ _MODULES = {
     "Client": "_sync.client",
     "CodexApiError": "transport.errors",
     "CompactionInput": "types.compaction",
+    "Configuration": "local.configuration",
     "ImageEditRequest": "types.images",
     "ImageGenerationRequest": "types.images",
     "ImageResponse": "types.images",

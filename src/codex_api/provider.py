@@ -142,6 +142,23 @@ class Provider:
         """Make a local LM Studio; ``CODEX_OSS_BASE_URL`` and ``CODEX_OSS_PORT`` (1234) move it."""
         return cls("LM Studio", _local_base_url(1234))
 
+    @classmethod
+    def load(cls, name: str | None = None) -> Provider:
+        """Find a provider by name in the configuration files and the environment.
+
+        ``Configuration.load`` gives the credentials, limits and sources as well.
+
+        Args:
+            name: As in a file, or of a built-in one. None takes the file's own choice, else OpenAI.
+
+        Raises:
+            RequestBuildError: There is no such provider, or a file has a mistake, which the text
+                places by file, line and key.
+        """
+        from codex_api.local.configuration import Configuration  # noqa: PLC0415 - reads files, on first use
+
+        return Configuration.load(name).provider
+
     @property
     def is_azure(self) -> bool:
         """Whether Azure behaviour applies (wire.md, Provider)."""

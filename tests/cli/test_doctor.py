@@ -40,6 +40,7 @@ def test_a_healthy_server_is_ok_all_over(
 
     assert code == 0
     assert found == {
+        "settings": "ok: provider: built in; base_url: --base-url; key: environment OPENAI_API_KEY",
         "base URL": f"ok: {server.url} (OpenAI, port {server.port})",
         "credentials": "ok: ApiKeyAuth, in the header authorization",
         "TLS": "ok: the system's roots",
@@ -161,6 +162,30 @@ def test_a_base_url_that_is_none_is_the_finding(
     code, found = examine(capsys, "--base-url", base_url)
 
     assert code == 2
-    assert list(found) == ["base URL"]
+    assert list(found) == ["settings", "base URL"]
     assert found["base URL"].startswith("failed: ")
     assert why in found["base URL"]
+
+
+def test_each_setting_is_told_with_the_line_it_came_from(
+    server: EmbeddedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("WORK_KEY", SECRET)
+    file = tmp_path / "codex-api" / "config.toml"
+    file.parent.mkdir()
+    file.write_text(
+        f'provider = "work"\n[providers.work]\nbase_url = "{server.url}"\nenv_key = "WORK_KEY"\n'
+    )
+
+    code, found = examine(capsys)
+
+    assert code == 0
+    assert found["settings"] == (
+        f"ok: provider: {file}, line 2; base_url: {file}, line 3; env_key: {file}, line 4; "
+        "key: environment WORK_KEY"
+    )
+    assert found["credentials"] == "ok: ApiKeyAuth, in the header authorization"

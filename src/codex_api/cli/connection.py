@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import msgspec
 from cyclopts import Parameter
 
 from codex_api._sync.client import Client
-from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
+from codex_api.auth import ApiKeyAuth, AuthProvider, NoAuth
+from codex_api.local.configuration import Configuration, auth_file, default_provider
 from codex_api.provider import Provider, Timeouts
 from codex_api.transport.errors import AuthBuildError, RequestBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
-ProviderName = Literal["openai", "chatgpt", "azure", "ollama", "lmstudio", "embedded"]
+    from collections.abc import Generator, Mapping
 
 _KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY")
 _BASE_URL_VARIABLE = "OPENAI_BASE_URL"
@@ -29,15 +26,17 @@ _HELP = """no credentials found. Choose a provider with --provider:
   chatgpt    sign in with the Codex CLI; its auth.json is read from $CODEX_HOME or ~/.codex
   azure      set AZURE_OPENAI_API_KEY and give --base-url
   ollama, lmstudio   a server on this machine, no key
+  NAME       a provider of ~/.config/codex-api/config.toml or ~/.codex/config.toml
   embedded   a built-in server that answers without any model, no key"""
 
 
 class Endpoint(NamedTuple):
-    """What a client is made of."""
+    """What a client is made of, and where each setting came from."""
 
     provider: Provider
     auth: AuthProvider
     timeouts: Timeouts
+    sources: Mapping[str, str]
 
 
 @Parameter(name="*")
@@ -46,7 +45,11 @@ class Connection:
     """Where to send requests."""
 
     provider: Annotated[
-        ProviderName | None, Parameter(help="Default: by the credentials there are.")
+        str | None,
+        Parameter(
+            help="openai, chatgpt, azure, ollama, lmstudio, embedded, or one of a configuration "
+            "file. Default: the file's own, else by the credentials there are."
+        ),
     ] = None
     base_url: Annotated[str | None, Parameter(help="Another server that speaks the same API.")] = (
         None
@@ -84,19 +87,24 @@ class Connection:
         if self.timeout is not None and not self.timeout > 0:
             message = "--timeout must be more than 0 seconds"
             raise RequestBuildError(message)
-        timeouts = Timeouts(total=self.timeout)
         if name == "embedded":
             with _embedded() as base_url:
                 provider = Provider("Embedded", base_url, headers=self._headers())
-                yield Endpoint(provider, NoAuth(), timeouts)
+                timeouts = Timeouts(total=self.timeout)
+                yield Endpoint(provider, NoAuth(), timeouts, {"provider": "--provider"})
             return
-        provider, auth = self._chosen(name)
-        if self.base_url is not None:
-            provider = replace(provider, base_url=self.base_url)
-        provider = replace(provider, headers={**provider.headers, **self._headers()})
-        yield Endpoint(provider, auth, timeouts)
+        provider, auth, timeouts, sources = self._configured(name)
+        if self.header:
+            provider = replace(provider, headers={**provider.headers, **self._headers()})
+            sources["headers"] = " and ".join(filter(None, (sources.get("headers"), "--header")))
+        if self.timeout is not None:
+            timeouts = replace(timeouts, total=self.timeout)
+            sources["timeouts"] = "--timeout"
+        yield Endpoint(provider, auth, timeouts, sources)
 
-    def _found(self) -> ProviderName:
+    def _found(self) -> str:
+        if self.base_url is None and (chosen := default_provider()) is not None:
+            return chosen
         if self.base_url or any(
             os.environ.get(name, "").strip() for name in (*_KEY_VARIABLES, _BASE_URL_VARIABLE)
         ):
@@ -105,29 +113,25 @@ class Connection:
             return "chatgpt"
         raise AuthBuildError(_HELP)
 
-    def _chosen(self, name: ProviderName) -> tuple[Provider, AuthProvider]:
-        if name == "openai":
-            provider = Provider.openai()
-            elsewhere = os.environ.get(_BASE_URL_VARIABLE, "").strip()
-            # A key for another server must not go to the public one.
-            return replace(provider, base_url=elsewhere or provider.base_url), self._key_auth()
-        if name == "chatgpt":
-            return Provider.chatgpt(), auth_from_file(auth_file())
-        if name == "azure":
-            if self.base_url is None:
-                message = "--provider azure needs --base-url, such as https://NAME.openai.azure.com/openai"
-                raise RequestBuildError(message)
+    def _configured(self, name: str) -> tuple[Provider, AuthProvider, Timeouts, dict[str, str]]:
+        """Find the provider, and lay the options over it."""
+        if name == "azure" and self.base_url is not None:
             azure = Provider.azure(self.base_url, api_version=self.api_version)
-            return azure, ApiKeyAuth.from_env(_AZURE_KEY, header="api-key")
-        return (Provider.ollama() if name == "ollama" else Provider.lm_studio()), NoAuth()
-
-    def _key_auth(self) -> AuthProvider:
-        for variable in _KEY_VARIABLES:
-            if os.environ.get(variable, "").strip():
-                return ApiKeyAuth.from_env(variable)
-        if self.base_url is not None or os.environ.get(_BASE_URL_VARIABLE, "").strip():
-            return NoAuth()
-        raise AuthBuildError(_HELP)
+            auth: AuthProvider = ApiKeyAuth.from_env(_AZURE_KEY, header="api-key")
+            key = f"environment {_AZURE_KEY}"
+            return azure, auth, Timeouts(), {"base_url": "--base-url", "key": key}
+        found = Configuration.load(name)
+        provider, sources = found.provider, dict(found.sources)
+        if self.base_url is not None:
+            provider = replace(provider, base_url=self.base_url)
+            sources["base_url"] = "--base-url"
+        if self.api_version is not None:
+            query = {**provider.query_params, "api-version": self.api_version}
+            provider = replace(provider, query_params=query)
+            sources["query_params"] = "--api-version"
+        if "key" not in sources and self.base_url is not None:
+            return provider, NoAuth(), found.timeouts, sources
+        return provider, found.auth(), found.timeouts, sources
 
     def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -138,41 +142,6 @@ class Connection:
                 raise RequestBuildError(message)
             headers[name.strip()] = value.strip()
         return headers
-
-
-class _Tokens(msgspec.Struct):
-    access_token: str
-    account_id: str | None = None
-
-
-class _Stored(msgspec.Struct):
-    tokens: _Tokens | None = None
-    api_key: str | None = msgspec.field(default=None, name="OPENAI_API_KEY")
-
-
-def auth_file() -> Path:
-    """Where the Codex CLI keeps its credentials."""
-    home = os.environ.get("CODEX_HOME", "").strip()
-    return (Path(home) if home else Path.home() / ".codex") / "auth.json"
-
-
-def auth_from_file(path: Path) -> AuthProvider:
-    """Read credentials that the Codex CLI stored.
-
-    Raises:
-        AuthBuildError: The file is missing or holds none; its content is not in the text.
-    """
-    try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-    except (OSError, msgspec.DecodeError) as exc:
-        message = f"cannot read credentials from {path}: {type(exc).__name__}"
-        raise AuthBuildError(message) from None
-    if stored.tokens is not None:
-        return ChatGptAuth(stored.tokens.access_token, stored.tokens.account_id)
-    if stored.api_key is not None:
-        return ApiKeyAuth(stored.api_key)
-    message = f"{path} holds no credentials: sign in with the Codex CLI"
-    raise AuthBuildError(message)
 
 
 @contextmanager

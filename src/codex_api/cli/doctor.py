@@ -72,7 +72,7 @@ def doctor(
         Parameter(name="--json", negative="", show_default=False, help="Print one finding a line."),
     ] = False,
 ) -> int:
-    """Look at base URL, credentials, TLS, proxy, HTTP and WebSocket, and say what is wrong.
+    """Look at settings, base URL, credentials, TLS, proxy, HTTP and WebSocket; say what is wrong.
 
     The WebSocket is optional: a server without one is no failure.
     """
@@ -86,7 +86,7 @@ def doctor(
 
 def _examine(end: Endpoint, failures: _Failures) -> list[Finding]:
     network = Network()
-    findings = [_base_url(end, failures)]
+    findings = [_settings(end), _base_url(end, failures)]
     if failures.code != exit_codes.OK:
         return findings
     findings += [
@@ -100,6 +100,12 @@ def _examine(end: Endpoint, failures: _Failures) -> list[Finding]:
         findings.append(_models(client, failures))
         findings.append(_websocket(client))
     return findings
+
+
+def _settings(end: Endpoint) -> Finding:
+    """Say where each setting came from."""
+    origins = [f"{name}: {source}" for name, source in end.sources.items()]
+    return Finding("settings", "ok", "; ".join(origins))
 
 
 def _base_url(end: Endpoint, failures: _Failures) -> Finding:

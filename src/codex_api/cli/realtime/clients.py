@@ -25,7 +25,7 @@ class CallClients(NamedTuple):
 @asynccontextmanager
 async def call_clients(endpoint: Endpoint) -> AsyncGenerator[CallClients]:
     """Open the clients for calls at ``endpoint``."""
-    provider, auth, timeouts = endpoint
+    provider, auth, timeouts, _ = endpoint
     async with AsyncClient(provider, auth, timeouts=timeouts) as caller:
         if "backend-api" not in urlsplit(provider.base_url).path.split("/"):
             yield CallClients(caller, caller)
