@@ -1,0 +1,420 @@
+"""One limit of an account, as the headers of its answers show it.
+
+Nothing here knows the time: instants are arguments, seconds on any clock that does not run
+backwards. Rules that are easy to lose:
+
+- What a header says was true when its request was admitted, not when its answer arrived. A level is
+  the newest-sent answer's, plus what flowed in since, less what was sent since.
+- What is missing beyond our own sends was taken by others; they go on taking.
+- A refusal says that the pace is too high, and once an episode: only one that was sent after the
+  last cut counts. How much to cut is seen from what was accepted, never from the server's number.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from codex_api.bulk.load import Accepted, Load
+
+if TYPE_CHECKING:
+    from codex_api.rate_limits import ApiRateLimit
+
+MINUTE: Final = 60.0
+DAY: Final = 86400.0
+# Families of an hour and more are spent as fast as the others allow, and only then waited for.
+_LONG_WINDOW: Final = 3600.0
+# Share of a bucket, and seconds of its flow, that stay in it: arrivals jitter.
+_RESERVE_SHARE: Final = 0.02
+_RESERVE_SECONDS: Final = 0.1
+_LONGEST_RESET: Final = 31 * DAY
+_SURGE: Final = 4.0
+_CATCH_UP: Final = 0.05
+_AGAIN_SECONDS: Final = 2.0
+_GROWTH_STEP: Final = 0.05
+_DRIFT_SECONDS: Final = 1.0
+_DRIFT_WEIGHT: Final = 0.3
+_SLOPES: Final = 9
+
+
+class Family:
+    """One limit: its level, its rate, and the pace at which it is spent.
+
+    Attributes:
+        name: Its name in the headers; empty for the limit that no header tells.
+        limit: What the window allows, or None when it was never told.
+        capacity: The most that may be saved up.
+        rate: What flows in each second; None when it was never told.
+        others: What others take each second.
+        ceiling: The pace that refusals left, charge a second; None sets no ceiling.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_anchor",
+        "_base",
+        "_compared",
+        "_counts",
+        "_cut_at",
+        "_cut_number",
+        "_cut_rate",
+        "_cuts",
+        "_grown_at",
+        "_least_rate",
+        "_longest_reset",
+        "_next_at",
+        "_own",
+        "_refused_pace",
+        "_reset",
+        "_scale",
+        "_share",
+        "_slopes",
+        "_spent",
+        "_surge",
+        "_weights",
+        "capacity",
+        "ceiling",
+        "limit",
+        "name",
+        "others",
+        "rate",
+    )
+
+    def __init__(self, name: str, weights: Load, share: float = 1.0) -> None:
+        self.name: str = name
+        self.limit: float | None = None
+        self.capacity: float = 0.0
+        self.rate: float | None = None
+        self.others: float = 0.0
+        self.ceiling: float | None = None
+        self._weights = weights
+        self._share = share
+        self._scale = 1.0
+        self._surge = _SURGE
+        self._longest_reset = 0.0
+        # The newest reset and when it was true; the newest that was compared, and its remaining.
+        self._reset = (0.0, 0.0)
+        self._compared: tuple[float, float] | None = None
+        self._counts = 0
+        self._least_rate = 0.0
+        # End of a window, and what we sent in it.
+        self._spent = (0.0, 0.0)
+        self._slopes: deque[float] = deque(maxlen=_SLOPES)
+        # Remaining, instant and sum of charges of the newest-sent answer.
+        self._base: tuple[float, float, float] | None = None
+        self._anchor: tuple[float, float, float] | None = None
+        self._next_at = 0.0
+        # What we may still spend of our share, and since when that is so.
+        self._own: tuple[float, float] | None = None
+        self._accepted = Accepted()
+        self._cut_number = -1
+        self._cut_at = float("-inf")
+        self._cuts = 0
+        self._cut_rate: float | None = None
+        self._refused_pace: float | None = None
+        self._grown_at: float | None = None
+
+    def charge(self, load: Load) -> float:
+        """Give what ``load`` costs of this limit, by our own reckoning."""
+        weights = self._weights
+        return load[0] * weights[0] + load[1] * weights[1] + load[2] * weights[2]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its window is too long to be paced."""
+        return self.limit is not None and self.limit / (self.rate or self.limit) >= _LONG_WINDOW
+
+    def observe(self, told: ApiRateLimit, sent_at: float, sent: Load) -> None:
+        """Take in what one answer said of this limit.
+
+        Args:
+            told: Its headers.
+            sent_at: When its request was sent.
+            sent: Everything that was sent up to and with that request.
+        """
+        if self._base is not None and sent_at < self._base[1]:
+            if told.limit == self.limit and told.remaining is not None and told.reset_after:
+                self._compare(told.reset_after, float(told.remaining))  # true whenever it was said
+            return
+        if told.limit is not None and told.limit > 0:
+            self._learn_rate(float(told.limit), told, sent_at)
+        if self.limit is None or self.rate is None or told.remaining is None:
+            return
+        remaining = max(0.0, float(told.remaining))
+        self._base = (remaining, sent_at, self.charge(sent))
+        self._learn_drift()
+
+    def level(self, now: float, sent: Load) -> float | None:
+        """Give what is left at ``now``, after all that was ``sent``; None when it is not known."""
+        if self._base is None or self.rate is None:
+            return None
+        remaining, at, spent = self._base
+        if self._is_count:
+            return self._left_of_window(now, sent)
+        flow = (self.rate - self.others) * max(0.0, now - at)
+        return min(self.capacity, remaining + flow - self._scale * (self.charge(sent) - spent))
+
+    def wait(self, now: float, load: Load, sent: Load) -> float:
+        """Give the seconds until ``load`` may be sent; 0 when it may now."""
+        charge = self._scale * self.charge(load)
+        if charge <= 0:
+            return 0.0
+        pause = max(0.0, self._next_at - now)
+        level = self.level(now, sent)
+        if level is None:
+            return pause
+        # What is as large as the bucket goes when that is full.
+        missing = min(charge + self._reserve(charge), 0.98 * self.capacity) - level
+        if missing <= 0:
+            return pause
+        if self._is_count:
+            return max(pause, self._window_ends(now) - now)
+        return max(pause, missing / self._flow())
+
+    def take(self, now: float, load: Load, sent: Load) -> None:
+        """Count ``load`` as sent now, and set when the next may go."""
+        raw = self.charge(load)
+        if raw <= 0:
+            return
+        self._accepted.add(raw, now)
+        pace = self.pace(now, sent)
+        if pace is not None:
+            self._next_at = max(self._next_at, now - _CATCH_UP) + self._scale * raw / pace
+        if self._is_count:
+            ends = self._window_ends(now)
+            spent = self._spent[1] if self._spent[0] == ends else 0.0
+            self._spent = (ends, spent + self._scale * raw)
+        elif self.rate is not None:
+            self._own = (self._own_level(now) - self._scale * raw, now)
+
+    def pace(self, now: float, sent: Load) -> float | None:
+        """Give the charge that may be sent each second now; None when nothing limits it."""
+        self._grow(now)
+        if self.rate is None or self.is_long:
+            return self.ceiling
+        pace = self._flow()
+        level = self.level(now, sent)
+        if level is not None and self._is_count:
+            left = max(self._window_ends(now) - now, 0.05 * self._longest_reset)
+            pace = 0.98 * self._share * max(level, 0.0) / left
+            pace = min(max(pace, 0.1 * self.rate), (1 + self._surge) * self.rate)
+        elif level is not None:
+            spare = min(level - self._reserve(0.0), self._own_level(now))
+            pace *= 1 + self._surge * max(0.0, spare) / self.capacity
+        return pace if self.ceiling is None else min(pace, self.ceiling)
+
+    def admits_ever(self, load: Load) -> bool:
+        """Whether ``load`` fits into the limit at all."""
+        return self.limit is None or self._scale * self.charge(load) <= self.limit
+
+    def start_at(self, pace: float, now: float) -> None:
+        """Begin at ``pace``, charge a second, which doubles each second until it is refused."""
+        self.ceiling = pace
+        self._grown_at = now
+
+    def refuse(
+        self, now: float, load: Load, sent_at: float, number: int, last: int, sent: Load
+    ) -> bool:
+        """Take in a refusal.
+
+        Args:
+            now: When it arrived.
+            load: What was refused.
+            sent_at: When it was sent.
+            number: Of its grant.
+            last: Number of the newest grant.
+            sent: Everything that was sent so far.
+
+        Returns:
+            Whether it began an episode: its request was sent after the last cut.
+        """
+        charge = self.charge(load)
+        self._accepted.add(-charge, sent_at)
+        if number <= self._cut_number:
+            return False
+        level = self.level(now, sent)
+        if level is not None and level > charge + 0.2 * self.capacity:
+            # Refused although much was left: the server lets nobody save up that much.
+            self._surge /= 2
+        current = self.pace(now, sent)
+        accepted = self._accepted.rate(now)
+        self._cuts = self._cuts + 1 if now - self._cut_at < _AGAIN_SECONDS else 0
+        if current is None:
+            current = accepted or charge
+        lowest = 0.5 if self._cuts or accepted is None else 0.93
+        target = current * lowest
+        if accepted is not None and not self._cuts:
+            target = max(0.5 * current, min(0.95 * accepted, 0.97 * current))
+        self._refused_pace = current
+        self._least_rate = 0.0
+        self._cut_rate = self.rate
+        self.ceiling = max(target, 1e-9)
+        self._grown_at = now
+        self._cut_at = now
+        self._cut_number = last
+        self._next_at = min(self._next_at, now + charge / self.ceiling)
+        return True
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether anything was ever refused by it."""
+        return self._cut_number >= 0
+
+    def _flow(self) -> float:
+        assert self.rate is not None  # noqa: S101 - asked only where it is known
+        return max(self.rate * self._share - self.others * self._share, 0.02 * self.rate)
+
+    @property
+    def _is_count(self) -> bool:
+        """Whether the limit is a count that starts anew at one instant, not a bucket."""
+        return self._counts > 1
+
+    def _window_ends(self, now: float) -> float:
+        """Give the end of the window that is open at ``now``."""
+        ends = self._reset[0] + self._reset[1]
+        length = self._longest_reset
+        return ends if now < ends else ends + length * ((now - ends) // length + 1)
+
+    def _left_of_window(self, now: float, sent: Load) -> float:
+        assert self._base is not None  # noqa: S101 - asked only where it is known
+        ends = self._window_ends(now)
+        remaining, at, spent = self._base
+        if ends - at <= self._longest_reset:
+            return remaining - self._scale * (self.charge(sent) - spent)
+        own = self._spent[1] if self._spent[0] == ends else 0.0
+        return self.capacity - own
+
+    def _own_level(self, now: float) -> float:
+        """Give what is left of our share of the bucket."""
+        assert self.rate is not None  # noqa: S101 - asked only where it is known
+        most = self._share * self.capacity
+        if self._own is None:
+            return most
+        level, at = self._own
+        return min(most, level + self.rate * self._share * max(0.0, now - at))
+
+    def _reserve(self, charge: float) -> float:
+        flow = (self.rate or 0.0) * _RESERVE_SECONDS
+        if self.is_long:
+            return min(flow, 0.3 * self.capacity)
+        wanted = max(_RESERVE_SHARE * self.capacity, min(flow, 0.3 * self.capacity))
+        return max(0.0, min(wanted, self.capacity - charge))
+
+    def _grow(self, now: float) -> None:
+        """Raise the ceiling for the time that passed since it was last looked at."""
+        if self.ceiling is None or self._grown_at is None:
+            return
+        passed = now - self._grown_at
+        if passed < _GROWTH_STEP:
+            return
+        self._grown_at = now
+        if self._cut_number < 0:
+            self.ceiling *= 2.0 ** min(passed, 10.0)
+            return
+        slow = 0.01 if self.rate is not None else 0.02
+        below = self._refused_pace is not None and self.ceiling < 0.85 * self._refused_pace
+        grown = self.ceiling * (1 + (0.1 if below else slow)) ** min(passed, 600.0)
+        self.ceiling = grown
+        if self.rate is not None and grown > 1.05 * self.rate * (1 + self._surge):
+            self.ceiling = None
+
+    def _learn_rate(self, limit: float, told: ApiRateLimit, sent_at: float) -> None:
+        if limit != self.limit:
+            self._base = self._anchor = self._compared = None
+            self._slopes.clear()
+            self._counts, self._longest_reset, self._least_rate = 0, 0.0, 0.0
+        self.limit = self.capacity = limit
+        self.rate = limit / (DAY if "day" in self.name else MINUTE)
+        reset, remaining = told.reset_after, told.remaining
+        if reset is None or remaining is None or not 0 <= reset <= _LONGEST_RESET:
+            return
+        self._reset = (reset, sent_at)
+        self._longest_reset = max(self._longest_reset, reset)
+        self._compare(reset, float(remaining))
+        if self._is_count:
+            self.rate = limit / self._longest_reset
+            self._forgive()
+            return
+        slope = self._slope()
+        if slope is not None:
+            self.rate = slope
+        elif reset >= 5.0 and limit > remaining:  # noqa: PLR2004 - seconds, so that rounding is small
+            self.rate = min(self.rate * 1.5, (limit - remaining) / reset)
+        elif reset > 0 and remaining >= 0.9 * limit:
+            # It fills in less than it would if the window were as long as usual.
+            self.rate = max(self.rate, (limit - remaining) / (reset + 0.001))
+        self.rate = max(self.rate, self._least_rate)
+        if slope is not None or reset < 0.05:  # noqa: PLR2004 - seconds: as good as full
+            self.capacity = min(limit, max(remaining + reset * self.rate, 1.0))
+        self._forgive()
+
+    def _forgive(self) -> None:
+        """Drop a ceiling that was set while the rate was thought to be much lower."""
+        if self._cut_rate is not None and self.rate is not None and self.rate > 2 * self._cut_rate:
+            self.ceiling = self._cut_rate = None
+
+    def _compare(self, reset: float, remaining: float) -> None:
+        """Learn from two answers whether the limit is a bucket, and how fast it fills.
+
+        A bucket with less in it takes longer to fill. A count that starts anew at one instant has
+        less in it the nearer that is.
+        """
+        last = self._compared
+        if last is not None:
+            longer, more = reset - last[0], remaining - last[1]
+            if abs(longer) < (10.0 if reset.is_integer() and last[0].is_integer() else 0.02):
+                return
+            if longer * more > 0:
+                self._counts = min(self._counts + 1, 8)
+            elif more:
+                self._counts = max(self._counts - 1, -8)
+                self._slopes.append(-more / longer)
+        self._compared = (reset, remaining)
+
+    def _slope(self) -> float | None:
+        """Give the flow that answers show, or None while they do not agree on one."""
+        slopes = sorted(self._slopes)
+        if not slopes or slopes[-1 - len(slopes) // 4] > 1.5 * slopes[len(slopes) // 4]:
+            return None
+        return slopes[len(slopes) // 2]
+
+    def _learn_from_plenty(self, spent_each_second: float, rate: float) -> None:
+        """See that the bucket stays full whatever is sent: more flows in, or we reckon too dear."""
+        if self._slope() is None:
+            self._least_rate = max(self._least_rate, spent_each_second)
+        elif spent_each_second > 2 * rate:
+            self._scale = max(0.7 * self._scale, 0.01)
+
+    def _learn_drift(self) -> None:
+        """Compare two answers some time apart: what is missing was taken by others."""
+        base, anchor, rate = self._base, self._anchor, self.rate
+        assert base is not None  # noqa: S101 - just set
+        assert rate is not None  # noqa: S101 - known when a base is
+        if self._is_count:
+            self._anchor = None
+            self.others = 0.0
+            return
+        if anchor is None:
+            self._anchor = base
+            return
+        passed = base[1] - anchor[1]
+        if passed < _DRIFT_SECONDS:
+            return
+        self._anchor = base
+        full = 0.98 * self.capacity
+        own = base[2] - anchor[2]
+        if anchor[0] >= full or base[0] >= full:
+            self.others *= 1 - _DRIFT_WEIGHT
+            if min(anchor[0], base[0]) >= 0.9 * self.capacity:
+                self._learn_from_plenty(self._scale * own / passed, rate)
+            return
+        consumed = anchor[0] + rate * passed - base[0]
+        rest = consumed - self._scale * own
+        if rest > 0 and self._scale < 1 and own > 0:
+            self._scale = min(1.0, self._scale + _DRIFT_WEIGHT * rest / own)
+            return
+        others = self.others + _DRIFT_WEIGHT * (rest / passed - self.others)
+        if others < 0 and own > 0 and consumed > 0:
+            self._scale += _DRIFT_WEIGHT * (consumed / own - self._scale)
+            self._scale = min(1.0, max(0.02, self._scale))
+        self.others = min(max(0.0, others), 0.9 * rate)
