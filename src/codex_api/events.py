@@ -4,48 +4,84 @@ The frequent ones, the deltas, are decoded from the wire straight into their cla
 carry the wire's optional fields. Every field but the first few is optional, so match by position
 for what a delta says and by name for where it belongs.
 
+By default those events come that a Codex client reads. ``ResponsesOptions(all_events=True)`` adds
+every other public one in a class of its own, from ``AnnotationAdded`` to
+``WebSearchCallSearching``. ``encode_event`` writes an event as the wire has it.
+
 A stream ends with ``Completed`` or with an error, never with both and never silently.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
+from codex_api._lazy import Lookup, lazy_attributes
 from codex_api.rate_limits import RateLimitSnapshot
 from codex_api.transport.errors import CodexApiError
+from codex_api.types.content import wire_type
 from codex_api.types.item import ResponseItem
 from codex_api.types.usage import TokenUsage
+from codex_api.types.wire_event import NotWire, WireEvent
+
+if TYPE_CHECKING:
+    from codex_api._logic.outgoing.events import encode_event
+    from codex_api.types.further_events import (
+        AnnotationAdded,
+        AudioDelta,
+        AudioDone,
+        AudioTranscriptDelta,
+        AudioTranscriptDone,
+        CodeInterpreterCallCompleted,
+        CodeInterpreterCallInProgress,
+        CodeInterpreterCallInterpreting,
+        CodeInterpreterCodeDelta,
+        CodeInterpreterCodeDone,
+        CompactionCompacting,
+        ContentPartAdded,
+        ContentPartDone,
+        FileSearchCallCompleted,
+        FileSearchCallInProgress,
+        FileSearchCallSearching,
+        FunctionCallArgumentsDone,
+        FurtherEvent,
+        ImageGenerationCallCompleted,
+        ImageGenerationCallGenerating,
+        ImageGenerationCallInProgress,
+        InProgress,
+        McpCallArgumentsDelta,
+        McpCallArgumentsDone,
+        McpCallCompleted,
+        McpCallFailed,
+        McpCallInProgress,
+        McpListToolsCompleted,
+        McpListToolsFailed,
+        McpListToolsInProgress,
+        OutputTextDone,
+        PartialImage,
+        Queued,
+        ReasoningContentDone,
+        ReasoningSummaryPartDone,
+        RefusalDone,
+        ShellCallCommandAdded,
+        ShellCallCommandDelta,
+        ShellCallCommandDone,
+        ShellCallOutputContentDelta,
+        ShellCallOutputContentDone,
+        ShellOutputDelta,
+        ToolCallInputDone,
+        WebSearchCallCompleted,
+        WebSearchCallInProgress,
+        WebSearchCallSearching,
+    )
 
 
 class ModelVerification(StrEnum):
     """What the server recommends to verify before the model is used further."""
 
     TRUSTED_ACCESS_FOR_CYBER = "trusted_access_for_cyber"
-
-
-class WireEvent(
-    Struct,
-    frozen=True,
-    gc=False,
-    kw_only=True,
-    tag_field="type",
-    omit_defaults=True,
-    repr_omit_defaults=True,
-):
-    """An event whose class is decoded straight from the wire.
-
-    Attributes:
-        sequence_number: Place of the event in the stream, as the server counts, or None.
-    """
-
-    # Any event may carry these two on the side. Of type None they make the direct decode fail, so
-    # that only such events are read slowly; searching every event for them would cost more.
-    _headers: None = field(default=None, name="headers")
-    _safety_buffering: None = field(default=None, name="safety_buffering")
-    sequence_number: int | None = None
 
 
 class OutputTextDelta(WireEvent, frozen=True, tag="response.output_text.delta"):
@@ -127,7 +163,7 @@ class ReasoningContentDelta(WireEvent, frozen=True, tag="response.reasoning_text
     output_index: int | None = None
 
 
-class Created(Struct, frozen=True, tag_field="type", tag="response.created"):
+class Created(NotWire, frozen=True, tag_field="type", tag="response.created"):
     """The server accepted the request.
 
     Attributes:
@@ -137,7 +173,7 @@ class Created(Struct, frozen=True, tag_field="type", tag="response.created"):
     response_id: str | None = None
 
 
-class _Placed(Struct, frozen=True, dict=True):
+class _Placed(NotWire, frozen=True, dict=True):
     @property
     def output_index(self) -> int | None:
         """Place of the item in the response's output, or None when the server did not say."""
@@ -168,7 +204,7 @@ class OutputItemDone(_Placed, frozen=True, tag_field="type", tag="response.outpu
     raw: Raw = Raw()
 
 
-class Completed(Struct, frozen=True, dict=True, tag_field="type", tag="response.completed"):
+class Completed(NotWire, frozen=True, dict=True, tag_field="type", tag="response.completed"):
     """The response is complete; nothing follows.
 
     Attributes:
@@ -188,47 +224,47 @@ class Completed(Struct, frozen=True, dict=True, tag_field="type", tag="response.
         return raw
 
 
-class RateLimits(Struct, frozen=True, tag_field="type", tag="codex.rate_limits"):
+class RateLimits(NotWire, frozen=True, tag_field="type", tag="codex.rate_limits"):
     """How much of a limit is used, from the answer's headers or from an event."""
 
     snapshot: RateLimitSnapshot
 
 
-class ServerModel(Struct, frozen=True, tag_field="type", tag="codex.server_model"):
+class ServerModel(NotWire, frozen=True, tag_field="type", tag="codex.server_model"):
     """The model that the server runs, which need not be the one asked for."""
 
     model: str
 
 
-class ModelsEtag(Struct, frozen=True, tag_field="type", tag="codex.models_etag"):
+class ModelsEtag(NotWire, frozen=True, tag_field="type", tag="codex.models_etag"):
     """Version of the list of models; a new one means that the list changed."""
 
     etag: str
 
 
 class ServerReasoningIncluded(
-    Struct, frozen=True, tag_field="type", tag="codex.server_reasoning_included"
+    NotWire, frozen=True, tag_field="type", tag="codex.server_reasoning_included"
 ):
     """The server keeps past reasoning in the context by itself."""
 
     included: bool = True
 
 
-class ModelVerifications(Struct, frozen=True, tag_field="type", tag="codex.model_verifications"):
+class ModelVerifications(NotWire, frozen=True, tag_field="type", tag="codex.model_verifications"):
     """The server recommends verifications; known ones only, each once."""
 
     verifications: list[ModelVerification]
 
 
 class TurnModerationMetadata(
-    Struct, frozen=True, tag_field="type", tag="codex.turn_moderation_metadata"
+    NotWire, frozen=True, tag_field="type", tag="codex.turn_moderation_metadata"
 ):
     """What moderation found in this turn, any JSON."""
 
     metadata: Any
 
 
-class SafetyBuffering(Struct, frozen=True, tag_field="type", tag="codex.safety_buffering"):
+class SafetyBuffering(NotWire, frozen=True, tag_field="type", tag="codex.safety_buffering"):
     """The answer is held back while it is checked.
 
     Attributes:
@@ -241,7 +277,7 @@ class SafetyBuffering(Struct, frozen=True, tag_field="type", tag="codex.safety_b
     faster_model: str | None = None
 
 
-class OtherEvent(Struct, frozen=True):
+class OtherEvent(NotWire, frozen=True):
     """An event that has no class here; only with ``ResponsesOptions(other_events=True)``.
 
     Attributes:
@@ -253,7 +289,7 @@ class OtherEvent(Struct, frozen=True):
     raw: Raw
 
 
-class StreamRetry(Struct, frozen=True, tag_field="type", tag="codex.stream_retry"):
+class StreamRetry(NotWire, frozen=True, tag_field="type", tag="codex.stream_retry"):
     """The session starts the response anew: what came since ``Created`` was cut off.
 
     Items that were done stay; forget unfinished ones.
@@ -272,7 +308,7 @@ class StreamRetry(Struct, frozen=True, tag_field="type", tag="codex.stream_retry
     dropped: int = 0
 
 
-ResponseEvent: TypeAlias = (
+_Usual: TypeAlias = (
     OutputTextDelta
     | RefusalDelta
     | FunctionCallArgumentsDelta
@@ -296,10 +332,75 @@ ResponseEvent: TypeAlias = (
     | StreamRetry
 )
 
+if TYPE_CHECKING:
+    ResponseEvent: TypeAlias = _Usual | FurtherEvent
+else:
+    # The others are imported when somebody asks for them.
+    ResponseEvent = _Usual
+
+
+class RawEvent(Struct, frozen=True):
+    """One payload of a stream as it came, to be passed on or kept, and what came of it.
+
+    Attributes:
+        raw: Its exact bytes; empty for events that were made of the answer's headers.
+        events: What the stream delivers for it: nothing, one event, or several.
+    """
+
+    raw: bytes
+    events: list[ResponseEvent]
+
+    @property
+    def type(self) -> str:
+        """Its wire type; empty when it has none."""
+        return wire_type(self.raw) if self.raw else ""
+
+    @property
+    def sse(self) -> bytes:
+        """The payload as a server-sent event, framed as the public API does; nothing when empty."""
+        if not self.raw:
+            return b""
+        lines = self.raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        data = b"".join(b"data: " + line + b"\n" for line in lines)
+        # A name with a line break in it would end the line.
+        name = self.type if self.type.isprintable() else ""
+        return (b"event: " + name.encode() + b"\n" if name else b"") + data + b"\n"
+
+
 __all__ = [
+    "AnnotationAdded",
+    "AudioDelta",
+    "AudioDone",
+    "AudioTranscriptDelta",
+    "AudioTranscriptDone",
+    "CodeInterpreterCallCompleted",
+    "CodeInterpreterCallInProgress",
+    "CodeInterpreterCallInterpreting",
+    "CodeInterpreterCodeDelta",
+    "CodeInterpreterCodeDone",
+    "CompactionCompacting",
     "Completed",
+    "ContentPartAdded",
+    "ContentPartDone",
     "Created",
+    "FileSearchCallCompleted",
+    "FileSearchCallInProgress",
+    "FileSearchCallSearching",
     "FunctionCallArgumentsDelta",
+    "FunctionCallArgumentsDone",
+    "FurtherEvent",
+    "ImageGenerationCallCompleted",
+    "ImageGenerationCallGenerating",
+    "ImageGenerationCallInProgress",
+    "InProgress",
+    "McpCallArgumentsDelta",
+    "McpCallArgumentsDone",
+    "McpCallCompleted",
+    "McpCallFailed",
+    "McpCallInProgress",
+    "McpListToolsCompleted",
+    "McpListToolsFailed",
+    "McpListToolsInProgress",
     "ModelVerification",
     "ModelVerifications",
     "ModelsEtag",
@@ -307,18 +408,88 @@ __all__ = [
     "OutputItemAdded",
     "OutputItemDone",
     "OutputTextDelta",
+    "OutputTextDone",
+    "PartialImage",
+    "Queued",
     "RateLimits",
+    "RawEvent",
     "ReasoningContentDelta",
+    "ReasoningContentDone",
     "ReasoningSummaryDelta",
     "ReasoningSummaryDone",
     "ReasoningSummaryPartAdded",
+    "ReasoningSummaryPartDone",
     "RefusalDelta",
+    "RefusalDone",
     "ResponseEvent",
     "SafetyBuffering",
     "ServerModel",
     "ServerReasoningIncluded",
+    "ShellCallCommandAdded",
+    "ShellCallCommandDelta",
+    "ShellCallCommandDone",
+    "ShellCallOutputContentDelta",
+    "ShellCallOutputContentDone",
+    "ShellOutputDelta",
     "StreamRetry",
     "ToolCallInputDelta",
+    "ToolCallInputDone",
     "TurnModerationMetadata",
+    "WebSearchCallCompleted",
+    "WebSearchCallInProgress",
+    "WebSearchCallSearching",
     "WireEvent",
+    "encode_event",
 ]
+
+_LAZY = {
+    "CodeInterpreterCallInProgress": "types.further_events",
+    "CodeInterpreterCallInterpreting": "types.further_events",
+    "CodeInterpreterCallCompleted": "types.further_events",
+    "FileSearchCallInProgress": "types.further_events",
+    "FileSearchCallSearching": "types.further_events",
+    "FileSearchCallCompleted": "types.further_events",
+    "WebSearchCallInProgress": "types.further_events",
+    "WebSearchCallSearching": "types.further_events",
+    "WebSearchCallCompleted": "types.further_events",
+    "ImageGenerationCallInProgress": "types.further_events",
+    "ImageGenerationCallGenerating": "types.further_events",
+    "ImageGenerationCallCompleted": "types.further_events",
+    "McpListToolsInProgress": "types.further_events",
+    "McpListToolsCompleted": "types.further_events",
+    "McpListToolsFailed": "types.further_events",
+    "McpCallInProgress": "types.further_events",
+    "McpCallCompleted": "types.further_events",
+    "McpCallFailed": "types.further_events",
+    "CompactionCompacting": "types.further_events",
+    "PartialImage": "types.further_events",
+    "CodeInterpreterCodeDelta": "types.further_events",
+    "CodeInterpreterCodeDone": "types.further_events",
+    "McpCallArgumentsDelta": "types.further_events",
+    "McpCallArgumentsDone": "types.further_events",
+    "FunctionCallArgumentsDone": "types.further_events",
+    "ToolCallInputDone": "types.further_events",
+    "ShellCallCommandAdded": "types.further_events",
+    "ShellCallCommandDelta": "types.further_events",
+    "ShellCallCommandDone": "types.further_events",
+    "ShellOutputDelta": "types.further_events",
+    "ShellCallOutputContentDelta": "types.further_events",
+    "ShellCallOutputContentDone": "types.further_events",
+    "ContentPartAdded": "types.further_events",
+    "ContentPartDone": "types.further_events",
+    "OutputTextDone": "types.further_events",
+    "RefusalDone": "types.further_events",
+    "AnnotationAdded": "types.further_events",
+    "ReasoningContentDone": "types.further_events",
+    "ReasoningSummaryPartDone": "types.further_events",
+    "AudioDelta": "types.further_events",
+    "AudioDone": "types.further_events",
+    "AudioTranscriptDelta": "types.further_events",
+    "AudioTranscriptDone": "types.further_events",
+    "InProgress": "types.further_events",
+    "Queued": "types.further_events",
+    "FurtherEvent": "types.further_events",
+    "encode_event": "_logic.outgoing.events",
+}
+
+__getattr__: Lookup = lazy_attributes(__name__, _LAZY, parent="codex_api")

@@ -68,7 +68,7 @@ def test_a_typed_annotation_goes_out() -> None:
 
 def test_tokens_are_read_with_their_alternatives() -> None:
     alternative = {"token": "b", "logprob": -1, "bytes": [98]}
-    token = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [alternative, {}, 1]}
+    token = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [alternative, 1]}
     part = items.OutputText("a", logprobs=[token, "odd", {"token": 1}])
 
     (read,) = part.token_logprobs

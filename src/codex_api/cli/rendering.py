@@ -8,6 +8,7 @@ import msgspec
 
 from codex_api import events, items
 from codex_api.cli.console import notes, printable
+from codex_api.types.wire_event import NotWire
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -196,6 +197,10 @@ def event_json(event: ResponseEvent) -> bytes:
         case events.OutputItemAdded(item, raw) | events.OutputItemDone(item, raw):
             # A raw form that is missing was made here, by a program that plays events.
             value = {"type": type(event).__struct_config__.tag, "item": raw if bytes(raw) else item}
+        case NotWire():
+            names = [name for name in event.__struct_fields__ if not name.startswith("_")]
+            told = {name: getattr(event, name) for name in names}
+            value = {"type": type(event).__struct_config__.tag, **told}
         case _:
             pass
     encoded = msgspec.json.encode(value, enc_hook=str)

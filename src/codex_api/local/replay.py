@@ -24,6 +24,7 @@ def stream_from_file(
     *,
     headers: HeaderSource | None = None,
     other_events: bool = False,
+    all_events: bool = False,
 ) -> Iterator[ResponseEvent]:
     """Replay the body of a recorded stream as the events of a live one.
 
@@ -35,6 +36,7 @@ def stream_from_file(
         headers: Headers of the recorded answer, for the events that are made of them; None makes
             none but the empty rate limits.
         other_events: As in ``ResponsesOptions``.
+        all_events: As in ``ResponsesOptions``.
 
     Raises:
         RequestBuildError: The file cannot be opened.
@@ -45,7 +47,9 @@ def stream_from_file(
     except OSError as exc:
         message = f"the recorded stream {str(path)!r} cannot be read: {exc.strerror}"
         raise RequestBuildError(message) from exc
-    machine = ResponseStreamMachine(Headers(headers), other_events=other_events)
+    machine = ResponseStreamMachine(
+        Headers(headers), other_events=other_events, all_events=all_events
+    )
 
     def events() -> Iterator[ResponseEvent]:
         with file:

@@ -57,12 +57,12 @@ class TokenAlternative(KeepsExtra, frozen=True):
     """A token that could have stood in a place.
 
     Attributes:
-        logprob: Natural logarithm of its probability.
-        bytes: Its UTF-8 bytes, or None when not told.
+        logprob: Natural logarithm of its probability; None when not told, as for ``bytes``.
+        bytes: Its UTF-8 bytes.
     """
 
-    token: str
-    logprob: float
+    token: str = ""
+    logprob: float | None = None
     bytes: Sequence[int] | None = None
 
 
@@ -113,12 +113,20 @@ def _token(value: object) -> TokenLogprob | None:
     if isinstance(value, TokenLogprob):
         return value
     fields = _members(value)
-    found = _as(TokenLogprob, {**fields, "top_logprobs": ()})
+    plain = {name: fields[name] for name in fields if name != "top_logprobs"}
+    found = _as(TokenLogprob, plain) if fields else None
     others: list[object] = fields.get("top_logprobs") or []
-    read = (_as(TokenAlternative, _members(other)) for other in others)
-    return found and msgspec.structs.replace(
+    objects = (_members(other) for other in others if _is_object(other))
+    read = (_as(TokenAlternative, other) for other in objects)
+    if found is None or not others:
+        return found
+    return msgspec.structs.replace(
         found, top_logprobs=[other for other in read if other is not None]
     )
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _members(value: object) -> Mapping[str, Any]:

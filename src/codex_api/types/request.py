@@ -186,6 +186,9 @@ class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
         turn_state: Cell of this turn: sent if set, and set by the answer if not.
         item_ids: ``auto`` sends ids of typed items only when the request's ``store`` is true.
         other_events: Whether events without a class of their own are delivered as ``OtherEvent``.
+        all_events: Whether every public event is delivered in a class of its own, also those that a
+            Codex client does not read: progress of hosted tools, partial images, annotations, ends
+            of parts.
         max_event_bytes: Limit on one event.
 
     Raises:
@@ -201,6 +204,7 @@ class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
     turn_state: TurnState | None = None
     item_ids: ItemIds = "auto"
     other_events: bool = False
+    all_events: bool = False
     max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
 
     def __post_init__(self) -> None:

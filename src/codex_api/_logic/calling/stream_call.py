@@ -166,6 +166,7 @@ class StreamFacts:
             now=now,
             max_event_bytes=call.options.max_event_bytes,
             other_events=call.options.other_events,
+            all_events=call.options.all_events,
             turn_state=call.options.turn_state,
             seen_through=call.seen_through,
         )

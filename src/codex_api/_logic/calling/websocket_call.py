@@ -129,6 +129,7 @@ class SocketStreamFacts(StreamFacts):
             started_at=started_at,
             now=now,
             other_events=call.options.other_events,
+            all_events=call.options.all_events,
             turn_state=call.options.turn_state,
         )
         self._headers = facts.headers

@@ -59,6 +59,7 @@ class ResponseStreamMachine:
         now: The present instant, at which the headers are there.
         max_event_bytes: Limit on the size of one event.
         other_events: Give ``OtherEvent`` for what has no class, instead of nothing.
+        all_events: Give every public event in its class, not only those that Codex reads.
         request_id: Put on every error; None takes it from the headers.
         turn_state: Cell that gets the turn state; None for one of its own.
         seen_through: Events up to this sequence number are left out; None leaves none out.
@@ -84,6 +85,7 @@ class ResponseStreamMachine:
         now: float = 0.0,
         max_event_bytes: int | None = DEFAULT_MAX_EVENT_BYTES,
         other_events: bool = False,
+        all_events: bool = False,
         request_id: str | None = None,
         turn_state: TurnState | None = None,
         seen_through: int | None = None,
@@ -98,6 +100,7 @@ class ResponseStreamMachine:
         self.failure: CodexApiError | None = None
         self._mapper = EventMapper(
             other_events=other_events,
+            all_events=all_events,
             safety_headers=headers,
             request_id=self.request_id,
             turn_state=turn_state,

@@ -84,6 +84,7 @@ class EventMapper:
 
     Args:
         other_events: Give ``OtherEvent`` for what has no class, instead of nothing.
+        all_events: Give every public event in its class, not only those that Codex reads.
         safety_headers: Headers of the HTTP answer; they may name a faster model.
         emit_rate_limits: Give ``RateLimits`` for ``codex.rate_limits``; False only remembers them.
         request_id: Put on every error.
@@ -108,6 +109,7 @@ class EventMapper:
         self,
         *,
         other_events: bool = False,
+        all_events: bool = False,
         safety_headers: Headers | None = None,
         emit_rate_limits: bool = True,
         request_id: str | None = None,
@@ -126,6 +128,9 @@ class EventMapper:
         self.turn_state_cell = TurnState() if turn_state is None else turn_state
         self._sides = SideChannel(self.turn_state_cell, safety_headers)
         self._other_events = other_events
+        self._further = _further_reader() if all_events else None
+        # Whether what would be passed by is read as well.
+        self._reads_all = other_events or all_events
         self._emit_rate_limits = emit_rate_limits
         self._request_id = request_id
         self._seen_through = seen_through
@@ -250,10 +255,10 @@ class EventMapper:
             elif isinstance(event, ToolInput) and (known := event.item_id or event.call_id):
                 self.progressed = True
                 found.append(events.ToolCallInputDelta(known, event.call_id, event.delta))
-            elif isinstance(event, Part) and not self._other_events:
+            elif isinstance(event, Part) and not self._reads_all:
                 self.progressed = True
                 self.parts.append(data)
-            elif self._other_events or not self._passes_by(event, data):
+            elif self._reads_all or not self._passes_by(event, data):
                 self._read(data, found)
                 if self.done or self.failure is not None:
                     break
@@ -336,7 +341,9 @@ class EventMapper:
             return self._end(tag, fields)
         if reading := _READERS.get(tag):
             return reading(fields)
-        return lenient_event(tag, fields)
+        if (event := lenient_event(tag, fields)) is not None or self._further is None:
+            return event
+        return self._further(tag, fields)
 
     def _end(self, tag: str, fields: Fields) -> ResponseEvent | None:
         response = fields.get("response", ABSENT)
@@ -365,6 +372,12 @@ class EventMapper:
         error = DecodeError(message, **self.context)
         error.retryable = True
         return error
+
+
+def _further_reader() -> Callable[[str, Fields], ResponseEvent | None]:
+    from codex_api._logic.incoming.further_events import further_event  # noqa: PLC0415 - rare
+
+    return further_event
 
 
 def _created(fields: Fields) -> ResponseEvent | None:

@@ -69,16 +69,17 @@ def _is_required(field: msgspec.structs.FieldInfo) -> bool:
 def _value(cls: type[KeepsExtra], name: str, raw: msgspec.Raw) -> object:
     parts = _parts(cls, name)
     if parts.listed and bytes(raw).startswith(b"["):
-        return [_part(parts.listed, part) for part in _LIST.decode(raw)]
+        return [read_part(parts.listed, part) for part in _LIST.decode(raw)]
     if parts.alone and bytes(raw).startswith(b"{"):
-        part = _part(parts.alone, raw)
+        part = read_part(parts.alone, raw)
         if isinstance(part, UnknownPart) and cls is LocalShellCall:
             raise NoStandInError(name)
         return part
     return _decoder(cls, name).decode(raw)
 
 
-def _part(classes: _Classes, raw: msgspec.Raw) -> KeepsExtra | UnknownPart:
+def read_part(classes: _Classes, raw: msgspec.Raw) -> KeepsExtra | UnknownPart:
+    """Read an object that is one of ``classes``; what fits none is an ``UnknownPart``."""
     try:
         return _any_of(classes).decode(raw)
     except msgspec.ValidationError:

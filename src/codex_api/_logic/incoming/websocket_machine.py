@@ -64,6 +64,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         started_at: float = 0.0,
         now: float = 0.0,
         other_events: bool = False,
+        all_events: bool = False,
         turn_state: TurnState | None = None,
     ) -> None:
         super().__init__(
@@ -74,6 +75,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             started_at=started_at,
             now=now,
             other_events=other_events,
+            all_events=all_events,
             turn_state=turn_state,
         )
         self._header_model = facts.server_model
