@@ -18,6 +18,7 @@ NAMES = (
     "many_streams",
     "stream_memory",
     "unary",
+    "whole_responses",
     "opening",
     "session_turn",
     "first_event",

@@ -19,6 +19,23 @@ COMPACTED_ANSWER = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
     % (len(COMPACTED), COMPACTED)
 )
+RESPONSE = (
+    b'{"id":"resp_bench","object":"response","created_at":1764000000,"status":"completed",'
+    b'"background":false,"error":null,"incomplete_details":null,"instructions":null,'
+    b'"max_output_tokens":null,"model":"bench","output":[{"id":"msg_bench","type":"message",'
+    b'"status":"completed","content":[{"type":"output_text","annotations":[],"logprobs":[],'
+    b'"text":"The quick brown fox jumps over the lazy dog."}],"role":"assistant"}],'
+    b'"parallel_tool_calls":true,"previous_response_id":null,"reasoning":{"effort":null,'
+    b'"summary":null},"service_tier":"default","store":true,"temperature":1.0,"text":{"format":'
+    b'{"type":"text"},"verbosity":"medium"},"tool_choice":"auto","tools":[],"top_p":1.0,'
+    b'"truncation":"disabled","usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4'
+    b'},"output_tokens":20,"output_tokens_details":{"reasoning_tokens":6},"total_tokens":30},'
+    b'"user":null,"metadata":{}}'
+)
+RESPONSE_ANSWER = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\n"
+    b"openai-model: bench\r\ncontent-length: %d\r\n\r\n%b" % (len(RESPONSE), RESPONSE)
+)
 CREATED_JSON = b'{"type":"response.created","response":{"id":"resp_bench","output":[]}}'
 COMPLETED_JSON = (
     b'{"type":"response.completed","response":{"id":"resp_bench","usage":{"input_tokens":10,'

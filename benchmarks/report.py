@@ -38,6 +38,7 @@ TITLES = {
     "many_streams": "Many streams at once",
     "stream_memory": "Memory of open streams",
     "unary": "Unary calls",
+    "whole_responses": "Whole responses",
     "opening": "Opening a stream",
     "session_turn": "Turn of a session",
     "first_event": "First event",

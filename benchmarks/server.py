@@ -12,6 +12,7 @@ The first segment of the path says what to answer, whatever follows is the API's
                          each; TICK events a millisecond, 0 for no limit
 ``/hold/...``            one delta event that carries the instant of its sending, then nothing
 ``/json/...``            a small compaction answer
+``/response/...``        a whole response
 ``/ws/N/...``            a WebSocket; N delta events for each text message received
 ``/wsd/N/...``           the same with permessage-deflate; one message a connection
 =======================  ===============================================================
@@ -146,6 +147,8 @@ class _Connection(asyncio.Protocol):
                 self.transport.write(canned.SSE_HEAD + stamped)
             case ["ws" | "wsd" as kind, count, *_]:
                 self._upgrade(int(count), headers[b"sec-websocket-key"], deflate=kind == "wsd")
+            case ["response", *_]:
+                self.transport.write(canned.RESPONSE_ANSWER)
             case _:
                 self.transport.write(canned.COMPACTED_ANSWER)
 

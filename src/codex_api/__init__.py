@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from codex_api.types.realtime import RealtimeCall, RealtimeSessionConfig
     from codex_api.types.reasoning import Reasoning
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.response import Response
     from codex_api.types.search import SearchRequest, SearchResponse
     from codex_api.types.text import TextControls
     from codex_api.types.turn_state import TurnState
@@ -69,6 +70,7 @@ __all__ = [
     "RealtimeCall",
     "RealtimeSessionConfig",
     "Reasoning",
+    "Response",
     "ResponsesApiRequest",
     "ResponsesOptions",
     "RetryConfig",
@@ -111,6 +113,7 @@ _MODULES = {
     "RealtimeCall": "types.realtime",
     "RealtimeSessionConfig": "types.realtime",
     "Reasoning": "types.reasoning",
+    "Response": "types.response",
     "ResponsesApiRequest": "types.request",
     "ResponsesOptions": "types.request",
     "RetryConfig": "transport._core.retry",

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from codex_api._logic.incoming.collect import CollectedResponse
     from codex_api._logic.incoming.error_mapping import map_api_error
     from codex_api.rate_limits import ApiRateLimits, RateLimitReachedType, RateLimitSnapshot
+    from codex_api.types.response import Response
     from codex_api.types.usage import TokenUsage
 
 __all__ = [
@@ -155,7 +156,8 @@ class ApiError(CodexApiError):
         type: The server's name for its kind, or None.
         param: What of the request the server complains of, or None.
         server_message: The server's own words, bounded, or None.
-        partial: What had arrived when the failure was read, set by ``collect()``; else None.
+        partial: What had arrived when the failure was read, set by ``collect()`` and by calls that
+            give a whole response; else None.
     """
 
     default_message: ClassVar[str] = "the API call failed"
@@ -190,7 +192,7 @@ class ApiError(CodexApiError):
         self.type = type
         self.param = param
         self.server_message = server_message
-        self.partial: CollectedResponse | None = None
+        self.partial: CollectedResponse | Response | None = None
 
 
 class StreamError(ApiError):

@@ -55,6 +55,14 @@ async def background(front: Front, api: Any) -> None:
     await respond(front, api, background=True)
 
 
+async def whole(front: Front, api: Any) -> None:
+    await front(api.responses.create, ResponsesApiRequest(model="m", input="hi"))
+
+
+async def whole_and_stored(front: Front, api: Any) -> None:
+    await front(api.responses.create, ResponsesApiRequest(model="m", input="hi", store=True))
+
+
 async def compact(front: Front, api: Any) -> None:
     await front(api.responses.compact, CompactionInput(model="m", input=HISTORY))
 
@@ -77,6 +85,8 @@ REPEATS = {
     respond: {"refused": 3, "reset": 3, "closed": 3},
     stored: {"refused": 3, "reset": 1, "closed": 1},
     background: {"refused": 3, "reset": 1, "closed": 1},
+    whole: {"refused": 3, "reset": 3, "closed": 3},
+    whole_and_stored: {"refused": 3, "reset": 1, "closed": 1},
     compact: {"refused": 3, "reset": 3, "closed": 3},
     draw: {"refused": 3, "reset": 1, "closed": 1},
     look_up: {"refused": 3, "reset": 3, "closed": 3},

@@ -49,8 +49,9 @@ def sent_by_us(parameters: dict[str, Any]) -> dict[str, Any]:
     }
     if "tools" in typed:
         typed["tools"] = [typed_tool(tool) for tool in parameters["tools"]]
-    body: dict[str, Any] = json.loads(encode_request(ResponsesApiRequest.public(**typed)))
-    assert body.pop("stream") is True
+    request = ResponsesApiRequest.public(**typed)
+    body: dict[str, Any] = json.loads(encode_request(request, is_streamed=False))
+    assert json.loads(encode_request(request)) == {**body, "stream": True}
     return body
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codex_api.types.compaction import CompactionInput, CompactionRoute
     from codex_api.types.item import ResponseItem
     from codex_api.types.request import ResponsesApiRequest
+    from codex_api.types.response import Response
     from codex_api.types.turn_state import TurnState
     from codex_api.types.websocket import WebSocketProbe
 
@@ -34,13 +35,42 @@ class AsyncResponses:
         self._runner = runner
         self._network = network
 
+    async def create(
+        self,
+        request: ResponsesApiRequest,
+        options: ResponsesOptions = _NO_OPTIONS,
+        timeout: float | None = None,
+    ) -> Response:
+        """Make a response and give it as a whole, when all of it is there.
+
+        The key ``stream`` is left out, whatever the request says. With ``background`` the answer
+        comes at once, and its ``status`` tells that it is not finished.
+
+        Args:
+            request: What to ask.
+            options: As for ``stream``; what concerns events is not looked at.
+            timeout: Limit in seconds on the whole call; None takes ``Timeouts.total``, else twice
+                the provider's idle limit.
+
+        Raises:
+            RequestBuildError: The request cannot be encoded, or a header is illegal.
+            ResponseIncompleteError: The response was cut off; what there is of it is ``partial``.
+            DecodeError: The answer is no response.
+            DeadlineExceededError: The limit on the whole call passed; it is not made again.
+            CodexApiError: The call or the response failed.
+        """
+        return await self._runner.run(
+            core.create(self._runner.settings.context, request, options, timeout)
+        )
+
     def stream(
         self, request: ResponsesApiRequest, options: ResponsesOptions = _NO_OPTIONS
     ) -> AsyncResponseStream:
         """Prepare a streamed response; entering the result makes the call.
 
         Raises:
-            RequestBuildError: The request cannot be encoded, or a header is illegal.
+            RequestBuildError: The request cannot be encoded or says ``stream=False``, or a header
+                is illegal.
         """
         settings = self._runner.settings
         call = core.stream_call(settings.context, request, options, settings.telemetry)

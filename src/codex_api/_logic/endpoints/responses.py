@@ -1,11 +1,18 @@
-"""The Responses endpoint over HTTP: requests (wire.md, Responses over HTTP)."""
+"""The Responses endpoint over HTTP: requests (wire.md, Responses over HTTP).
+
+Each endpoint has one way to be asked for events and one to be asked for the whole; which of the two
+a caller took decides what goes out, not the request.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from codex_api._logic.calling.operation import Operation
 from codex_api._logic.calling.stream_call import StreamCall
+from codex_api._logic.incoming.whole_response import accept_response
 from codex_api._logic.outgoing.body import encode_request
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.transport._core.headers import Headers
@@ -17,9 +24,13 @@ if TYPE_CHECKING:
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.messages import Body
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.response import Response
 
 TURN_STATE = "x-codex-turn-state"
 _BETA_FEATURES = "x-codex-beta-features"
+ENDPOINT = "responses"
+#: A whole answer may take this many times the idle limit of a stream.
+IDLE_TIMEOUTS = 2
 
 
 def stream_call(
@@ -31,11 +42,63 @@ def stream_call(
     """Prepare a streamed response.
 
     Raises:
+        RequestBuildError: The request cannot be encoded or asks not to be streamed, or a header is
+            illegal.
+    """
+    if request.stream is False:
+        message = "the request says stream=False: ask for its answer with responses.create"
+        raise RequestBuildError(message)
+    body = encode_request(request, keep_ids=options.keeps_ids(store=request.is_stored))
+    repeatable = _is_repeatable(request)
+    return _call(context, EncodedJson(body), options, telemetry, is_repeatable=repeatable)
+
+
+def create(
+    context: CallContext,
+    request: ResponsesApiRequest,
+    options: ResponsesOptions,
+    timeout: float | None = None,
+) -> Operation[Response]:
+    """Make a response that comes as one answer.
+
+    Args:
+        timeout: Limit in seconds on the whole call; None takes ``Timeouts.total``, else twice the
+            idle limit of a stream: nothing comes before all is there.
+
+    Raises:
         RequestBuildError: The request cannot be encoded, or a header is illegal.
     """
-    body = encode_request(request, keep_ids=options.keeps_ids(store=request.is_stored))
-    kept = request.is_stored or bool(request.background)
-    return _call(context, EncodedJson(body), options, telemetry, is_repeatable=not kept)
+    keep_ids = options.keeps_ids(store=request.is_stored)
+    body = encode_request(request, keep_ids=keep_ids, is_streamed=False)
+    limit = whole_answer_limit(context, timeout)
+    return Operation(
+        name=ENDPOINT,
+        request=context.request(
+            "POST",
+            ENDPOINT,
+            body=EncodedJson(body),
+            extra_headers=caller_headers(options),
+            id_headers=identity_headers(options),
+            compression=options.compression,
+            timeout=limit,
+            is_repeatable=_is_repeatable(request),
+        ),
+        decode=partial(accept_response, endpoint=ENDPOINT, turn_state=options.turn_state),
+        timeout=limit,
+    )
+
+
+def whole_answer_limit(context: CallContext, timeout: float | None) -> float | None:
+    """Give the limit in seconds on an answer that is silent until it is whole; None for none."""
+    if timeout is not None or context.timeouts.total is not None:
+        return timeout if timeout is not None else context.timeouts.total
+    idle = context.provider.stream_idle_timeout
+    return None if idle is None else IDLE_TIMEOUTS * idle
+
+
+def _is_repeatable(request: ResponsesApiRequest) -> bool:
+    """Whether the server keeps nothing of the response, so that a second one does no harm."""
+    return not (request.is_stored or request.background)
 
 
 def raw_stream_call(

@@ -12,6 +12,7 @@ import msgspec
 
 from codex_api import events
 from codex_api._logic.incoming.assembler import REFUSAL, SUMMARY, TEXT, Assembled, Assembler
+from codex_api._logic.incoming.completeness import cut_off_reason
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.structured_text import parse_as
@@ -218,10 +219,7 @@ class Collector:
             return "unknown"
         if any(entry.item is None for entry in found):
             return "unknown"  # parts of a call that nobody named
-        if not found and usage is not None and usage.output_tokens:
-            return "unknown"  # tokens were written, and nothing of them came
-        messages = (entry.item for entry in found if isinstance(entry.item, Message))
-        return "unknown" if any(message.status == "incomplete" for message in messages) else None
+        return cut_off_reason([entry.item for entry in found if entry.item is not None], usage)
 
 
 def _text(entry: Assembled) -> str:

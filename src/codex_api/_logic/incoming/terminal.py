@@ -10,7 +10,7 @@ gives what there is, ``Terminal.outcome`` what it means.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -102,6 +102,21 @@ class _Response(msgspec.Struct):
     created_at: Raw = _ABSENT
 
 
+class _Usual(msgspec.Struct):
+    """The same as servers mostly send it: one pass instead of one a member."""
+
+    id: str | None = None
+    status: str | None = None
+    incomplete_details: Raw = _ABSENT
+    status_details: Raw = _ABSENT
+    error: Raw = _ABSENT
+    usage: Raw = _ABSENT
+    end_turn: bool | None = None
+    output: list[Raw] | None = None
+    service_tier: str | None = None
+    created_at: float | None = None
+
+
 class _Details(msgspec.Struct):
     reason: Raw = _ABSENT
     error: Raw = _ABSENT
@@ -115,6 +130,8 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
         response: The object; anything else gives a terminal that says nothing.
         outer_error: The ``error`` that some servers put beside the response.
     """
+    if (usual := read_as(_Usual, response)) is not None:
+        return _usual_terminal(tag, response, usual, outer_error)
     read = read_as(_Response, response)
     if read is None:
         return Terminal(tag=tag, error=outer_error)
@@ -136,12 +153,33 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
     )
 
 
+def _usual_terminal(tag: str, response: Json, read: _Usual, outer_error: Raw) -> Terminal:
+    details = read_as(_Details, read.incomplete_details)
+    more = read_as(_Details, read.status_details)
+    reason = (details and read_as(str, details.reason)) or (more and read_as(str, more.reason))
+    return Terminal(
+        tag=tag,
+        id=read.id or None,
+        status=read.status,
+        reason=reason or None,
+        error=_first_told(read.error, more.error if more else _ABSENT, outer_error),
+        usage=token_usage(read.usage),
+        end_turn=read.end_turn,
+        output=read.output or [],
+        service_tier=read.service_tier,
+        created_at=read.created_at,
+        raw=Raw(response),
+    )
+
+
 def token_usage(usage: Json) -> TokenUsage | None:
     """Read a ``usage`` object, each count on its own; None when none of them is told.
 
     The names of chat completions are read as those of responses. A count is a whole number, also
     one that is written as a float.
     """
+    if (usual := read_as(_UsualUsage, usage)) is not None and usual.says_all:
+        return _usual_usage(usual)
     fields = read_as(dict[str, Raw], usage)
     if fields is None:
         return None
@@ -157,6 +195,50 @@ def token_usage(usage: Json) -> TokenUsage | None:
         rollout_budget_units=_count(fields, "codex_rollout_budget_units"),
     )
     return None if found == _NOTHING else found
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_MAX_COUNT)]
+
+
+class _ReadDetails(msgspec.Struct, frozen=True):
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
+
+
+class _WrittenDetails(msgspec.Struct, frozen=True):
+    reasoning_tokens: _Count | None = None
+
+
+class _UsualUsage(msgspec.Struct):
+    """What servers mostly send, in one pass: whole numbers under the names of responses."""
+
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    total_tokens: _Count | None = None
+    input_tokens_details: _ReadDetails | None = _ReadDetails()
+    output_tokens_details: _WrittenDetails | None = _WrittenDetails()
+    prompt_tokens_details: Raw = _ABSENT
+    completion_tokens_details: Raw = _ABSENT
+    codex_rollout_budget_units: _Count | None = None
+
+    @property
+    def says_all(self) -> bool:
+        """Whether nothing has to be looked for under the names of chat completions."""
+        is_whole = self.input_tokens is not None and self.output_tokens is not None
+        return is_whole and not (self.prompt_tokens_details or self.completion_tokens_details)
+
+
+def _usual_usage(usage: _UsualUsage) -> TokenUsage:
+    read_from, written = usage.input_tokens_details, usage.output_tokens_details
+    return TokenUsage(
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=0 if read_from is None else read_from.cached_tokens,
+        output_tokens=usage.output_tokens,
+        reasoning_output_tokens=0 if written is None else written.reasoning_tokens,
+        total_tokens=usage.total_tokens,
+        cache_write_tokens=None if read_from is None else read_from.cache_write_tokens,
+        rollout_budget_units=usage.codex_rollout_budget_units,
+    )
 
 
 _NOTHING: Final = TokenUsage(None, None, None, None, None)

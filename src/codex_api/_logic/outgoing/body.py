@@ -85,17 +85,22 @@ _OPTIONAL = frozenset((*_PUBLIC, "previous_response_id", "generate"))
 _RESERVED = frozenset(_FIELDS_IN_ORDER) - _OPTIONAL
 
 
-def encode_request(request: ResponsesApiRequest, *, keep_ids: bool = False) -> bytes:
+def encode_request(
+    request: ResponsesApiRequest, *, keep_ids: bool = False, is_streamed: bool = True
+) -> bytes:
     """Encode the body of a request over HTTP.
 
     Args:
         request: What to ask.
         keep_ids: Whether typed items send their ids.
+        is_streamed: Whether events are asked for; else the key ``stream`` is left out.
 
     Raises:
         RequestBuildError: A value has no place or no form in JSON; the text names the field.
     """
     body = _body(_Body, request)
+    if not is_streamed:
+        body.stream = UNSET
     return _with_extra(request, _encode(body, request, keep_ids=keep_ids), body)
 
 

@@ -159,7 +159,7 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
         request, auto = replace(request, compression="none"), False
     prepared = prepare(request)
     typed_here = "content-type" in prepared.headers and "content-type" not in request.headers
-    attempt = 0
+    attempt = sent = 0
     refreshed = refused = False
     while True:
         started = policy.clock()
@@ -167,6 +167,7 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
         error: CodexApiError | None
         try:
             signed = yield from _authorized(prepared)
+            sent += 1
             _finish(signed, policy, content_type_last=typed_here and not stream)
             answer = yield from _send(signed, policy, stream=stream)
             error = _status_error(signed, answer, policy)
@@ -176,6 +177,8 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
         if error is None and answer is not None:
             if refused and policy.on_coding_refused is not None:
                 policy.on_coding_refused()
+            if sent > 1 and isinstance(answer, Response):
+                return replace(answer, attempts=sent)
             return answer
         assert error is not None  # noqa: S101 - no answer means that an error was caught
         if auto and error.status in _REFUSED_CODING and "content-encoding" in prepared.headers:

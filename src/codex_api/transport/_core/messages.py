@@ -85,11 +85,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole answer, whatever its status."""
+    """A whole answer, whatever its status.
+
+    Attributes:
+        attempts: How often the request was sent until it came.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    attempts: int = 1
 
     @property
     def text(self) -> str:

@@ -1,0 +1,21 @@
+"""Whether a response that calls itself complete holds all that was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_api.types.item import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_api.types.item import ResponseItem
+    from codex_api.types.usage import TokenUsage
+
+
+def cut_off_reason(items: Sequence[ResponseItem], usage: TokenUsage | None) -> str | None:
+    """Tell a response that is complete from one that only says so; None when it is."""
+    if not items and usage is not None and usage.output_tokens:
+        return "unknown"  # tokens were written, and nothing of them came
+    messages = (item for item in items if isinstance(item, Message))
+    return "unknown" if any(message.status == "incomplete" for message in messages) else None
