@@ -45,7 +45,11 @@ REALTIME_VOICES: Final[Mapping[RealtimeVersion, tuple[str, ...]]] = {
 }
 """The voices that each protocol version is known to have."""
 
-_DEFAULT_VOICES: Final[Mapping[RealtimeVersion, str]] = {"v1": "cove", "v2": "marin", "v3": "cove"}
+_DEFAULT_VOICES: Final[Mapping[RealtimeVersion, str]] = {
+    "v1": "cove",
+    "v2": "marin",
+    "v3": "cove",
+}
 
 
 _CHOICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (

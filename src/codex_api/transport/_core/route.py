@@ -103,6 +103,10 @@ def route_to(target: Target, proxy_url: str | None) -> Route:
     return Route(target.host, target.port, target.is_tls, proxy, tunnel)
 
 
+# What urlsplit cuts out of a URL without a word, which then is another one.
+_DROPPED = "\t\r\n"
+
+
 # A client asks the same few URLs again and again.
 @lru_cache(maxsize=128)
 def parse_target(url: str) -> Target:
@@ -113,7 +117,7 @@ def parse_target(url: str) -> Target:
             text does not repeat the URL.
     """
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(_whole(url.strip()))
         scheme, host = parts.scheme.lower(), _ascii_host(parts.hostname or "")
         given = parts.port
         path = _without_dots(quote(parts.path or "/", safe=_PATH_SAFE))
@@ -128,6 +132,12 @@ def parse_target(url: str) -> Target:
     authority = bracketed(host) if port == usual else f"{bracketed(host)}:{port}"
     user = _basic(_decoded(parts.username), _decoded(parts.password))
     return Target(scheme, host, port, authority, path, user)
+
+
+def _whole(url: str) -> str:
+    if any(char in url for char in _DROPPED):
+        raise ValueError(url)
+    return url
 
 
 def _without_dots(path: str) -> str:
