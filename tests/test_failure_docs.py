@@ -14,6 +14,8 @@ CALLS = {
     "respond": "`responses`",
     "stored": "`responses` with `store`",
     "background": "`responses` with `background`",
+    "whole": "`responses` without a stream",
+    "whole_and_stored": "`responses` without a stream, with `store`",
     "compact": "`responses/compact`",
     "draw": "`images/generations`",
     "look_up": "`alpha/search`",
