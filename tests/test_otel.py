@@ -26,6 +26,16 @@ from codex_api import (
 )
 from codex_api.otel import OpenTelemetry
 from codex_api.testing import EmbeddedServer, faults, scenarios
+from codex_api.testing.actions import (
+    AcceptWebSocket,
+    ReadMessage,
+    Reset,
+    SendClose,
+    SendMessage,
+    answer,
+)
+from codex_api.testing.scripted import ScriptedServer
+from codex_api.types.realtime import RealtimeSessionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +70,8 @@ class Recording:
     @property
     def metrics(self) -> dict[str, list[Any]]:
         data = self._reader.get_metrics_data()
-        assert data is not None
+        if data is None:
+            return {}
         return {
             metric.name: list(metric.data.data_points)
             for resource in data.resource_metrics
@@ -110,6 +121,8 @@ async def test_a_response_is_one_span(
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-x",
         "gen_ai.request.stream": True,
+        "openai.api.type": "responses",
+        "http.response.status_code": 200,
         "gen_ai.conversation.id": "c1",
         "gen_ai.response.id": response.id,
         "gen_ai.response.model": response.server_model,
@@ -140,7 +153,7 @@ async def test_the_server_gets_the_span_and_the_span_its_parent(
     assert sent.startswith(f"00-{context.trace_id:032x}-{context.span_id:016x}-")
 
 
-async def test_calls_that_are_not_streamed_carry_the_active_span(
+async def test_a_call_that_runs_no_model_is_a_span_by_the_conventions_for_http(
     front: Front, server: EmbeddedServer, recording: Recording
 ) -> None:
     tracer = recording.tracers.get_tracer("test")
@@ -148,8 +161,153 @@ async def test_calls_that_are_not_streamed_carry_the_active_span(
         async with front.entering(client_of(front, server, recording)) as client:
             await front(client.models.list)
 
+    span, _ = recording.spans
     sent = dict(server.requests[-1].headers)["traceparent"]
-    assert f"-{outer.get_span_context().span_id:016x}-" in sent
+    assert f"-{span.context.span_id:016x}-" in sent
+    assert span.parent is not None
+    assert span.parent.span_id == outer.get_span_context().span_id
+    assert span.name == "GET models"
+    assert attributes_of(span) == {
+        "http.request.method": "GET",
+        "url.template": "models",
+        "http.response.status_code": 200,
+        "server.address": "127.0.0.1",
+        "server.port": server.port,
+    }
+    assert recording.metrics == {}
+
+
+async def test_a_whole_response_is_a_span_with_what_it_cost(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    async with front.entering(client_of(front, server, recording)) as client:
+        response = await front(client.responses.create, REQUEST)
+
+    (span,) = recording.spans
+    attributes = attributes_of(span)
+    (duration,) = recording.metrics["gen_ai.client.operation.duration"]
+    assert span.name == "chat gpt-x"
+    assert "gen_ai.request.stream" not in attributes
+    assert attributes["openai.api.type"] == "responses"
+    assert attributes["gen_ai.response.id"] == response.id
+    assert attributes["gen_ai.response.model"] == response.server_model
+    assert attributes["gen_ai.usage.output_tokens"] == response.usage.output_tokens
+    assert duration.attributes["gen_ai.request.model"] == "gpt-x"
+
+
+async def test_a_refused_call_says_what_may_have_been_charged(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    server.play(scenarios.http_error(400, "no"))
+    async with front.entering(client_of(front, server, recording)) as client:
+        with pytest.raises(errors.ApiError):
+            await front(client.responses.create, REQUEST)
+
+    (span,) = recording.spans
+    attributes = attributes_of(span)
+    assert attributes["error.type"] == "InvalidRequestError"
+    assert attributes["codex_api.error.sent"] == "begun"
+    assert attributes["http.response.status_code"] == 400
+    assert span.status.status_code is StatusCode.ERROR
+
+
+async def test_a_call_that_cannot_be_made_is_no_span_that_stays_open(
+    front: Front, recording: Recording
+) -> None:
+    provider = Provider("test", "http://127.0.0.1:1", retry=RetryConfig(max_attempts=0))
+    client = front.pick(Client, AsyncClient)(
+        provider, network=Network(proxy=None), telemetry=recording.telemetry()
+    )
+    async with front.entering(client):
+        with pytest.raises(errors.NetworkError):
+            await front(client.models.list)
+
+    (span,) = recording.spans
+    assert attributes_of(span)["error.type"] == "NetworkError"
+    assert attributes_of(span)["codex_api.error.sent"] == "no"
+
+
+SAID: list[dict[str, Any]] = [
+    {"type": "response.created", "response": {"id": "resp_1"}},
+    {"type": "response.output_audio.delta", "delta": "AAA="},
+    {
+        "type": "response.done",
+        "response": {
+            "id": "resp_1",
+            "status": "completed",
+            "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+        },
+    },
+    {"type": "response.created", "response": {"id": "resp_2"}},
+    {
+        "type": "response.done",
+        "response": {
+            "id": "resp_2",
+            "status": "failed",
+            "status_details": {"error": {"code": "server_error", "message": PROMPT}},
+        },
+    },
+    {"type": "response.created", "response": {"id": "resp_3"}},
+]
+SPOKEN = RealtimeSessionConfig("be brief", "gpt-realtime", version="v2")
+
+
+async def test_a_realtime_session_is_a_span_and_its_responses_are_its_children(
+    front: Front, recording: Recording
+) -> None:
+    script = [AcceptWebSocket(), ReadMessage(), *[SendMessage(said) for said in SAID], SendClose()]
+    with ScriptedServer(connections=[script]) as server:
+        client = front.pick(Client, AsyncClient)(
+            Provider("test", server.url),
+            network=Network(proxy=None),
+            telemetry=recording.telemetry(),
+        )
+        async with (
+            front.entering(client),
+            front.entering(await front(client.realtime.connect, SPOKEN)) as connection,
+        ):
+            async for _ in front.iterate(connection):
+                pass
+
+    done, failed, given_up, session = recording.spans
+    assert [span.name for span in (done, session)] == ["chat gpt-realtime", "realtime gpt-realtime"]
+    assert {span.parent.span_id for span in (done, failed, given_up) if span.parent} == {
+        session.context.span_id
+    }
+    assert session.status.status_code is StatusCode.UNSET
+    assert attributes_of(session)["http.response.status_code"] == 101
+    assert attributes_of(done)["gen_ai.response.id"] == "resp_1"
+    assert attributes_of(done)["gen_ai.usage.output_tokens"] == 2
+    assert attributes_of(done)["gen_ai.response.time_to_first_chunk"] > 0.0
+    assert attributes_of(failed)["error.type"] == "server_error"
+    assert attributes_of(given_up)["codex_api.response.abandoned"] is True
+    assert PROMPT not in "".join(span.to_json() for span in recording.spans)
+
+
+async def test_a_realtime_session_that_breaks_off_names_its_error(
+    front: Front, recording: Recording
+) -> None:
+    scripts = [
+        [AcceptWebSocket(), ReadMessage(), Reset()],
+        [*answer(403, b"{}")],
+    ]
+    with ScriptedServer(connections=scripts) as server:
+        client = front.pick(Client, AsyncClient)(
+            Provider("test", server.url),
+            network=Network(proxy=None),
+            telemetry=recording.telemetry(),
+        )
+        async with front.entering(client):
+            async with front.entering(await front(client.realtime.connect, SPOKEN)) as connection:
+                with pytest.raises(errors.StreamClosedError):
+                    await front(connection.next_event)
+            with pytest.raises(errors.CodexApiError):
+                await front(client.realtime.connect, SPOKEN)
+
+    broken, refused = recording.spans
+    assert attributes_of(broken)["error.type"] == "StreamClosedError"
+    assert attributes_of(refused)["http.response.status_code"] == 403
+    assert refused.status.status_code is StatusCode.ERROR
 
 
 async def test_metrics_are_in_seconds_and_tokens(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from codex_api import Telemetry
 from codex_api.errors import NetworkError
-from codex_api.telemetry import StreamEnd, StreamObserver, StreamStart
+from codex_api.telemetry import CallStart, RealtimeStart, StreamEnd, StreamObserver, StreamStart
 
 if TYPE_CHECKING:
     from codex_api.errors import CodexApiError
@@ -22,6 +22,8 @@ def test_hooks_that_are_not_overridden_do_nothing() -> None:
     telemetry.on_ws_event("end", 0.1)
 
     assert telemetry.on_stream(START) is None
+    assert telemetry.on_call(CallStart(endpoint="models", method="GET", url="https://h")) is None
+    assert telemetry.on_realtime(RealtimeStart(url="wss://h")) is None
     assert telemetry.trace_headers() == {}
 
 

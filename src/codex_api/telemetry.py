@@ -17,6 +17,8 @@ from codex_api.types.usage import TokenUsage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_api.types.realtime_events import RealtimeEvent
+
 PollOutcome = Literal["data", "end", "error", "timeout"]
 
 
@@ -52,8 +54,58 @@ class StreamEnd(Struct, frozen=True, kw_only=True):
     error: CodexApiError | None
 
 
-class StreamObserver:
-    """Hears of one streamed response. By itself it passes on what ``Telemetry`` has a hook for.
+class CallStart(Struct, frozen=True, kw_only=True):
+    """A call that is about to be made and whose answer comes whole.
+
+    Attributes:
+        endpoint: Path of the endpoint without ids, such as ``responses`` or ``images/edits``.
+        method: Of HTTP.
+        url: Where the request goes, without user info and query.
+        model: The one asked for, or None when the body names none.
+    """
+
+    endpoint: str
+    method: str
+    url: str
+    model: str | None = None
+
+
+class CallEnd(Struct, frozen=True, kw_only=True):
+    """How a call ended.
+
+    Attributes:
+        response_id: Of the response that came; None where none came, or where it has no id.
+        server_model: The model that the server says it ran, or None.
+        service_tier: The tier that the server says it used, or None.
+        usage: What it cost, or None when the server did not say.
+        error: What it failed with. None when it went well, or when the caller gave it up.
+        is_complete: Whether its answer came and could be read.
+    """
+
+    response_id: str | None = None
+    server_model: str | None = None
+    service_tier: str | None = None
+    usage: TokenUsage | None = None
+    error: CodexApiError | None = None
+    is_complete: bool = True
+
+
+class RealtimeStart(Struct, frozen=True, kw_only=True):
+    """A realtime session that is about to be opened.
+
+    Attributes:
+        url: Where the handshake goes, without user info and query; begins with ``ws``.
+        model: The one asked for, or None when the server chooses.
+        call_id: The WebRTC call that is joined, or None.
+    """
+
+    url: str
+    model: str | None = None
+    call_id: str | None = None
+
+
+class CallObserver:
+    """Hears of one call. By itself it passes on what ``Telemetry`` has a hook for.
 
     Args:
         telemetry: Whom to pass it on to.
@@ -73,8 +125,19 @@ class StreamObserver:
         self._telemetry.on_retry(attempt, delay, error)
 
     def trace_headers(self) -> Mapping[str, str]:
-        """Give the trace context of this response, as ``Telemetry.trace_headers``."""
+        """Give the trace context of this call, as ``Telemetry.trace_headers``."""
         return self._telemetry.trace_headers()
+
+
+class UnaryObserver(CallObserver):
+    """Hears of one call whose answer comes whole."""
+
+    def on_end(self, end: CallEnd) -> None:
+        """Hear of the end, once: answered, failed, or given up."""
+
+
+class StreamObserver(CallObserver):
+    """Hears of one streamed response."""
 
     def on_first_event(self, duration: float) -> None:
         """Hear of the first event, ``duration`` after the start of the call."""
@@ -83,11 +146,41 @@ class StreamObserver:
         """Hear of the end, once: complete, failed, or given up early."""
 
 
+class RealtimeObserver(CallObserver):
+    """Hears of one realtime session, over all its connections.
+
+    An attempt that ``on_request`` tells of is a handshake.
+    """
+
+    def on_open(self, *, reconnected: bool) -> None:
+        """Hear that a connection stands, and the session on it."""
+
+    def on_event(self, event: RealtimeEvent) -> None:
+        """Hear of an event, before the caller gets it."""
+
+    def on_end(self, error: CodexApiError | None) -> None:
+        """Hear of the end, once.
+
+        Args:
+            error: What the session failed with; None when a side said goodbye.
+        """
+
+
 class Telemetry:
     """Hooks that do nothing."""
 
     def on_stream(self, start: StreamStart) -> StreamObserver | None:
         """Hear that a response is asked for; give who wants to hear more of it, or None."""
+        del start
+        return None
+
+    def on_call(self, start: CallStart) -> UnaryObserver | None:
+        """Hear that a whole answer is asked for; give who wants to hear more of it, or None."""
+        del start
+        return None
+
+    def on_realtime(self, start: RealtimeStart) -> RealtimeObserver | None:
+        """Hear that a realtime session is opened; give who wants to hear more of it, or None."""
         del start
         return None
 

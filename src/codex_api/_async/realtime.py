@@ -9,6 +9,7 @@ from codex_api._async.realtime_connection import AsyncRealtimeConnection
 from codex_api._logic.realtime import calls
 from codex_api._logic.realtime.connection import SessionMachine, opening_error
 from codex_api._logic.realtime.handshake import handshake
+from codex_api._logic.realtime.watch import watch_session
 from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
@@ -95,12 +96,17 @@ class AsyncRealtime:
         settings.check_open()
         dialing = handshake(settings.context, config, call_id, extra_headers)
         machine = SessionMachine(config, options, sideband=call_id is not None)
-        connection = AsyncRealtimeConnection(machine, self._runner, self._network, dialing)
+        watch = watch_session(settings.telemetry, dialing, config.model, call_id)
+        connection = AsyncRealtimeConnection(machine, self._runner, self._network, dialing, watch)
         try:
             await connection.open()
         except CodexApiError as exc:
             error = opening_error(exc, now=settings.clock.wall())
+            watch.end(error)
             if error is exc:
                 raise
             raise error from exc
+        except BaseException as exc:
+            watch.end(exc)
+            raise
         return connection

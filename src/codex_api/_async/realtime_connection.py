@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from codex_api._async.runner import Runner
     from codex_api._logic.calling.dialing import Dialing
+    from codex_api._logic.realtime.watch import SessionWatch
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
     from codex_api.transport.websocket_async import AsyncWebSocket
@@ -54,9 +55,15 @@ class AsyncRealtimeConnection:
     """
 
     def __init__(
-        self, machine: SessionMachine, runner: Runner, network: Network, dialing: Dialing
+        self,
+        machine: SessionMachine,
+        runner: Runner,
+        network: Network,
+        dialing: Dialing,
+        watch: SessionWatch,
     ) -> None:
         self._machine = machine
+        self._watch: SessionWatch = watch
         self._runner = runner
         self._network = network
         self._dialing = dialing
@@ -81,7 +88,7 @@ class AsyncRealtimeConnection:
         attempt = 0
         while True:
             try:
-                self._ready.extend(await self._establish())
+                events = await self._establish()
             except CodexApiError as exc:
                 delay = None
                 if self._machine.sideband:
@@ -91,6 +98,8 @@ class AsyncRealtimeConnection:
                 attempt += 1
                 await self._clock.sleep_async(delay)
             else:
+                self._watch.open(reconnected=False)
+                self._tell(events)
                 return
 
     @property
@@ -158,7 +167,7 @@ class AsyncRealtimeConnection:
     async def _read(self) -> None:
         try:
             frame = await self._receive(self._live())
-            self._ready.extend(self._machine.feed(frame, self._clock.monotonic()))
+            self._tell(self._machine.feed(frame, self._clock.monotonic()))
         except ClientStateError:
             raise
         except CodexApiError as exc:
@@ -193,11 +202,21 @@ class AsyncRealtimeConnection:
                     return
                 cause = exc
             else:
-                self._ready.extend([machine.reopened(), *events])
+                self._watch.open(reconnected=True)
+                self._tell([machine.reopened(), *events])
                 return
         self._end(cause)
-        if not machine.ends_quietly(cause):
-            raise final_error(cause, now=self._clock.wall()) from cause
+        if machine.ends_quietly(cause):
+            self._watch.end(None)
+            return
+        error = final_error(cause, now=self._clock.wall())
+        self._watch.end(error)
+        raise error from cause
+
+    def _tell(self, events: list[RealtimeEvent]) -> None:
+        for event in events:
+            self._watch.event(event)
+        self._ready.extend(events)
 
     async def _pause(self, delay: float) -> None:
         # In pieces, so that a reader ends soon after close().
@@ -213,7 +232,9 @@ class AsyncRealtimeConnection:
 
     async def _establish(self) -> list[RealtimeEvent]:
         """Open a WebSocket and the session on it; give what came before the acknowledgement."""
-        self._opening = socket = await self._runner.connect(self._dialing, self._network)
+        self._opening = socket = await self._runner.connect(
+            self._dialing, self._network, self._watch.observer
+        )
         try:
             self._check_wanted()  # close() may have come when there was nothing to drop
             machine = self._machine
@@ -332,6 +353,7 @@ class AsyncRealtimeConnection:
         if self._closing:
             return
         self._closing = True
+        self._watch.end(None)
         self._changed.set()
         if (opening := self._opening) is not None:
             opening.abort()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api._logic.calling.dialing import Dialing
+    from codex_api._logic.realtime.watch import SessionWatch
     from codex_api._sync.runner import Runner
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
@@ -55,9 +56,15 @@ class RealtimeConnection:
     """
 
     def __init__(
-        self, machine: SessionMachine, runner: Runner, network: Network, dialing: Dialing
+        self,
+        machine: SessionMachine,
+        runner: Runner,
+        network: Network,
+        dialing: Dialing,
+        watch: SessionWatch,
     ) -> None:
         self._machine = machine
+        self._watch: SessionWatch = watch
         self._runner = runner
         self._network = network
         self._dialing = dialing
@@ -82,7 +89,7 @@ class RealtimeConnection:
         attempt = 0
         while True:
             try:
-                self._ready.extend(self._establish())
+                events = self._establish()
             except CodexApiError as exc:
                 delay = None
                 if self._machine.sideband:
@@ -92,6 +99,8 @@ class RealtimeConnection:
                 attempt += 1
                 self._clock.sleep(delay)
             else:
+                self._watch.open(reconnected=False)
+                self._tell(events)
                 return
 
     @property
@@ -159,7 +168,7 @@ class RealtimeConnection:
     def _read(self) -> None:
         try:
             frame = self._receive(self._live())
-            self._ready.extend(self._machine.feed(frame, self._clock.monotonic()))
+            self._tell(self._machine.feed(frame, self._clock.monotonic()))
         except ClientStateError:
             raise
         except CodexApiError as exc:
@@ -194,11 +203,21 @@ class RealtimeConnection:
                     return
                 cause = exc
             else:
-                self._ready.extend([machine.reopened(), *events])
+                self._watch.open(reconnected=True)
+                self._tell([machine.reopened(), *events])
                 return
         self._end(cause)
-        if not machine.ends_quietly(cause):
-            raise final_error(cause, now=self._clock.wall()) from cause
+        if machine.ends_quietly(cause):
+            self._watch.end(None)
+            return
+        error = final_error(cause, now=self._clock.wall())
+        self._watch.end(error)
+        raise error from cause
+
+    def _tell(self, events: list[RealtimeEvent]) -> None:
+        for event in events:
+            self._watch.event(event)
+        self._ready.extend(events)
 
     def _pause(self, delay: float) -> None:
         # In pieces, so that a reader ends soon after close().
@@ -214,7 +233,9 @@ class RealtimeConnection:
 
     def _establish(self) -> list[RealtimeEvent]:
         """Open a WebSocket and the session on it; give what came before the acknowledgement."""
-        self._opening = socket = self._runner.connect(self._dialing, self._network)
+        self._opening = socket = self._runner.connect(
+            self._dialing, self._network, self._watch.observer
+        )
         try:
             self._check_wanted()  # close() may have come when there was nothing to drop
             machine = self._machine
@@ -333,6 +354,7 @@ class RealtimeConnection:
         if self._closing:
             return
         self._closing = True
+        self._watch.end(None)
         self._changed.set()
         if (opening := self._opening) is not None:
             opening.abort()

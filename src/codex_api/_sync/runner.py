@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+from codex_api._logic.calling.call_watch import watch_call
 from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api._sync.waits import Waiter
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.operation import Operation
     from codex_api._logic.calling.policy import CallSettings
     from codex_api._sync.authorizer import Authorizer
-    from codex_api.telemetry import StreamObserver
+    from codex_api.telemetry import CallObserver, StreamObserver
     from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import StreamResponse, Transport
@@ -44,7 +45,20 @@ class Runner:
         Raises:
             CodexApiError: The mapped failure.
         """
-        policy = self.settings.unary_policy(operation.timeout, operation.accept)
+        self.settings.check_open()
+        watch = watch_call(self.settings.telemetry, operation)
+        if watch is None:
+            return self._call(operation)
+        try:
+            result = self._call(operation, watch.observer)
+        except BaseException as exc:
+            watch.failed(exc)
+            raise
+        watch.answered(result)
+        return result
+
+    def _call(self, operation: Operation[T], observer: CallObserver | None = None) -> T:
+        policy = self.settings.unary_policy(operation.timeout, operation.accept, observer)
         return operation.decode(self.drive(flows.call(operation.request, policy)))
 
     def open(
@@ -72,14 +86,20 @@ class Runner:
         assert performer.opened is not None  # noqa: S101 - what open_stream ends with
         return performer.opened
 
-    def connect(self, dialing: Dialing, network: Network) -> WebSocket:
+    def connect(
+        self, dialing: Dialing, network: Network, observer: CallObserver | None = None
+    ) -> WebSocket:
         """Open a WebSocket: signed, and with credentials renewed once, as any request is.
+
+        Args:
+            observer: Hears of the handshakes.
 
         Raises:
             CodexApiError: The failure as it is, so that its status can be looked at; not mapped.
         """
         performer = _Dialer(self, dialing, network)
-        performer.drive(flows.open_stream(dialing.request, self.settings.dialing_policy()))
+        policy = self.settings.dialing_policy(observer)
+        performer.drive(flows.open_stream(dialing.request, policy))
         assert performer.socket is not None  # noqa: S101 - what open_stream ends with
         CONNECTION.debug("WebSocket open: %s", public_url(dialing.request.url))
         return performer.socket

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from codex_api._logic.incoming.observe import Feed
     from codex_api.events import ResponseEvent
-    from codex_api.telemetry import StreamObserver, Telemetry
+    from codex_api.telemetry import CallObserver, Telemetry
     from codex_api.transport.errors import CodexApiError
 
 T = TypeVar("T", bytes, "str | bytes")
@@ -28,7 +28,7 @@ logging.getLogger("codex_api").addHandler(logging.NullHandler())
 class LoggedCall:
     """Says what comes of each attempt of a call, and tells ``hooks`` as well."""
 
-    def __init__(self, hooks: StreamObserver | Telemetry | None) -> None:
+    def __init__(self, hooks: CallObserver | Telemetry | None) -> None:
         self._hooks = hooks
 
     def on_request(

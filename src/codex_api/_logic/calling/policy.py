@@ -19,7 +19,7 @@ from codex_api.transport.errors import ClientStateError, CodexApiError, Deadline
 if TYPE_CHECKING:
     from codex_api._logic.calling.operation import CallContext
     from codex_api.clock import Clock
-    from codex_api.telemetry import StreamObserver, Telemetry
+    from codex_api.telemetry import CallObserver, Telemetry
 
 _CLOSED = "this client is closed; make a new one"
 _NO_RETRIES = RetryConfig(max_attempts=0)
@@ -56,23 +56,29 @@ class CallSettings(Struct, kw_only=True):
         if self.closed:
             raise ClientStateError(_CLOSED)
 
-    def unary_policy(self, timeout: float | None, accept: frozenset[int]) -> CallPolicy:
+    def unary_policy(
+        self,
+        timeout: float | None,
+        accept: frozenset[int],
+        observer: CallObserver | None = None,
+    ) -> CallPolicy:
         """Make the policy of a call whose answer is read whole.
 
         Args:
             timeout: Limit in seconds on the whole call; None takes ``Timeouts.total``.
+            observer: Hears of its attempts instead of the client's telemetry.
 
         Raises:
             ClientStateError: The client was closed.
         """
         limit = self.context.timeouts.total if timeout is None else timeout
         deadline = None if limit is None else self.clock.monotonic() + limit
-        return self._policy(deadline, limit, accept, first_event=False)
+        return self._policy(deadline, limit, accept, first_event=False, observer=observer)
 
     def stream_policy(
         self,
         started_at: float,
-        observer: StreamObserver | None = None,
+        observer: CallObserver | None = None,
         *,
         asks_once: bool = False,
     ) -> CallPolicy:
@@ -102,8 +108,11 @@ class CallSettings(Struct, kw_only=True):
             deadline, limit, frozenset(), first_event=first_event, observer=observer, retry=retry
         )
 
-    def dialing_policy(self) -> CallPolicy:
+    def dialing_policy(self, observer: CallObserver | None = None) -> CallPolicy:
         """Make the policy of a WebSocket's handshake: one attempt, and one more after a refresh.
+
+        Args:
+            observer: Hears of the attempts; the frames carry the trace, not the handshake.
 
         Raises:
             ClientStateError: The client was closed.
@@ -114,6 +123,7 @@ class CallSettings(Struct, kw_only=True):
             clock=self.clock.monotonic,
             wall_clock=self.clock.wall,
             draw=self.clock.draw,
+            observer=observer,
             defaults=handshake_headers(self.defaults),
             accept=frozenset({101}),
         )
@@ -134,11 +144,11 @@ class CallSettings(Struct, kw_only=True):
         accept: frozenset[int],
         *,
         first_event: bool,
-        observer: StreamObserver | None = None,
+        observer: CallObserver | None = None,
         retry: RetryConfig | None = None,
     ) -> CallPolicy:
         self.check_open()
-        hooks: StreamObserver | Telemetry | LoggedCall | None = observer or self.telemetry
+        hooks: CallObserver | Telemetry | LoggedCall | None = observer or self.telemetry
         if CALL.isEnabledFor(INFO):
             hooks = LoggedCall(observer or self.telemetry)
 

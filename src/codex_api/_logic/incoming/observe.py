@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -77,7 +77,7 @@ class StreamWatch:
                 server_model=machine.server_model if machine else None,
                 usage=done.token_usage if done else _usage_of(error),
                 is_complete=done is not None,
-                error=error if _is_failure(error) else None,
+                error=failure_of(error),
             )
         )
 
@@ -96,13 +96,14 @@ class _Asked(msgspec.Struct):
 def stream_start(request: Request, options: ResponsesOptions) -> StreamStart:
     """Say what a call is about to ask."""
     return StreamStart(
-        model=_model_of(request.body),
+        model=model_of(request.body),
         url=public_url(request.url),
         conversation_id=options.thread_id or options.conversation_id,
     )
 
 
-def _model_of(body: Body | None) -> str | None:
+def model_of(body: Body | None) -> str | None:
+    """Give the model that a body asks for, or None."""
     if isinstance(body, EncodedJson):
         asked = read_as(_Asked, body.data)
         return asked.model if asked else None
@@ -115,9 +116,11 @@ def _model_of(body: Body | None) -> str | None:
         return None
 
 
-def _is_failure(error: BaseException | None) -> TypeGuard[CodexApiError]:
-    # Closed elsewhere or cancelled: given up by the caller.
-    return isinstance(error, CodexApiError) and not isinstance(error, ClientStateError)
+def failure_of(error: BaseException | None) -> CodexApiError | None:
+    """Give ``error`` if it is a failure, and None for a call that its caller gave up."""
+    if isinstance(error, ClientStateError):
+        return None  # closed elsewhere
+    return error if isinstance(error, CodexApiError) else None
 
 
 def _usage_of(error: BaseException | None) -> TokenUsage | None:
