@@ -6,11 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
 )
 from codex_api.transport.network import Network
+from tests.transport.socks_peer import socks_proxy
 from tests.transport.tls_peers import connect_proxy, http_server, server_context
 
 if TYPE_CHECKING:
@@ -508,8 +508,8 @@ def test_ctrl_c_ends_a_wait() -> None:
         main = threading.main_thread().ident
         assert main is not None
         interrupt = threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT))
-        interrupt.start()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come before the wait
+            interrupt.start()
             channel.receive()
         interrupt.join()
         channel.close()
@@ -655,69 +655,3 @@ def ragged_tls_server(context: Any) -> Iterator[int]:
     yield listener.getsockname()[1]
     thread.join()
     listener.close()
-
-
-@contextmanager
-def socks_proxy() -> Iterator[tuple[int, list[tuple[str, int]]]]:
-    """Carry one connection, SOCKS 4, 4a or 5 without credentials."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    asked: list[tuple[str, int]] = []
-
-    def serve() -> None:
-        sock, _ = listener.accept()
-        with sock, sock.makefile("rwb", buffering=0) as stream:
-            if stream.read(1) == b"\x05":
-                host, port = _socks5(stream)
-            else:
-                host, port = _socks4(stream)
-            asked.append((host, port))
-            with socket.create_connection(("127.0.0.1", port)) as far:
-                _copy_both_ways(sock, far)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield listener.getsockname()[1], asked
-    thread.join()
-    listener.close()
-
-
-def _socks5(stream: Any) -> tuple[str, int]:
-    stream.read(stream.read(1)[0])
-    stream.write(b"\x05\x00")
-    kind = stream.read(4)[3]
-    if kind == 1:
-        host = socket.inet_ntoa(stream.read(4))
-    else:
-        host = stream.read(stream.read(1)[0]).decode()
-    (port,) = struct.unpack("!H", stream.read(2))
-    stream.write(b"\x05\x00\x00\x01" + bytes(6))
-    return host, port
-
-
-def _socks4(stream: Any) -> tuple[str, int]:
-    _, port, address = struct.unpack("!BH4s", stream.read(7))
-    _until_nul(stream)
-    host = _until_nul(stream) if address[:3] == bytes(3) else socket.inet_ntoa(address)
-    stream.write(b"\x00\x5a" + bytes(6))
-    return host, port
-
-
-def _until_nul(stream: Any) -> str:
-    text = b""
-    while (byte := stream.read(1)) != b"\x00":
-        text += byte
-    return text.decode()
-
-
-def _copy_both_ways(near: socket.socket, far: socket.socket) -> None:
-    def copy(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-    back = threading.Thread(target=copy, args=(far, near))
-    back.start()
-    copy(near, far)
-    back.join()
