@@ -113,17 +113,24 @@ class FunctionCallArgumentsDelta(
 
 
 class ToolCallInputDelta(
-    Struct, frozen=True, gc=False, tag_field="type", tag="response.custom_tool_call_input.delta"
+    Struct, frozen=True, dict=True, tag_field="type", tag="response.custom_tool_call_input.delta"
 ):
     """A piece of the input of a call to a free-form tool.
 
     Attributes:
-        item_id: Id of the call's item, or its ``call_id`` when the wire has only that.
+        item_id: Id of the call's item, or its ``call_id`` when the wire has only that; empty when
+            it has neither.
     """
 
     item_id: str
     call_id: str | None
     delta: str
+
+    @property
+    def output_index(self) -> int | None:
+        """Place of the call in the response's output, or None when the server did not say."""
+        index: int | None = self.__dict__.get("index")
+        return index
 
 
 class ReasoningSummaryDelta(WireEvent, frozen=True, tag="response.reasoning_summary_text.delta"):

@@ -7,13 +7,14 @@ import pytest
 from msgspec import Raw
 
 from codex_api import events, items
-from codex_api._logic.incoming.assembler import TEXT, Assembler
+from codex_api._logic.incoming.assembler import Assembler
 from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.incoming.item_parts import TEXT
 from codex_api._logic.incoming.terminal import read_terminal
 from codex_api.types.content import OutputText, ReasoningText, SummaryText
 
 if TYPE_CHECKING:
-    from codex_api._logic.incoming.assembler import Assembled
+    from codex_api._logic.incoming.made_items import Assembled
     from codex_api.events import ResponseEvent
 
 
@@ -63,7 +64,8 @@ def results(
     for event in told:
         assert assembler.add(event)
     terminal = None if output is None else read_terminal("response.completed", raw(output=output))
-    return assembler.result(map(bytes, parts), terminal, is_complete=is_complete)
+    wholes = [(0, bytes(part)) for part in parts]
+    return assembler.result(wholes, terminal, is_complete=is_complete)
 
 
 def texts(found: list[Assembled]) -> list[str]:
@@ -352,7 +354,7 @@ def test_an_id_that_the_final_response_tells_twice_costs_no_item() -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "order"), [((0, 1), ["a", "b"]), ((None, None), ["b", "a"]), ((1, 0), ["b", "a"])]
+    ("index", "order"), [((0, 1), ["a", "b"]), ((None, None), ["a", "b"]), ((1, 0), ["b", "a"])]
 )
 def test_items_that_the_final_response_left_out_are_put_where_they_were(
     index: tuple[int | None, int | None], order: list[str]

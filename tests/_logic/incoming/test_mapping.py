@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from codex_api import events
-from codex_api._logic.incoming.mapping import EventMapper, header_events
+from codex_api._logic.incoming.header_events import header_events
+from codex_api._logic.incoming.mapping import EventMapper
 from codex_api.errors import (
     ApiError,
     ContextWindowExceededError,
@@ -132,9 +133,19 @@ def test_custom_tool_input_needs_one_id(
     assert found == [events.ToolCallInputDelta(item_id, call_id, "x")]
 
 
-@pytest.mark.parametrize("fields", [{"delta": "x"}, {"item_id": "i"}, {"item_id": 5, "delta": 5}])
-def test_custom_tool_input_without_delta_or_id_is_nothing(fields: dict[str, object]) -> None:
+@pytest.mark.parametrize("fields", [{"item_id": "i"}, {"item_id": 5, "delta": 5}])
+def test_custom_tool_input_without_a_delta_is_nothing(fields: dict[str, object]) -> None:
     assert mapped(line("response.custom_tool_call_input.delta", **fields)) == []
+
+
+def test_custom_tool_input_needs_only_its_delta() -> None:
+    told = line("response.custom_tool_call_input.delta", delta="x", output_index=4)
+
+    (event,) = mapped(told)
+
+    assert event == events.ToolCallInputDelta("", None, "x")
+    assert isinstance(event, events.ToolCallInputDelta)
+    assert event.output_index == 4
 
 
 def test_function_call_arguments_are_typed_beside_custom_tool_input() -> None:
@@ -578,7 +589,7 @@ def test_parts_that_are_told_as_a_whole_are_kept() -> None:
     part = line("response.output_text.done", text="Hello", output_index=0)
 
     assert mapper.feed_all((part, delta("a"))) == [events.OutputTextDelta("a")]
-    assert mapper.parts == [part]
+    assert mapper.parts == [(1, part)]
 
 
 def test_newest_sequence_number_is_remembered() -> None:

@@ -111,8 +111,8 @@ class StreamFacts:
         return self._opened().response_id
 
     @property
-    def parts(self) -> Sequence[bytes]:
-        """Payloads that told a part of an item as a whole; ``collect`` reads them."""
+    def parts(self) -> Sequence[tuple[int, bytes]]:
+        """Parts of items that were told as a whole, for ``collect``: see ``EventMapper.parts``."""
         return () if self._machine is None else self._machine.parts
 
     @property

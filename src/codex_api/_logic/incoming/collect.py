@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from codex_api import events
-from codex_api._logic.incoming.assembler import REFUSAL, SUMMARY, TEXT, Assembled, Assembler
+from codex_api._logic.incoming.assembler import Assembler
 from codex_api._logic.incoming.completeness import cut_off_reason
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.incoming.item_parts import REFUSAL, SUMMARY, TEXT
 from codex_api._logic.incoming.structured_text import parse_as
 from codex_api._logic.incoming.terminal import Terminal, read_terminal
 from codex_api.errors import ApiError, DecodeError, ResponseIncompleteError
@@ -26,6 +27,7 @@ from codex_api.types.usage import TokenUsage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codex_api._logic.incoming.made_items import Assembled
     from codex_api.events import ResponseEvent
     from codex_api.transport.errors import CodexApiError
 
@@ -44,7 +46,7 @@ class StreamFacts(Protocol):
     @property
     def server_model(self) -> str | None: ...
     @property
-    def parts(self) -> Sequence[bytes]: ...
+    def parts(self) -> Sequence[tuple[int, bytes]]: ...
     @property
     def terminal(self) -> Terminal | None: ...
 

@@ -118,6 +118,11 @@ class ToolInput(WireEvent, frozen=True, tag="response.custom_tool_call_input.del
     delta: str
     item_id: str | None = None
     call_id: str | None = None
+    output_index: int | None = None
+
+
+# What stands for a field that an event needs and servers leave out.
+_STAND_INS: Final[dict[str, Any]] = {"item_id": "", "summary_index": 0}
 
 
 @cache
@@ -147,6 +152,8 @@ def lenient_event(tag: str, fields: Fields) -> ResponseEvent | None:
         value = read_as(field.type, fields.get(field.encode_name, ABSENT))
         if value is not None:
             values[field.name] = value
+        elif field.name in _STAND_INS and field.required:
+            values[field.name] = _STAND_INS[field.name]
         elif field.required:
             return None
     event: ResponseEvent = event_class(**values)

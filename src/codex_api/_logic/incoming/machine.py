@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from codex_api import events
 from codex_api._logic.incoming.excerpt import excerpt
-from codex_api._logic.incoming.mapping import EventMapper, header_events
+from codex_api._logic.incoming.header_events import header_events
+from codex_api._logic.incoming.mapping import EventMapper
 from codex_api.errors import (
     DecodeError,
     EventTooLargeError,
@@ -149,8 +150,8 @@ class ResponseStreamMachine:
         return self._mapper.turn_state_cell
 
     @property
-    def parts(self) -> Sequence[bytes]:
-        """Payloads that told a part of an item as a whole, for whoever gathers the response."""
+    def parts(self) -> Sequence[tuple[int, bytes]]:
+        """Parts of items that were told as a whole: how many events followed, and the payload."""
         return self._mapper.parts
 
     @property

@@ -10,7 +10,7 @@ The payload that ends the stream is the last one looked at: ``done`` after ``Com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -33,13 +33,13 @@ from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failed_response import event_error, terminal_error
 from codex_api._logic.incoming.failure_body import is_failure
-from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.incoming.item_events import READERS, is_told, tool_input
 from codex_api._logic.incoming.repair import payloads_in, repaired
 from codex_api._logic.incoming.side_events import SideChannel
 from codex_api._logic.incoming.terminal import TERMINAL_TYPES, Terminal, read_terminal
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api.errors import DecodeError
-from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_all_rate_limits, parse_rate_limit_event
+from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_rate_limit_event
 from codex_api.types.turn_state import TurnState
 
 if TYPE_CHECKING:
@@ -55,24 +55,6 @@ if TYPE_CHECKING:
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-
-
-def header_events(headers: Headers) -> list[ResponseEvent]:
-    """Give the events that an HTTP answer's headers stand for (wire.md, Responses over HTTP)."""
-    found: list[ResponseEvent] = []
-    model = headers.get("openai-model")
-    if model is not None:
-        found.append(events.ServerModel(model))
-    found.extend(events.RateLimits(snapshot) for snapshot in parse_all_rate_limits(headers))
-    etag = headers.get("x-models-etag")
-    if etag is not None:
-        found.append(events.ModelsEtag(etag))
-    if "x-reasoning-included" in headers:
-        found.append(events.ServerReasoningIncluded(included=True))
-    return found
-
-
-_Item = TypeVar("_Item", events.OutputItemAdded, events.OutputItemDone)
 
 
 class _Numbered(msgspec.Struct):
@@ -100,7 +82,6 @@ class EventMapper:
         skipped: How many payloads were no JSON object with a type.
         progressed: Whether a payload since the last look was more than a sign of life. Whoever
             looks sets it back.
-        parts: Parts of items that were told as a whole, in order: their payloads.
         terminal: What the response's end says, once it is there.
         turn_state_cell: The cell of the turn state.
     """
@@ -122,7 +103,9 @@ class EventMapper:
         self.last_sequence_number = seen_through
         self.skipped = 0
         self.progressed = False
-        self.parts: list[bytes] = []
+        # Parts of items that were told as a whole: how many events came before, and the payload.
+        self._parts: list[tuple[int, bytes]] = []
+        self._told = 0
         self.terminal: Terminal | None = None
         self._in_progress = False
         self.turn_state_cell = TurnState() if turn_state is None else turn_state
@@ -159,6 +142,11 @@ class EventMapper:
         return self.limits.get(DEFAULT_LIMIT_ID)
 
     @property
+    def parts(self) -> list[tuple[int, bytes]]:
+        """Parts of items that were told as a whole: how many events followed, and the payload."""
+        return [(self._told - before, payload) for before, payload in self._parts]
+
+    @property
     def context(self) -> ErrorContext:
         """What is known about the stream, for an error that ends it."""
         return {"request_id": self._request_id, "rate_limits": self.rate_limits}
@@ -185,6 +173,7 @@ class EventMapper:
             return self.feed_all((text.encode("utf-8", "surrogatepass"),))
         if type(event) not in DIRECT_TYPES or self._seen_through is not None:
             return self.feed_all((text.encode(),))
+        self._told += 1
         self.progressed = True
         if event.sequence_number is not None:
             self.last_sequence_number = event.sequence_number
@@ -199,17 +188,27 @@ class EventMapper:
             payloads = [data for data in payloads if not self._was_seen(data)]
         if self.done or self.failure is not None or not payloads:
             return []
+        found: list[ResponseEvent] = []
         if len(payloads) == 1:
-            return self._one(payloads[0])
+            self._one(payloads[0], found)
+            self._told += len(found)
+            return found
         try:
             direct: list[Any] = self._decode_lines(b"\n".join(payloads))
         except _UNREADABLE:
             direct = []
         # A payload may hold a line feed, or two objects: then lines are no payloads.
         if len(direct) != len(payloads):
-            return self._each(payloads)
-        if not DIRECT_TYPES.issuperset(map(type, direct)):
-            return self._mixed(direct, payloads)
+            self._each(payloads, found)
+        elif not DIRECT_TYPES.issuperset(map(type, direct)):
+            self._mixed(direct, payloads, found)
+        else:
+            return self._all_direct(direct)
+        self._told += len(found)
+        return found
+
+    def _all_direct(self, direct: list[Any]) -> list[ResponseEvent]:
+        self._told += len(direct)
         self.progressed = True
         for event in reversed(direct):
             if event.sequence_number is not None:
@@ -222,47 +221,46 @@ class EventMapper:
         number = None if read is None else read.sequence_number
         return number is not None and number <= (self._seen_through or 0)
 
-    def _each(self, payloads: Iterable[bytes]) -> list[ResponseEvent]:
-        found: list[ResponseEvent] = []
+    def _each(self, payloads: Iterable[bytes], found: list[ResponseEvent]) -> None:
         for data in payloads:
-            found += self._one(data)
+            self._one(data, found)
             if self.done or self.failure is not None:
                 break
-        return found
 
-    def _one(self, data: bytes) -> list[ResponseEvent]:
+    def _one(self, data: bytes, found: list[ResponseEvent]) -> None:
         try:
             event = self._decode(data)
         except _UNREADABLE:
-            found: list[ResponseEvent] = []
             self._read(data, found)
-            return found
+            return
         if type(event) not in DIRECT_TYPES:
-            return self._mixed((event,), (data,))
+            self._mixed((event,), (data,), found)
+            return
         self.progressed = True
         if event.sequence_number is not None:
             self.last_sequence_number = event.sequence_number
-        return [event]
+        found.append(event)
 
-    def _mixed(self, direct: Iterable[Any], payloads: Iterable[bytes]) -> list[ResponseEvent]:
-        found: list[ResponseEvent] = []
+    def _mixed(
+        self, direct: Iterable[Any], payloads: Iterable[bytes], found: list[ResponseEvent]
+    ) -> None:
         for event, data in zip(direct, payloads, strict=True):
             if event.sequence_number is not None:
                 self.last_sequence_number = event.sequence_number
             if type(event) in DIRECT_TYPES:
                 self.progressed = True
                 found.append(event)
-            elif isinstance(event, ToolInput) and (known := event.item_id or event.call_id):
+            elif isinstance(event, ToolInput):
                 self.progressed = True
-                found.append(events.ToolCallInputDelta(known, event.call_id, event.delta))
+                told = (event.delta, event.item_id, event.call_id, event.output_index)
+                found.append(tool_input(*told))
             elif isinstance(event, Part) and not self._reads_all:
                 self.progressed = True
-                self.parts.append(data)
+                self._parts.append((self._told + len(found), data))
             elif self._reads_all or not self._passes_by(event, data):
                 self._read(data, found)
                 if self.done or self.failure is not None:
                     break
-        return found
 
     def _passes_by(self, event: object, data: bytes) -> bool:
         """Take note of an event that nobody is shown; False when it has to be read."""
@@ -306,7 +304,7 @@ class EventMapper:
         if mended is not None:
             self._read(mended, found)
         elif several := payloads_in(payload):
-            found += self._each(several)
+            self._each(several, found)
         elif any(name in payload for name in _DECISIVE):
             # An item or the outcome is in it: without it the rest would be a success that is none.
             what = excerpt(payload)
@@ -325,7 +323,7 @@ class EventMapper:
             self.last_sequence_number = number
         self.progressed = self.progressed or tag not in LIVENESS_TAGS
         if tag in PART_TAGS:
-            self.parts.append(payload)
+            self._parts.append((self._told + len(found), payload))
         if tag == "codex.rate_limits":
             event = self._rate_limits(payload)
         else:
@@ -339,7 +337,7 @@ class EventMapper:
     def _own_event(self, tag: str, fields: Fields) -> ResponseEvent | None:
         if tag in TERMINAL_TYPES:
             return self._end(tag, fields)
-        if reading := _READERS.get(tag):
+        if reading := READERS.get(tag):
             return reading(fields)
         if (event := lenient_event(tag, fields)) is not None or self._further is None:
             return event
@@ -347,7 +345,7 @@ class EventMapper:
 
     def _end(self, tag: str, fields: Fields) -> ResponseEvent | None:
         response = fields.get("response", ABSENT)
-        if not _is_told(response) and tag in _NEEDS_RESPONSE:
+        if not is_told(response) and tag in _NEEDS_RESPONSE:
             return None
         terminal = read_terminal(tag, response, fields.get("error", ABSENT))
         self.terminal = terminal
@@ -380,50 +378,6 @@ def _further_reader() -> Callable[[str, Fields], ResponseEvent | None]:
     return further_event
 
 
-def _created(fields: Fields) -> ResponseEvent | None:
-    response = fields.get("response", ABSENT)
-    if not _is_told(response):
-        return None
-    head = read_as(dict[str, Raw], response) or {}
-    return events.Created(read_as(str, head.get("id", ABSENT)))
-
-
-def _item_added(fields: Fields) -> ResponseEvent | None:
-    raw = fields.get("item", ABSENT)
-    if not _is_object(raw):
-        return None
-    return _placed(events.OutputItemAdded(decode_item(raw), raw), fields)
-
-
-def _item_done(fields: Fields) -> ResponseEvent | None:
-    raw = fields.get("item", ABSENT)
-    if not _is_object(raw):
-        return None
-    return _placed(events.OutputItemDone(decode_item(raw), raw), fields)
-
-
-def _placed(event: _Item, fields: Fields) -> _Item:
-    # Not a field: events that show the same item are equal, wherever it stands.
-    index = read_as(int, fields.get("output_index", ABSENT))
-    msgspec.structs.force_setattr(event, "index", index)
-    return event
-
-
-def _tool_input(fields: Fields) -> ResponseEvent | None:
-    call_id = read_as(str, fields.get("call_id", ABSENT))
-    known = read_as(str, fields.get("item_id", ABSENT)) or call_id
-    delta = read_as(str, fields.get("delta", ABSENT))
-    if delta is None or not known:
-        return None
-    return events.ToolCallInputDelta(known, call_id, delta)
-
-
-_READERS: Final[dict[str, Callable[[Fields], ResponseEvent | None]]] = {
-    "response.created": _created,
-    "response.custom_tool_call_input.delta": _tool_input,
-    "response.output_item.added": _item_added,
-    "response.output_item.done": _item_done,
-}
 # Without a response they would say nothing at all.
 _NEEDS_RESPONSE: Final = frozenset({"response.completed", "response.done"})
 _HEADERS: Final = b'"headers"'
@@ -435,11 +389,3 @@ _END_MARKS: Final = frozenset({b"[DONE]", b""})
 _DECISIVE: Final = tuple(
     f'"{tag}"'.encode() for tag in (*TERMINAL_TYPES, "response.output_item.done", "error")
 )
-
-
-def _is_told(raw: Raw) -> bool:
-    return bytes(raw) not in {b"", b"null"}
-
-
-def _is_object(raw: Raw) -> bool:
-    return bytes(raw).startswith(b"{")

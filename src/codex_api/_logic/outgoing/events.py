@@ -30,11 +30,11 @@ def encode_event(event: ResponseEvent) -> bytes:
             return bytes(raw)
         case events.OutputItemAdded(item, raw) | events.OutputItemDone(item, raw):
             told: Any = raw if bytes(raw) else prepare_items([item], keep_ids=True)[0]
-            place = {} if event.output_index is None else {"output_index": event.output_index}
-            return _tagged(event, {**place, "item": told})
+            return _tagged(event, {**_place(event.output_index), "item": told})
         case events.ToolCallInputDelta(item_id, call_id, delta):
+            named = {"item_id": item_id} if item_id else {}
             call = {} if call_id is None else {"call_id": call_id}
-            return _tagged(event, {"item_id": item_id, **call, "delta": delta})
+            return _tagged(event, {**_place(event.output_index), **named, **call, "delta": delta})
         case events.Completed():
             return _tagged(event, {"response": event.raw if bytes(event.raw) else _done(event)})
         case _:
@@ -58,6 +58,10 @@ def _rare(event: ResponseEvent) -> bytes:
 
 def _tagged(event: ResponseEvent, members: dict[str, Any]) -> bytes:
     return encode_json({"type": event.__struct_config__.tag, **members})
+
+
+def _place(index: int | None) -> dict[str, int]:
+    return {} if index is None else {"output_index": index}
 
 
 def _response(response_id: str | None, status: str) -> dict[str, Any]:

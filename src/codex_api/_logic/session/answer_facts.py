@@ -76,8 +76,8 @@ class AnswerFacts:
         return self._plan.progress.response_id
 
     @property
-    def parts(self) -> Sequence[bytes]:
-        """Payloads of the last answer that told a part of an item as a whole."""
+    def parts(self) -> Sequence[tuple[int, bytes]]:
+        """Parts of items that the last answer told as a whole: see ``EventMapper.parts``."""
         return () if self._answer is None else self._answer.parts
 
     @property

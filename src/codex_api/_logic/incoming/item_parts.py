@@ -1,0 +1,75 @@
+"""The parts of an item: of which kind they are, and how the wire tells one as a whole."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from codex_api._logic.incoming.error_body import read_as
+
+TEXT: Final = "text"
+REFUSAL: Final = "refusal"
+ARGUMENTS: Final = "arguments"
+INPUT: Final = "input"
+SUMMARY: Final = "summary"
+REASONING: Final = "reasoning"
+#: Which kind of item a part belongs to.
+ITEM_OF: Final = {
+    TEXT: "message",
+    REFUSAL: "message",
+    ARGUMENTS: "function_call",
+    INPUT: "custom_tool_call",
+    SUMMARY: "reasoning",
+    REASONING: "reasoning",
+}
+# The events that tell a part as a whole: its kind, and the member that holds it.
+_WHOLE: Final = {
+    "response.output_text.done": (TEXT, "text"),
+    "response.refusal.done": (REFUSAL, "refusal"),
+    "response.function_call_arguments.done": (ARGUMENTS, "arguments"),
+    "response.custom_tool_call_input.done": (INPUT, "input"),
+    "response.reasoning_text.done": (REASONING, "text"),
+}
+_CONTENT_PART_DONE: Final = "response.content_part.done"
+_PART_KINDS: Final = {
+    "output_text": (TEXT, "text"),
+    "text": (TEXT, "text"),
+    "refusal": (REFUSAL, "refusal"),
+    "reasoning_text": (REASONING, "text"),
+}
+
+
+class Place(NamedTuple):
+    """Where a part belongs, as far as an event tells it."""
+
+    kind: str
+    output_index: int | None = None
+    item_id: str | None = None
+    number: int = 0
+
+
+class _PartEvent(msgspec.Struct):
+    type: str
+    output_index: int | None = None
+    item_id: str | None = None
+    content_index: int | None = None
+    part: Raw = Raw()
+
+
+def read_part(payload: bytes) -> tuple[Place, str] | None:
+    """Read an event that tells a part as a whole; None when it holds none that is known."""
+    event = read_as(_PartEvent, payload)
+    if event is None:
+        return None
+    holder: bytes | Raw = payload
+    kind, member = _WHOLE.get(event.type, (None, ""))
+    if event.type == _CONTENT_PART_DONE:
+        holder = event.part
+        tag = read_as(str, (read_as(dict[str, Raw], holder) or {}).get("type", Raw()))
+        kind, member = _PART_KINDS.get(tag or "", (None, ""))
+    text = read_as(str, (read_as(dict[str, Raw], holder) or {}).get(member, Raw()))
+    if kind is None or text is None:
+        return None
+    return Place(kind, event.output_index, event.item_id, event.content_index or 0), text

@@ -1,0 +1,232 @@
+"""Which of a response's items an event is about.
+
+An item has a *slot*. An event finds it by the name that it gives, else by the output index, else by
+the kind of item: then it is about the one that is not finished. No rule holds for every server:
+some number every item 0, some name one item differently in each event, some tell neither. So an
+index does not lead to a slot that is plainly another item's: of another kind, finished already, or
+begun already when an item begins.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
+
+from codex_api._logic.incoming.error_body import read_as
+from codex_api.types.item import CustomToolCall, ResponseItem, UnknownItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# Arrival of a slot that no event told of.
+_NEVER: Final = -1
+
+
+class Slot:
+    """What is known of one item.
+
+    Attributes:
+        index: Its place, or that of the item before it where none is told.
+        is_placed: Whether an event told the index.
+        arrival: Which slot it was, counted from 0; negative when no event told of it.
+        names: The ids under which it was told.
+        kind: Its type, once that is known.
+        added: The item as it began.
+        done: The finished item, and its bytes.
+        terminal: The item of the final response, and its bytes.
+        pieces: Deltas of each part, by kind and number.
+        whole: Parts that were told as a whole.
+    """
+
+    __slots__ = (
+        "added",
+        "arrival",
+        "done",
+        "index",
+        "is_placed",
+        "kind",
+        "names",
+        "pieces",
+        "terminal",
+        "whole",
+    )
+
+    def __init__(self, index: int, arrival: int = _NEVER) -> None:
+        self.index = index
+        self.is_placed = False
+        self.arrival = arrival
+        self.names: list[str] = []
+        self.kind: str | None = None
+        self.added: ResponseItem | None = None
+        self.done: tuple[ResponseItem, Raw] | None = None
+        self.terminal: tuple[ResponseItem, Raw] | None = None
+        self.pieces: dict[tuple[str, int], list[str]] = {}
+        self.whole: dict[tuple[str, int], str] = {}
+
+    @property
+    def item_id(self) -> str | None:
+        """The name that was told first, or None."""
+        return self.names[0] if self.names else None
+
+    def parts(self, kind: str) -> list[str]:
+        """Return the parts of one kind that hold something, in their order."""
+        keys = sorted({key for key in (*self.pieces, *self.whole) if key[0] == kind})
+        texts = (self.whole.get(key) or "".join(self.pieces.get(key, ())) for key in keys)
+        return [text for text in texts if text]
+
+    def part(self, kind: str) -> str:
+        """Return the parts of one kind as one text."""
+        return "".join(self.parts(kind))
+
+    def precedes(self, other: Slot) -> bool:
+        """Whether this item is known to come before the other one."""
+        if self.is_placed and other.is_placed and self.index != other.index:
+            return self.index < other.index
+        return _NEVER < self.arrival < other.arrival
+
+
+class Slots:
+    """The items of one response, found by what events tell of them."""
+
+    def __init__(self) -> None:
+        self._all: list[Slot] = []
+        self._by_index: dict[int, Slot] = {}
+        self._by_name: dict[str, Slot] = {}
+
+    def begun(self, index: int | None, item: ResponseItem) -> Slot:
+        """Find or make the slot of an item that begins."""
+        found = self._named(item)
+        if found is None:
+            found = self._placed(index, item.type)
+            if found is None or found.added is not None or found.done is not None:
+                bare = (slot for slot in self._open(index, item.type) if slot.added is None)
+                found = next((slot for slot in bare if not slot.names), None)
+        return self._told(found or self._new(index), index, item)
+
+    def finished(self, index: int | None, item: ResponseItem) -> Slot:
+        """Find or make the slot of an item that is finished."""
+        found = self._named(item)
+        if found is None:
+            found = self._placed(index, item.type)
+            if found is None or found.done is not None:
+                found = self._meant(index, _id_of(item), item.type)
+        return self._told(found or self._new(index), index, item)
+
+    def part_of(self, kind: str, index: int | None, item_id: str | None, *, is_whole: bool) -> Slot:
+        """Find or make the slot of the item of ``kind`` to which a part belongs.
+
+        A part as a whole may come after its item: where the index leads to a finished one, it says
+        nothing new. A delta after it begins another item.
+        """
+        found = self._by_name.get(item_id) if item_id else None
+        if found is None:
+            found = self._placed(index, kind)
+            if found is not None and found.done is not None:
+                is_late = is_whole and (not item_id or len(found.names) > 1)
+                found = found if is_late else None
+            found = found or self._meant(index, item_id, kind)
+        found = found or self._new(index)
+        self._place(found, index)
+        self._name(found, item_id)
+        found.kind = found.kind or kind
+        return found
+
+    def lay_over(self, output: Sequence[tuple[ResponseItem, Raw]]) -> list[Slot]:
+        """Give the final response's items their slots, and return all slots in its order."""
+        # What is sure goes first: a place is only for a slot that no item names or is equal to.
+        order: list[Slot | None] = []
+        for item, _ in output:
+            found = self._named(item)
+            order.append(found if found not in order else None)
+        for position, (item, _) in enumerate(output):
+            free = (slot for slot in self._all if slot not in order)
+            equal = (slot for slot in free if slot.done is not None and slot.done[0] == item)
+            order[position] = order[position] or next(equal, None)
+        found_all: list[Slot] = []
+        for position, (told, slot) in enumerate(zip(output, order, strict=True)):
+            item = told[0]
+            found = slot or self._free(position, item, [*order, *found_all])
+            if found is None:
+                found = Slot(position)
+                self._name(found, _id_of(item))
+            found.kind = item.type
+            found.terminal = told
+            found_all.append(found)
+        return _with_missing(found_all, self.in_order()) if found_all else []
+
+    def _free(self, position: int, item: ResponseItem, taken: Sequence[Slot | None]) -> Slot | None:
+        """Find the slot of an item of the final response by its place, else by its kind alone."""
+        placed = self._placed(position, item.type)
+        if placed is not None and placed not in taken:
+            return placed
+        nameless = (
+            slot
+            for slot in self._all
+            if not slot.is_placed and not (slot.names and _id_of(item)) and slot.kind == item.type
+        )
+        return next((slot for slot in nameless if slot not in taken), None)
+
+    def in_order(self) -> list[Slot]:
+        """Return the slots in output order."""
+        return sorted(self._all, key=lambda slot: (slot.index, slot.arrival))
+
+    def _named(self, item: ResponseItem) -> Slot | None:
+        # The input of a custom call may be told under the call's id alone.
+        names = [_id_of(item), item.call_id if isinstance(item, CustomToolCall) else None]
+        return next((self._by_name[name] for name in names if name in self._by_name), None)
+
+    def _placed(self, index: int | None, kind: str) -> Slot | None:
+        slot = None if index is None else self._by_index.get(index)
+        return slot if slot is not None and slot.kind in {None, kind} else None
+
+    def _meant(self, index: int | None, item_id: str | None, kind: str) -> Slot | None:
+        """Return the newest open slot of this kind; for a name, only one that has none yet."""
+        return next((slot for slot in self._open(index, kind) if not (item_id and slot.names)), None)
+
+    def _open(self, index: int | None, kind: str) -> Iterator[Slot]:
+        """Give the slots of this kind that are not finished, newest first."""
+        for slot in reversed(self._all):
+            is_elsewhere = slot.is_placed and index is not None and index != slot.index
+            if slot.done is None and slot.kind == kind and not is_elsewhere:
+                yield slot
+
+    def _new(self, index: int | None) -> Slot:
+        last = max(self._by_index, default=0)
+        slot = Slot(last if index is None else index, len(self._all))
+        self._all.append(slot)
+        return slot
+
+    def _told(self, slot: Slot, index: int | None, item: ResponseItem) -> Slot:
+        self._place(slot, index)
+        self._name(slot, _id_of(item))
+        if isinstance(item, CustomToolCall):
+            self._by_name.setdefault(item.call_id, slot)
+        slot.kind = item.type
+        return slot
+
+    def _place(self, slot: Slot, index: int | None) -> None:
+        if index is not None:
+            self._by_index[index] = slot
+            slot.index, slot.is_placed = index, True
+
+    def _name(self, slot: Slot, item_id: str | None) -> None:
+        if item_id and item_id not in slot.names:
+            slot.names.append(item_id)
+            self._by_name.setdefault(item_id, slot)
+
+
+def _with_missing(order: list[Slot], known: Sequence[Slot]) -> list[Slot]:
+    """Add the slots that the final response left out, before those known to follow them."""
+    for slot in known:
+        if slot not in order:
+            later = (place for place, other in enumerate(order) if slot.precedes(other))
+            order.insert(next(later, len(order)), slot)
+    return order
+
+
+def _id_of(item: ResponseItem) -> str | None:
+    if isinstance(item, UnknownItem):
+        fields = read_as(dict[str, Raw], item.raw) or {}
+        return read_as(str, fields.get("id", Raw()))
+    return item.id
