@@ -9,15 +9,31 @@ with the assembler that it judges.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hypothesis import strategies as st
+
+from codex_api import items
+
+if TYPE_CHECKING:
+    from codex_api._logic.incoming.collect import CollectedResponse
 
 Payload: TypeAlias = dict[str, Any]
 #: How events name an item: by one id, by another id in each event, or not at all.
 Ids: TypeAlias = Literal["same", "each", "none"]
 #: The output index that events tell: the right one, always 0, or none.
 Indexes: TypeAlias = Literal["true", "zero", "none"]
+
+#: How the events of a response name their items.
+STYLES: list[tuple[Ids, Indexes]] = [
+    ("same", "true"),
+    ("same", "zero"),
+    ("same", "none"),
+    ("each", "true"),
+    ("none", "true"),
+    ("none", "zero"),
+    ("none", "none"),
+]
 
 _EMPTY: dict[str, Payload] = {
     "message": {"role": "assistant", "content": []},
@@ -139,6 +155,29 @@ def known(telling: Telling, count: int, *, is_complete: bool) -> Known:
     return outcome
 
 
+def seen(response: CollectedResponse) -> Known:
+    """Return what somebody who collected the response knows."""
+    return Known(
+        items=[(item.type, text_of(item)) for item in response.items],
+        text=response.text,
+        reasoning_summary=response.reasoning_summary,
+    )
+
+
+def text_of(item: items.ResponseItem) -> str:
+    match item:
+        case items.Message():
+            return item.text
+        case items.FunctionCall():
+            return item.arguments
+        case items.CustomToolCall():
+            return item.input
+        case items.Reasoning():
+            return item.summary_text
+        case _:
+            raise AssertionError(item)
+
+
 @st.composite
 def tellings(draw: st.DrawFn, ids: Ids, indexes: Indexes) -> Telling:
     """Draw a response, told in a way that can be understood."""
@@ -147,7 +186,9 @@ def tellings(draw: st.DrawFn, ids: Ids, indexes: Indexes) -> Telling:
     count = draw(st.integers(0, 4))
     # Of a final response that leaves out items and names none, nobody knows which are there.
     repeated = st.booleans() if ids == "same" else st.just(draw(st.booleans()))
-    items = [draw(_items(repeated, is_plain=is_plain)) for _ in range(count)]
+    # A part that is told as a whole may be late: it begins no item where the last one's place is.
+    begins = (ids, indexes) != ("none", "zero")
+    items = [draw(_items(repeated, is_plain=is_plain, begins=begins)) for _ in range(count)]
     events = [_events(item, place, ids, indexes) for place, item in enumerate(items)]
     told = _interleaved(draw, events) if is_plain else [told for mine in events for told in mine]
     first = sorted(
@@ -164,18 +205,22 @@ def tellings(draw: st.DrawFn, ids: Ids, indexes: Indexes) -> Telling:
 
 
 @st.composite
-def _items(draw: st.DrawFn, repeated: st.SearchStrategy[bool], *, is_plain: bool) -> PlannedItem:
+def _items(
+    draw: st.DrawFn, repeated: st.SearchStrategy[bool], *, is_plain: bool, begins: bool
+) -> PlannedItem:
     kind = draw(st.sampled_from(sorted(_DELTA)))
     pieces = draw(st.lists(st.text("ab\u00e9\U0001f600", min_size=1, max_size=3), min_size=1))
     has_done = True if not is_plain else draw(st.booleans())
     # A call has its name from nowhere else.
     needs_shape = kind.endswith("_call") and not has_done
+    has_added = needs_shape or draw(st.booleans())
+    has_deltas = not has_done or draw(st.booleans())
     return PlannedItem(
         kind=kind,
         pieces=pieces,
-        has_added=needs_shape or draw(st.booleans()),
-        has_deltas=True if not has_done else draw(st.booleans()),
-        has_whole=draw(st.booleans()),
+        has_added=has_added,
+        has_deltas=has_deltas,
+        has_whole=(begins or has_added or has_deltas) and draw(st.booleans()),
         has_done=has_done,
         in_output=draw(repeated),
     )

@@ -9,29 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_api import errors, items
+from codex_api import errors
 from codex_api._logic.incoming.collect import CollectedResponse, Collector
 from codex_api._logic.incoming.machine import ResponseStreamMachine
 from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import NetworkError
-from tests.models.response_model import Known, Telling, known, tellings
+from tests.models.response_model import STYLES, Telling, known, seen, tellings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.models.response_model import Payload
-
-STYLES: list[Any] = [
-    ("same", "true"),
-    ("same", "zero"),
-    ("same", "none"),
-    ("each", "true"),
-    ("none", "true"),
-    ("none", "zero"),
-    ("none", "none"),
-]
 
 
 def gathered(collector: Collector, machine: ResponseStreamMachine) -> CollectedResponse:
@@ -72,28 +62,6 @@ def over_websocket(payloads: Iterable[Payload], data: st.DataObject) -> Collecte
     for event in found:
         collector.add(event)
     return gathered(collector, machine)
-
-
-def seen(response: CollectedResponse) -> Known:
-    return Known(
-        items=[(item.type, text_of(item)) for item in response.items],
-        text=response.text,
-        reasoning_summary=response.reasoning_summary,
-    )
-
-
-def text_of(item: items.ResponseItem) -> str:
-    match item:
-        case items.Message():
-            return item.text
-        case items.FunctionCall():
-            return item.arguments
-        case items.CustomToolCall():
-            return item.input
-        case items.Reasoning():
-            return item.summary_text
-        case _:
-            raise AssertionError(item)
 
 
 both = pytest.mark.parametrize("read", [over_sse, over_websocket])

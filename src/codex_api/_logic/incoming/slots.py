@@ -134,38 +134,40 @@ class Slots:
 
     def lay_over(self, output: Sequence[tuple[ResponseItem, Raw]]) -> list[Slot]:
         """Give the final response's items their slots, and return all slots in its order."""
-        # What is sure goes first: a place is only for a slot that no item names or is equal to.
-        order: list[Slot | None] = []
-        for item, _ in output:
-            found = self._named(item)
-            order.append(found if found not in order else None)
-        for position, (item, _) in enumerate(output):
-            free = (slot for slot in self._all if slot not in order)
-            equal = (slot for slot in free if slot.done is not None and slot.done[0] == item)
-            order[position] = order[position] or next(equal, None)
-        found_all: list[Slot] = []
-        for position, (told, slot) in enumerate(zip(output, order, strict=True)):
-            item = told[0]
-            found = slot or self._free(position, item, [*order, *found_all])
-            if found is None:
-                found = Slot(position)
-                self._name(found, _id_of(item))
-            found.kind = item.type
-            found.terminal = told
-            found_all.append(found)
-        return _with_missing(found_all, self.in_order()) if found_all else []
+        order: list[Slot | None] = [None] * len(output)
+        # What is sure goes first: it takes no slot from an item that comes later in the output.
+        for find in (self._same_name, self._same_place, self._same_item, self._same_kind):
+            for position, (item, _) in enumerate(output):
+                if order[position] is None:
+                    found = (slot for slot in find(position, item) if slot not in order)
+                    order[position] = next(found, None)
+        slots = [slot or Slot(position) for position, slot in enumerate(order)]
+        for slot, (item, raw) in zip(slots, output, strict=True):
+            self._name(slot, _id_of(item))
+            slot.kind = item.type
+            slot.terminal = (item, raw)
+        return _with_missing(slots, self.in_order()) if slots else []
 
-    def _free(self, position: int, item: ResponseItem, taken: Sequence[Slot | None]) -> Slot | None:
-        """Find the slot of an item of the final response by its place, else by its kind alone."""
+    def _same_name(self, position: int, item: ResponseItem) -> list[Slot]:
+        del position
+        named = self._named(item)
+        return [] if named is None else [named]
+
+    def _same_place(self, position: int, item: ResponseItem) -> list[Slot]:
         placed = self._placed(position, item.type)
-        if placed is not None and placed not in taken:
-            return placed
-        nameless = (
-            slot
-            for slot in self._all
-            if not slot.is_placed and not (slot.names and _id_of(item)) and slot.kind == item.type
-        )
-        return next((slot for slot in nameless if slot not in taken), None)
+        is_other = placed is not None and placed.done is not None and placed.done[0] != item
+        return [] if placed is None or is_other else [placed]
+
+    def _same_item(self, position: int, item: ResponseItem) -> list[Slot]:
+        del position
+        return [slot for slot in self._all if slot.done is not None and slot.done[0] == item]
+
+    def _same_kind(self, position: int, item: ResponseItem) -> list[Slot]:
+        placed = self._placed(position, item.type)
+        is_named = _id_of(item) is not None
+        nameless = (slot for slot in self._all if not slot.is_placed and slot.kind == item.type)
+        others = [slot for slot in nameless if not (slot.names and is_named)]
+        return others if placed is None else [placed, *others]
 
     def in_order(self) -> list[Slot]:
         """Return the slots in output order."""
@@ -182,7 +184,9 @@ class Slots:
 
     def _meant(self, index: int | None, item_id: str | None, kind: str) -> Slot | None:
         """Return the newest open slot of this kind; for a name, only one that has none yet."""
-        return next((slot for slot in self._open(index, kind) if not (item_id and slot.names)), None)
+        return next(
+            (slot for slot in self._open(index, kind) if not (item_id and slot.names)), None
+        )
 
     def _open(self, index: int | None, kind: str) -> Iterator[Slot]:
         """Give the slots of this kind that are not finished, newest first."""
