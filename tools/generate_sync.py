@@ -50,6 +50,11 @@ SHAPES = (
     (re.compile(r"\bCoroutine\[Any, Any, (\w+)\]"), r"\1"),
     (re.compile(r"\bConnecting\[(\w+)\]"), r"\1"),
     (re.compile(r"\bConnecting\(\s*lambda: (.*?\))\s*\)$", re.DOTALL | re.MULTILINE), r"\1"),
+    # Only blocking generators delegate.
+    (
+        re.compile(r"^( *)for (\w+) in (.*):\n +yield \2\n", re.MULTILINE),
+        r"\1yield from \3\n",
+    ),
     (re.compile(r"^from codex_api\._sync\.connecting import .*\n", re.MULTILINE), ""),
 )
 # In the order in which they are tried.

@@ -7,18 +7,15 @@ the Codex CLI reads, at the time they are made.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from codex_api._version import __version__
 from codex_api.transport._core.messages import public_url
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import RequestBuildError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 CHATGPT_BASE_URL = "https://chatgpt.com/backend-api/codex"
@@ -164,17 +161,20 @@ class Provider:
         """Whether Azure behaviour applies (wire.md, Provider)."""
         return is_azure_responses_provider(self.name, self.base_url)
 
-    def url_for_path(self, path: str, query: Mapping[str, str] = _EMPTY) -> str:
+    def url_for_path(
+        self, path: str, query: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+    ) -> str:
         """Join the base URL with ``path`` and the query.
 
         Args:
             path: Slashes around the seam are collapsed to one; empty gives the base itself.
-            query: More parameters, after the provider's own.
+            query: More parameters, after the provider's own; pairs where one comes several times.
 
         Raises:
             RequestBuildError: The base URL is not an absolute http(s) or ws(s) URL.
         """
-        return _joined(self.base_url, path, (*self.query_params.items(), *query.items()))
+        more = query if isinstance(query, Sequence) else query.items()
+        return _joined(self.base_url, path, (*self.query_params.items(), *more))
 
     def websocket_url(self, path: str) -> str:
         """Give ``url_for_path`` with ``ws`` for ``http`` and ``wss`` for ``https``.

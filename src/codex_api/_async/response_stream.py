@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from codex_api._async.runner import Runner
     from codex_api._logic.incoming.machine import ResponseStreamMachine
     from codex_api._logic.incoming.observe import Feed
-    from codex_api.events import ResponseEvent
+    from codex_api.events import RawEvent, ResponseEvent
     from codex_api.telemetry import PollOutcome
     from codex_api.transport.protocols import AsyncStreamResponse
 
@@ -99,6 +99,12 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
     @property
     def _facts(self) -> StreamFacts:
         return self
+
+    def _keep_raw(self) -> None:
+        self._opened().keep_raw()
+
+    def _take_raw(self) -> list[RawEvent]:
+        return self._opened().take_raw()
 
     def _ended(self, error: BaseException | None = None) -> None:
         self._waiter.stop()

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from codex_api._logic.session.progress import Progress
     from codex_api._logic.session.settings import SessionSettings
     from codex_api._logic.session.transport_choice import TransportName
-    from codex_api.events import ResponseEvent
+    from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport.network import Network
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.turn_state import TurnState
@@ -200,10 +200,17 @@ class Link:
                 progress.observe(event)
         finally:
             progress.last_sequence = stream.last_sequence_number
+            if self._plan is not None and self._plan.keeps_raw:
+                self._plan.raws += stream._take_raw()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # a part of it
             if events is None:
                 self._relayed = None
                 await stream.close()
         return events
+
+    def keep_raw(self, plan: RequestPlan) -> None:
+        """Keep what the answer that is being read sends from now on, if there is one."""
+        if plan.answer is not None and self.current is not None:
+            self.current._keep_raw()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # a part of it
 
     def end(self, plan: RequestPlan) -> None:
         """Make room for the next exchange. Only who performs this one may call it."""
@@ -294,6 +301,8 @@ class Link:
         self.current = stream
         await stream.__aenter__()
         plan.answer = stream
+        if plan.keeps_raw:
+            self.keep_raw(plan)
 
 
 def _step(steps: Steps, result: object, failure: CodexApiError | None) -> Effect | None:
@@ -329,6 +338,14 @@ class AsyncSessionStream(AsyncEventStream, AnswerFacts):
     async def _let_go(self, error: BaseException | None = None) -> None:
         del error
         await self._link.stop(self._plan)
+
+    def _keep_raw(self) -> None:
+        self._plan.keeps_raw = True
+        self._link.keep_raw(self._plan)
+
+    def _take_raw(self) -> list[RawEvent]:
+        taken, self._plan.raws = self._plan.raws, []
+        return taken
 
     def _ended(self, error: BaseException | None = None) -> None:
         del error

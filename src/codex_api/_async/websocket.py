@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codex_api._async.runner import Runner
     from codex_api._logic.incoming.observe import Feed
     from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
-    from codex_api.events import ResponseEvent
+    from codex_api.events import RawEvent, ResponseEvent
     from codex_api.telemetry import PollOutcome
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
@@ -239,6 +239,12 @@ class AsyncWebSocketResponseStream(AsyncEventStream, SocketStreamFacts):
     @property
     def _facts(self) -> SocketStreamFacts:
         return self
+
+    def _keep_raw(self) -> None:
+        self._opened().keep_raw()
+
+    def _take_raw(self) -> list[RawEvent]:
+        return self._opened().take_raw()
 
     def _ended(self, error: BaseException | None = None) -> None:
         self._waiter.stop()

@@ -19,6 +19,7 @@ from codex_api._logic.calling.reading import (
 )
 from codex_api._logic.incoming.collect import Collector
 from codex_api._sync.waits import home
+from codex_api.events import RawEvent
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ class EventStream:
     @abstractmethod
     def _facts(self) -> StreamFacts:
         """What a collected response tells beside its events."""
+
+    @abstractmethod
+    def _keep_raw(self) -> None:
+        """Keep the payloads that are read from now on."""
+
+    @abstractmethod
+    def _take_raw(self) -> list[RawEvent]:
+        """Give the payloads that were kept since the last look."""
 
     def _ended(self, error: BaseException | None = None) -> None:
         """Clean up, and tell observers. Nobody reads meanwhile; called several times."""
@@ -146,6 +155,31 @@ class EventStream:
             return events
         finally:
             self._reader.release()
+
+    def raw_events(self) -> Iterator[RawEvent]:
+        """Read on payload by payload, each as it came and with what was made of it.
+
+        For whoever passes a stream on unchanged, or keeps it. Payloads of which nothing is made are
+        among them, comments are not; the one that ends the response badly comes before its error.
+        Only what is read from here on can be given.
+
+        Raises:
+            CodexApiError: The failure that ended the response.
+            ClientStateError: As for ``next_events``.
+        """
+        self._check_readable()
+        self._keep_raw()
+        error: CodexApiError | None = None
+        found: list[ResponseEvent] | None = []
+        while found is not None:
+            try:
+                found = self.next_events()
+            except CodexApiError as exc:
+                error, found = exc, None
+            # What was made of headers, or by a session, was no payload.
+            yield from self._take_raw() or [RawEvent(b"", [event]) for event in found or ()]
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Close the connection now, which tells the server to stop. May be called twice.

@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
+from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
+from codex_api._logic.endpoints import stored_responses as stored
 from codex_api._logic.endpoints.compaction import compaction_options
 from codex_api._sync.compaction import Compactor
+from codex_api._sync.pages import Pages
 from codex_api._sync.response_stream import ResponseStream
+from codex_api._sync.unary import Endpoints, unary
+from codex_api.types.background import BackgroundHandle
 from codex_api.types.request import ResponsesOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from codex_api._logic.endpoints.pages import Order
+    from codex_api._sync.background import BackgroundResponse
     from codex_api._sync.runner import Runner
     from codex_api._sync.websocket import ResponsesWebSocket
     from codex_api.transport._core.headers import Headers, HeaderSource
@@ -22,17 +29,18 @@ if TYPE_CHECKING:
     from codex_api.types.item import ResponseItem
     from codex_api.types.request import ResponsesApiRequest
     from codex_api.types.response import Response
+    from codex_api.types.stored import InputTokens
     from codex_api.types.turn_state import TurnState
     from codex_api.types.websocket import WebSocketProbe
 
 _NO_OPTIONS = ResponsesOptions()
 
 
-class Responses:
+class Responses(Endpoints):
     """``client.responses``."""
 
     def __init__(self, runner: Runner, network: Network) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self._network = network
 
     def create(
@@ -91,6 +99,182 @@ class Responses:
         settings = self._runner.settings
         call = core.raw_stream_call(settings.context, body, options, settings.telemetry)
         return ResponseStream(self._runner, call)
+
+    @overload
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        stream: Literal[False] = False,
+        include: Sequence[str] = (),
+        starting_after: int | None = None,
+        options: ResponsesOptions = _NO_OPTIONS,
+        timeout: float | None = None,
+    ) -> Response: ...
+    @overload
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        stream: Literal[True],
+        include: Sequence[str] = (),
+        starting_after: int | None = None,
+        options: ResponsesOptions = _NO_OPTIONS,
+        timeout: float | None = None,
+    ) -> ResponseStream: ...
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        stream: bool = False,
+        include: Sequence[str] = (),
+        starting_after: int | None = None,
+        options: ResponsesOptions = _NO_OPTIONS,
+        timeout: float | None = None,
+    ) -> Response | ResponseStream:
+        """Ask for a stored response, as it is now or as the events that made it.
+
+        Args:
+            response_id: Which.
+            stream: Whether to give its events, which servers keep only of responses that were made
+                in the background and asked for as a stream.
+            include: What to give besides, such as ``file_search_call.results``.
+            starting_after: With ``stream``: sequence number after which the events begin.
+            options: Headers for this call, and how events are read.
+            timeout: Without ``stream``: limit in seconds on the whole call, or None.
+
+        Returns:
+            The response, whatever became of it: look at its ``status``. With ``stream``, a stream
+            that makes the call when it is entered.
+
+        Raises:
+            RequestBuildError: ``response_id`` is blank, or a header is illegal.
+            DecodeError: The answer is no response.
+            CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
+        """
+        settings = self._runner.settings
+        if stream:
+            call = resume_call(
+                settings.context,
+                response_id,
+                starting_after,
+                options,
+                settings.telemetry,
+                include=include,
+            )
+            return ResponseStream(self._runner, call)
+        operation = stored.retrieve(
+            settings.context,
+            response_id,
+            include=include,
+            extra_headers=core.caller_headers(options),
+            timeout=timeout,
+        )
+        return self._runner.run(operation)
+
+    @unary(stored.cancel)
+    def cancel(self) -> None:
+        """Cancel."""
+
+    @unary(stored.delete)
+    def delete(self) -> None:
+        """Delete."""
+
+    def input_items(
+        self,
+        response_id: str,
+        *,
+        include: Sequence[str] = (),
+        order: Order | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        extra_headers: HeaderSource | Headers | None = None,
+        timeout: float | None = None,
+    ) -> Pages[ResponseItem]:
+        """List what a stored response was made of, its own output not included.
+
+        Args:
+            response_id: Which.
+            include: What to give besides, such as ``message.input_image.image_url``.
+            order: ``asc`` begins with the oldest; None leaves it to the server, which begins with
+                the newest.
+            limit: Items on a page, 1 to 100; None leaves it to the server.
+            after: Id of the item after which to begin.
+            extra_headers: For each call.
+            timeout: Limit in seconds on each call, or None.
+
+        Raises:
+            RequestBuildError: ``response_id`` is blank.
+        """
+        listing = stored.input_items(
+            self._runner.settings.context,
+            response_id,
+            include=include,
+            order=order,
+            limit=limit,
+            after=after,
+            extra_headers=extra_headers,
+            timeout=timeout,
+        )
+        return Pages(self._runner, listing)
+
+    def input_tokens(
+        self,
+        request: ResponsesApiRequest,
+        options: ResponsesOptions = _NO_OPTIONS,
+        timeout: float | None = None,
+    ) -> InputTokens:
+        """Count the tokens that a request would send, without making a response.
+
+        Only what the count depends on goes out, and the keys of ``extra_body``.
+
+        Args:
+            request: What would be asked.
+            options: As for ``create``.
+            timeout: Limit in seconds on the whole call, or None.
+
+        Raises:
+            RequestBuildError: The request cannot be encoded, or a header is illegal.
+            DecodeError: The answer is no count.
+            CodexApiError: The call failed.
+        """
+        return self._runner.run(
+            stored.input_tokens(self._runner.settings.context, request, options, timeout)
+        )
+
+    def background(
+        self, request: ResponsesApiRequest, options: ResponsesOptions = _NO_OPTIONS
+    ) -> BackgroundResponse:
+        """Let the server make a response without a connection.
+
+        The request is sent with ``background``, as a stream that is left as soon as the response
+        has an id, and is stored even if ``store`` says False: servers do not follow others.
+
+        Args:
+            request: What to ask.
+            options: For this call and all that follow.
+
+        Raises:
+            RequestBuildError: The request cannot be encoded, or a header is illegal.
+            CodexApiError: The call failed; ``sent`` says whether the response may have been begun.
+        """
+        from codex_api._sync.background import begin_background  # noqa: PLC0415 - loaded on first use
+
+        return begin_background(self._runner, request, options)
+
+    def reopen(
+        self, handle: BackgroundHandle | str, options: ResponsesOptions = _NO_OPTIONS
+    ) -> BackgroundResponse:
+        """Find a background response again, without a call.
+
+        Args:
+            handle: As ``background(...).handle`` gave it, or the id of the response.
+            options: For all calls that follow.
+        """
+        from codex_api._sync.background import BackgroundResponse  # noqa: PLC0415 - loaded on first use
+
+        known = BackgroundHandle(response_id=handle) if isinstance(handle, str) else handle
+        return BackgroundResponse(self._runner, known, options)
 
     def connect(
         self,

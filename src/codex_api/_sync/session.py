@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from codex_api._logic.session.transport_choice import TransportName
     from codex_api._sync.runner import Runner
     from codex_api._sync.websocket import ResponsesWebSocket, WebSocketResponseStream
-    from codex_api.events import ResponseEvent
+    from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport.network import Network
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.turn_state import TurnState
@@ -200,10 +200,17 @@ class Link:
                 progress.observe(event)
         finally:
             progress.last_sequence = stream.last_sequence_number
+            if self._plan is not None and self._plan.keeps_raw:
+                self._plan.raws += stream._take_raw()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # a part of it
             if events is None:
                 self._relayed = None
                 stream.close()
         return events
+
+    def keep_raw(self, plan: RequestPlan) -> None:
+        """Keep what the answer that is being read sends from now on, if there is one."""
+        if plan.answer is not None and self.current is not None:
+            self.current._keep_raw()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # a part of it
 
     def end(self, plan: RequestPlan) -> None:
         """Make room for the next exchange. Only who performs this one may call it."""
@@ -292,6 +299,8 @@ class Link:
         self.current = stream
         stream.__enter__()
         plan.answer = stream
+        if plan.keeps_raw:
+            self.keep_raw(plan)
 
 
 def _step(steps: Steps, result: object, failure: CodexApiError | None) -> Effect | None:
@@ -327,6 +336,14 @@ class SessionStream(EventStream, AnswerFacts):
     def _let_go(self, error: BaseException | None = None) -> None:
         del error
         self._link.stop(self._plan)
+
+    def _keep_raw(self) -> None:
+        self._plan.keeps_raw = True
+        self._link.keep_raw(self._plan)
+
+    def _take_raw(self) -> list[RawEvent]:
+        taken, self._plan.raws = self._plan.raws, []
+        return taken
 
     def _ended(self, error: BaseException | None = None) -> None:
         del error

@@ -12,7 +12,7 @@ from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Body, Compression, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from codex_api.transport._core.headers import HeaderSource
 
@@ -80,7 +80,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         extra_headers: HeaderSource | Headers | None = None,
         id_headers: Headers | None = None,
         forced_headers: HeaderSource | Headers | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         compression: Compression = "none",
         timeout: float | None = None,
         is_repeatable: bool = True,
@@ -104,7 +104,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
             headers.fill({IDEMPOTENCY_KEY: self.new_key()})
         return Request(
             method=method,
-            url=self.provider.url_for_path(path, query or {}),
+            url=self.provider.url_for_path(path, query),
             headers=headers,
             body=body,
             compression=compression,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from codex_api._logic.calling.stream_call import StreamCall
+from codex_api._logic.endpoints.pages import included
 from codex_api._logic.endpoints.responses import caller_headers
+from codex_api._logic.endpoints.stored_responses import response_path
 from codex_api._logic.outgoing.session_headers import identity_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_api._logic.calling.operation import CallContext
     from codex_api.telemetry import Telemetry
     from codex_api.types.request import ResponsesOptions
@@ -18,23 +21,26 @@ if TYPE_CHECKING:
 def resume_call(
     context: CallContext,
     response_id: str,
-    starting_after: int,
+    starting_after: int | None,
     options: ResponsesOptions,
     telemetry: Telemetry | None = None,
+    *,
+    include: Sequence[str] = (),
 ) -> StreamCall:
-    """Prepare the stream of what follows event number ``starting_after``.
+    """Prepare the stream of what follows event number ``starting_after``; None gives all events.
 
     Raises:
-        RequestBuildError: A header is illegal.
+        RequestBuildError: The id is blank, or a header is illegal.
     """
     timeouts = context.timeouts
+    after = [] if starting_after is None else [("starting_after", str(starting_after))]
     request = context.request(
         "GET",
-        f"responses/{quote(response_id, safe='')}",
+        response_path(response_id),
         extra_headers=caller_headers(options),
         id_headers=identity_headers(options),
         forced_headers={"accept": "text/event-stream"},
-        query={"stream": "true", "starting_after": str(starting_after)},
+        query=[("stream", "true"), *after, *included(include)],
         timeout=timeouts.first_event,
     )
     return StreamCall(

@@ -30,12 +30,12 @@ from codex_api.transport._core.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
 from codex_api.transport.errors import EventTooLargeError as TransportEventTooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from typing_extensions import Buffer
 
     from codex_api._logic.incoming.terminal import Terminal
-    from codex_api.events import ResponseEvent
+    from codex_api.events import RawEvent, ResponseEvent
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.errors import CodexApiError
@@ -109,6 +109,8 @@ class ResponseStreamMachine:
         )
         self._take_headers(headers)
         self._endpoint = endpoint
+        # Payloads that nobody has taken yet; None as long as nobody wants them.
+        self._raws: list[RawEvent] | None = None
         self._content_type = (headers.get("content-type") or "").partition(";")[0].strip().lower()
         self._coding = (headers.get("content-encoding") or "identity").strip().lower()
         self._feed_data = SSEDecoder(max_event_bytes=max_event_bytes).feed_data
@@ -164,6 +166,28 @@ class ResponseStreamMachine:
         """Sequence number of the newest event that had one, or None."""
         return self._mapper.last_sequence_number
 
+    def keep_raw(self) -> None:
+        """Keep the payloads that are read from now on, for ``take_raw``."""
+        if self._raws is None:
+            self._raws = []
+
+    def take_raw(self) -> list[RawEvent]:
+        """Give the payloads that were read since the last look, and what was made of each."""
+        taken, self._raws = self._raws or [], [] if self._raws is not None else None
+        return taken
+
+    def _feed_kept(self, payloads: Iterable[bytes]) -> list[ResponseEvent]:
+        assert self._raws is not None  # noqa: S101 - keep_raw came before
+        mapper = self._mapper
+        found: list[ResponseEvent] = []
+        for payload in payloads:
+            told = mapper.feed_all((payload,))
+            self._raws.append(events.RawEvent(payload, told))
+            found += told
+            if mapper.done or mapper.failure is not None:
+                break
+        return found
+
     def feed(self, chunk: Buffer, now: float) -> list[ResponseEvent]:
         """Decode what ``chunk`` completes, arrived at ``now``."""
         try:
@@ -180,7 +204,7 @@ class ResponseStreamMachine:
             return []
         mapper = self._mapper
         mapper.progressed = False
-        found = mapper.feed_all(payloads)
+        found = mapper.feed_all(payloads) if self._raws is None else self._feed_kept(payloads)
         if mapper.progressed:
             self._progress(now)
         else:

@@ -97,7 +97,10 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             return []
         mapper = self._mapper
         mapper.progressed = False
-        found = mapper.feed_text(chunk)
+        if self._raws is None:
+            found = mapper.feed_text(chunk)
+        else:
+            found = self._feed_kept((chunk.encode("utf-8", "surrogatepass"),))
         if mapper.progressed:
             self._head = None
             self._progress_at = now

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from codex_api._logic.session.settings import SessionSettings
     from codex_api._logic.session.transport_choice import TransportName
     from codex_api.auth import AuthProvider
+    from codex_api.events import RawEvent
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.turn_state import TurnState
 
@@ -63,6 +64,7 @@ class RequestPlan:
 
     Attributes:
         answer: The answer that is being read, or was read last; None before there is one.
+        keeps_raw: Whether payloads are kept as they come, in ``raws``.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class RequestPlan:
         self.forms: RequestForms = forms
         self.progress: Progress = Progress(keep_ids=forms.keep_ids)
         self.answer: StreamFacts | None = None
+        self.keeps_raw = False
+        self.raws: list[RawEvent] = []
         self._session = session
         asked = Asked(
             fields=forms.fields,

@@ -1,0 +1,102 @@
+"""Objects that the public API keeps, read member by member, and pages of them.
+
+One member of another shape costs that member, unless nothing makes sense without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from codex_api._logic.incoming.answers import decode_answer, unreadable
+from codex_api._logic.incoming.error_body import read_as
+from codex_api.types.stored import Deleted, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_api.transport._core.messages import Response
+
+T = TypeVar("T")
+
+_FIELDS: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
+_ABSENT = Raw()
+
+
+def read_object(answer: Response, endpoint: str, *, kind: type[T]) -> T:
+    """Read an answer that is one object of a class with a field ``raw``.
+
+    Raises:
+        DecodeError: It is none, or lacks what the class cannot do without.
+    """
+    fields = decode_answer(_FIELDS, answer, endpoint)
+    found, missing = _made(kind, fields, answer.body)
+    if found is None:
+        raise unreadable(answer, endpoint, f"$.{missing}", "it is missing or of another type")
+    return found
+
+
+def read_page(answer: Response, endpoint: str, *, element: Callable[[Raw], T]) -> Page[T]:
+    """Read an answer that is a page of a list.
+
+    Args:
+        element: Reads an element; it does not raise.
+
+    Raises:
+        DecodeError: There is no list in it.
+    """
+    fields = decode_answer(_FIELDS, answer, endpoint)
+    data = read_as(list[Raw], fields.get("data", _ABSENT))
+    if data is None:
+        raise unreadable(answer, endpoint, "$.data", "it is missing or no list")
+    last = read_as(str, fields.get("last_id", _ABSENT)) or (_id_of(data[-1]) if data else None)
+    return Page(
+        items=[element(raw) for raw in data],
+        has_more=read_as(bool, fields.get("has_more", _ABSENT)) or False,
+        last_id=last,
+        raw=answer.body,
+    )
+
+
+def read_deleted(answer: Response, endpoint: str, *, of: str) -> Deleted:
+    """Read the answer to a deletion, which may be empty.
+
+    Args:
+        of: Id of what was to be deleted, where the answer does not tell it.
+    """
+    fields = read_as(dict[str, Raw], answer.body) if answer.body.strip() else {}
+    if fields is None:
+        raise unreadable(answer, endpoint, "$", "it is no JSON object")
+    deleted = read_as(bool, fields.get("deleted", _ABSENT))
+    name = read_as(str, fields.get("id", _ABSENT)) or of
+    return Deleted(id=name, deleted=deleted is not False, raw=answer.body)
+
+
+def object_reader(kind: type[T]) -> Callable[[Raw], T | Raw]:
+    """Give the reader of list elements of a class; one that makes no sense stays as it is."""
+
+    def read(raw: Raw) -> T | Raw:
+        fields = read_as(dict[str, Raw], raw)
+        found = None if fields is None else _made(kind, fields, bytes(raw))[0]
+        return raw.copy() if found is None else found
+
+    return read
+
+
+def _made(kind: type[T], fields: dict[str, Raw], body: bytes) -> tuple[T | None, str]:
+    values: dict[str, Any] = {"raw": body}
+    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # all of them are structs
+        if field.name == "raw":
+            continue
+        value = read_as(field.type, fields.get(field.encode_name, _ABSENT))
+        if value is not None:
+            values[field.name] = value
+        elif field.required:
+            return None, field.name
+    return kind(**values), ""
+
+
+def _id_of(raw: Raw) -> str | None:
+    return read_as(str, (read_as(dict[str, Raw], raw) or {}).get("id", _ABSENT))
