@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 PROGRESS = {"type": "response.in_progress", "response": {"id": "resp_1"}}
 PART = {"type": "response.output_text.done", "text": "Hi", "future": [1, 2.50]}
 FAILED = {"type": "response.failed", "response": {"id": "resp_1", "status": "failed"}}
-TOLD = [CREATED, PROGRESS, DELTA, PART, COMPLETED]
+TOLD: list[dict[str, Any]] = [CREATED, PROGRESS, DELTA, PART, COMPLETED]
 TRANSPORTS = ["http", "websocket", "session-http", "session-websocket"]
 
 
@@ -92,12 +92,15 @@ async def test_each_payload_comes_as_it_was_with_what_was_made_of_it(
 async def test_the_payload_that_ends_a_response_badly_comes_before_its_error(
     front: Front, transport: str
 ) -> None:
-    found = []
+    found: list[bytes] = []
 
-    with pytest.raises(errors.ApiError):
+    async def read() -> None:
         async with streaming(front, [CREATED, DELTA, FAILED], transport) as stream:
             async for raw in front.iterate(stream.raw_events()):
                 found.append(raw.raw)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(errors.ApiError):
+        await read()
 
     assert found[-1] == compact_json(FAILED)
 

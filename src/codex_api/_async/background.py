@@ -150,9 +150,14 @@ class AsyncBackgroundStream(AsyncEventStream):
         # Payloads that were delivered and not taken; None as long as nobody wants them.
         self._raws: list[RawEvent] | None = None
 
+    @property
+    def handle(self) -> BackgroundHandle:
+        """What to store, to go on after the last event that was delivered."""
+        return self._owner.handle
+
     async def _open(self) -> list[ResponseEvent]:
         inner = await self._connect()
-        return list(await inner.next_events() or ()) if inner.headers else []
+        return list(await inner.next_events() or ())
 
     async def _connect(self) -> AsyncResponseStream:
         settings = self._runner.settings

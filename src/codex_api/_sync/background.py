@@ -151,9 +151,14 @@ class BackgroundStream(EventStream):
         # Payloads that were delivered and not taken; None as long as nobody wants them.
         self._raws: list[RawEvent] | None = None
 
+    @property
+    def handle(self) -> BackgroundHandle:
+        """What to store, to go on after the last event that was delivered."""
+        return self._owner.handle
+
     def _open(self) -> list[ResponseEvent]:
         inner = self._connect()
-        return list(inner.next_events() or ()) if inner.headers else []
+        return list(inner.next_events() or ())
 
     def _connect(self) -> ResponseStream:
         settings = self._runner.settings
