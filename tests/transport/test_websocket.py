@@ -408,3 +408,22 @@ async def test_a_proxy_that_refuses_is_told_from_the_server(front: Front) -> Non
         network = Network(proxy=f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(NetworkError, match=r"proxy .* refused.*407"):
             await opened(front, "ws://198.51.100.1/", network=network)
+
+
+async def test_messages_for_a_connection_that_broke_are_not_lost_in_silence() -> None:
+    gate = Gate()
+    with server(AcceptWebSocket(), WaitFor(gate), Reset()) as peer:
+        socket = await connect_async(
+            ws_url(peer), HEADERS, network=NETWORK, deflate=False, connect_timeout=5.0
+        )
+        gate.set()
+        peer.wait_for_disconnect()  # without the event loop, so that only sending can tell
+
+        async def send_all() -> None:
+            # The loop has no turn of its own: a send that waits for nothing gives it none.
+            for _ in range(10_000):
+                await socket.send("x" * 1000)
+
+        with pytest.raises(WebSocketClosedError):
+            await send_all()
+        socket.abort()

@@ -117,7 +117,10 @@ class SocketChannelAsync(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until little of what was written is left, or the connection has ended."""
-        if self._is_full and not self._is_closed:
+        if self._is_closed or self._transport is None:
+            return
+        # What a broken transport was given is dropped; it tells so in the loop's next turn only.
+        if self._is_full or self._transport.is_closing():
             turn = asyncio.get_running_loop().create_future()
             self._drainers.append(turn)
             await turn
