@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 from codex_api.testing.websocket_peer import PeerGoneError
 from codex_api.testing.wire import (
@@ -252,4 +252,6 @@ def stream(
             actions += [Pause(0.05), Reset()]
         case "hang":
             actions.append(Hang())
+        case _:
+            assert_never(end)
     return actions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from codex_api import events
 from codex_api._logic.outgoing.items import prepare_items
@@ -12,6 +12,20 @@ from codex_api.types.wire_event import WireEvent
 if TYPE_CHECKING:
     from codex_api.events import ResponseEvent
     from codex_api.types.usage import TokenUsage
+
+    _Rare: TypeAlias = (
+        events.Created
+        | events.InProgress
+        | events.ModelVerifications
+        | events.ModelsEtag
+        | events.Queued
+        | events.RateLimits
+        | events.SafetyBuffering
+        | events.ServerModel
+        | events.ServerReasoningIncluded
+        | events.StreamRetry
+        | events.TurnModerationMetadata
+    )
 
 
 def encode_event(event: ResponseEvent) -> bytes:
@@ -41,7 +55,7 @@ def encode_event(event: ResponseEvent) -> bytes:
             return _rare(event)
 
 
-def _rare(event: ResponseEvent) -> bytes:
+def _rare(event: _Rare) -> bytes:
     match event:
         case events.Created(response_id):
             return _tagged(event, {"response": _response(response_id, "in_progress")})
@@ -51,9 +65,20 @@ def _rare(event: ResponseEvent) -> bytes:
         case events.Queued(response_id, raw):
             told = raw if bytes(raw) else _response(response_id, "queued")
             return _tagged(event, {"response": told})
-        case _:
+        case (
+            events.ModelVerifications()
+            | events.ModelsEtag()
+            | events.RateLimits()
+            | events.SafetyBuffering()
+            | events.ServerModel()
+            | events.ServerReasoningIncluded()
+            | events.StreamRetry()
+            | events.TurnModerationMetadata()
+        ):
             message = f"the wire has no {type(event).__name__}"
             raise TypeError(message)
+        case _:
+            assert_never(event)
 
 
 def _tagged(event: ResponseEvent, members: dict[str, Any]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from starlette.responses import Response
 
@@ -80,8 +80,10 @@ class EventStream(Response):
                 await _write(send, sse_comment())
             case Pause() | Hold() | Hang():
                 await wait_out(step)
+            case End() | CloseFrame():
+                pass  # They end the loop above.
             case _:
-                pass
+                assert_never(step)
 
     async def _event(self, step: Event, send: Send) -> None:
         data = sse_event(step.payload)
@@ -101,6 +103,8 @@ async def wait_out(step: Pause | Hold | Hang) -> None:
             await gate.passed()
         case Hang():
             await asyncio.Event().wait()
+        case _:
+            assert_never(step)
 
 
 def sever(scope: Scope, *, is_reset: bool) -> None:

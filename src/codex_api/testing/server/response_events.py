@@ -5,7 +5,7 @@ Order, names and fields are those that the official SDKs decode; `sequence_numbe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reasoning
 from codex_api.testing.server.tokens import count_tokens, pieces, usage
@@ -78,6 +78,8 @@ class ResponseWriter:
                 item = self._item("compaction", "cmp")
                 item["encrypted_content"] = output.encrypted_content
                 return self._whole_item(item)
+            case _:
+                assert_never(output)
 
     def _reasoning(self, plan: Reasoning) -> Iterator[Bare]:
         item = self._item("reasoning", "rs")

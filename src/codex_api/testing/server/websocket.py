@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -236,6 +236,8 @@ class ResponsesSocket:
                 await self._socket.close(code, reason)
             case End(how):
                 await self._end(how)
+            case _:
+                assert_never(step)
 
     async def _end(self, how: str) -> None:
         if how == "clean":

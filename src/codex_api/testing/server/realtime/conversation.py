@@ -9,7 +9,7 @@ agent answers is spoken as a tone.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from codex_api.testing.server.realtime import voice_v1, voice_v2, voice_v3
 from codex_api.testing.server.realtime.intents import understand
@@ -100,8 +100,10 @@ class Conversation:
                 self.ended = True
             case "bad":
                 self._tell("error", Saying(intent.text))
-            case _:
+            case "ignored":
                 pass
+            case _:
+                assert_never(intent.kind)
 
     def hear(self, pcm16: bytes) -> None:
         """Take sound: 24 kHz mono."""
