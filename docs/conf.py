@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from codex_api import __version__
 
 project = "codex-api"
@@ -29,3 +31,9 @@ suppress_warnings = ["ref.python"]
 # Annotations name types by where they are defined, which is private or foreign for many of them;
 # cross-references that a person wrote are still checked.
 nitpick_ignore_regex = [(r"py:(class|exc|obj|data|attr|meth|func|mod)", r".*")]
+
+# What these modules lend on first use is not in them until somebody asks, and autodoc does not.
+for _name in ("bulk", "errors", "events", "items", "session", "testing", "transport"):
+    _module = import_module(f"codex_api.{_name}")
+    for _lent in _module.__all__:
+        getattr(_module, _lent)

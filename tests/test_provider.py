@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_api import Provider, RetryConfig, Timeouts
-from codex_api._version import __version__
+from codex_api import Provider, RetryConfig, Timeouts, __version__
 from codex_api.errors import RequestBuildError
 from codex_api.provider import is_azure_responses_provider
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._lazy import Lookup, lazy_attributes
-from codex_api._version import __version__
 
 if TYPE_CHECKING:
     from codex_api._async.client import AsyncClient
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
     from codex_api.types.text import TextControls
     from codex_api.types.turn_state import TurnState
     from codex_api.types.usage import TokenUsage
+
+__version__ = "0.1.0"
 
 __all__ = [
     "ApiKeyAuth",

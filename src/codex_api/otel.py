@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from codex_api import __version__
 from codex_api._extras import installed_by
-from codex_api._version import __version__
 from codex_api.provider import is_azure_responses_provider
 from codex_api.telemetry import (
     CallEnd,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from codex_api._version import __version__
+from codex_api import __version__
 from codex_api.transport._core.messages import public_url
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import RequestBuildError

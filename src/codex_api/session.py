@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 __getattr__: Lookup = lazy_attributes(
-    "codex_api",
+    __name__,
     {
         "AsyncResponsesSession": "_async.session",
         "AsyncSessionStream": "_async.session",
@@ -31,4 +31,5 @@ __getattr__: Lookup = lazy_attributes(
         "SessionSettings": "_logic.session.settings",
         "SessionStream": "_sync.session",
     },
+    parent="codex_api",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 from codex_api._async.waits import Waiter
 from codex_api._logic.calling.call_watch import watch_call
 from codex_api._logic.calling.log import CONNECTION
-from codex_api._logic.incoming.limits import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
+from codex_api._logic.incoming.failure_body import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
 from codex_api.transport._core.messages import Response, public_url

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
 
-from codex_api._version import __version__
+from codex_api import __version__
 from codex_api.cli import exit_codes
 from codex_api.cli.console import Output, complain, note
 from codex_api.transport.errors import CodexApiError

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_api import Provider, RetryConfig, Telemetry, Timeouts
+from codex_api import Provider, RetryConfig, Telemetry, Timeouts, __version__
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.calling.policy import CallSettings, client_defaults
-from codex_api._version import __version__
 from codex_api.errors import ClientStateError, DeadlineExceededError, FirstEventTimeoutError
 from codex_api.telemetry import StreamObserver
 from codex_api.transport import Headers

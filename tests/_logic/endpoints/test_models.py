@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from codex_api import __version__
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.endpoints.models import list_models
-from codex_api._version import __version__
 from codex_api.errors import DecodeError, RequestBuildError
 from codex_api.provider import Provider
 from codex_api.types.models import (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct, field
 
+from codex_api import __version__
 from codex_api._logic.calling.dialing import handshake_headers
 from codex_api._logic.calling.log import CALL, LoggedCall
-from codex_api._version import __version__
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport._core.flow import CallPolicy
 from codex_api.transport._core.headers import Headers

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from codex_api import __version__
 from codex_api._logic.calling.operation import Operation
 from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements, unreadable
 from codex_api._logic.outgoing.fields import require_text
-from codex_api._version import __version__
 from codex_api.types.models import Model, ModelInfo, ModelsPage, PublicModel, UnknownModel
 
 if TYPE_CHECKING:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _Object: TypeAlias = dict[str, object]
 
+# The body of an error answer: enough for any JSON, not enough to hurt.
+MAX_ERROR_BODY_BYTES: Final = 1 << 20
+# Seconds for reading it; the status alone is worth more than the wait.
+ERROR_BODY_TIMEOUT: Final = 5.0
+
 _WORDS: Final = ("message", "msg", "error_description", "title", "reason")
 # Where an envelope holds the next one, outermost first.
 _INSIDE: Final = ("error", "response", "body", "detail", "errors")

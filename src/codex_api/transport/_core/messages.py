@@ -9,7 +9,8 @@ final bytes and compression cannot be applied twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -18,9 +19,6 @@ from msgspec.structs import replace
 from codex_api.transport._core import zstd
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import CompressionError, RequestBuildError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
 
 Compression = Literal["none", "zstd", "auto"]
 

@@ -1,0 +1,129 @@
+"""The reference has every public name: its inventory is compared with what the modules offer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import codex_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+ROOT = Path(__file__).parent.parent
+#: Names that the reference leaves out on purpose.
+LEFT_OUT = {
+    "codex_api.__version__": "says itself what it is",
+    "codex_api.bulk.load.Accepted": "a protocol that no user names",
+    "codex_api.local.models_cache.cache_key": "for the clients",
+    "codex_api.local.models_cache.list_cached": "for the clients",
+    "codex_api.types.function_tool.Arguments": "for `FunctionTool.from_callable`",
+    "codex_api.types.function_tool.read_docstring": "for `FunctionTool.from_callable`",
+}
+#: Public modules with pages but without a directive of their own: their names stand elsewhere.
+GATHERED = ("codex_api", "codex_api.realtime", "codex_api.bulk")
+_INVENTORY = """
+import json, sys
+from sphinx.application import Sphinx
+out = sys.argv[1]
+app = Sphinx("docs/reference", "docs", out, out, "dummy", status=None, warning=None)
+app.build()
+objects = app.env.get_domain("py").objects
+print(json.dumps([[name, entry.objtype] for name, entry in objects.items()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what objects.inv has of Python: each full name, and what it names."""
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", _INVENTORY, str(tmp_path_factory.mktemp("reference"))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def resolved(name: str) -> Any:
+    """Import what a full name of the inventory stands for; None for fields without a value."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found: Any = import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            found = getattr(found, part, None)
+        return found
+    return None
+
+
+def is_hidden(module: str) -> bool:
+    return any(part.startswith("_") for part in module.split("."))
+
+
+def offered(module: ModuleType) -> Iterator[str]:
+    """Find the names that a module offers: its ``__all__``, or what is defined in it."""
+    if hasattr(module, "__all__"):
+        yield from module.__all__
+        return
+    for name, value in vars(module).items():
+        is_own = getattr(value, "__module__", None) == module.__name__
+        if not name.startswith("_") and is_own and (inspect.isclass(value) or callable(value)):
+            yield name
+
+
+def missing(module: ModuleType, inventory: dict[str, str]) -> set[str]:
+    """Return the names of a module that stand nowhere, under its own name or another."""
+    documented = [
+        resolved(name) for name, kind in inventory.items() if kind not in {"attribute", "property"}
+    ]
+    return {
+        full
+        for name in offered(module)
+        if (full := f"{module.__name__}.{name}") not in inventory
+        and full not in LEFT_OUT
+        and not any(getattr(module, name) is found for found in documented)
+    }
+
+
+@pytest.mark.timeout(180)
+def test_every_public_name_stands_in_the_reference(inventory: dict[str, str]) -> None:
+    pages = {name for name, kind in inventory.items() if kind == "module" and not is_hidden(name)}
+
+    lacking = {
+        full
+        for name in sorted(pages | set(GATHERED))
+        for full in missing(import_module(name), inventory)
+    }
+    assert lacking == set()
+
+
+@pytest.mark.timeout(180)
+def test_both_fronts_stand_in_the_reference(inventory: dict[str, str]) -> None:
+    documented = [resolved(name) for name, kind in inventory.items() if kind == "class"]
+    twins = {
+        f"codex_api._async{cls.__module__.removeprefix('codex_api._sync')}.Async{cls.__name__}"
+        for cls in documented
+        if cls is not None and cls.__module__.startswith("codex_api._sync.")
+    }
+
+    assert twins
+    lacking = {name for name in twins if not any(resolved(name) is found for found in documented)}
+    assert lacking == set()
+
+
+def test_a_name_that_no_page_has_is_found() -> None:
+    assert missing(codex_api, {"codex_api.Client": "class"}) >= {"codex_api.AsyncClient"}
+    assert "codex_api.Client" not in missing(codex_api, {"codex_api.Client": "class"})
