@@ -13,12 +13,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "tests" / "contributing"
 CHECK = "tests/test_recipe.py"
+COPIED = (
+    "pyproject.toml",
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/front.py",
+    "tests/transport/conformance.py",
+)
 #: What of the repository each example may touch, besides its test: files, and new files.
 BOUNDS = {
     "event": (1, 0),
+    "item": (2, 0),
     "error-code": (2, 0),
     "endpoint": (5, 3),
     "realtime-version": (3, 1),
+    "engine": (1, 1),
 }
 
 
@@ -48,8 +57,8 @@ def copy(tmp_path: Path) -> Path:
     for folder in ("src", "tools"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_build"))
-    (tmp_path / "tests").mkdir()
-    for name in ("pyproject.toml", "tests/__init__.py", "tests/conftest.py", "tests/front.py"):
+    (tmp_path / "tests" / "transport").mkdir(parents=True)
+    for name in COPIED:
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
