@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from codex_api.local.configuration import Configuration
     from codex_api.local.models_cache import ModelsCache
     from codex_api.local.replay import stream_from_file
+    from codex_api.local.token_auth import TokenAuth
     from codex_api.provider import Provider, Timeouts
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.telemetry import Telemetry
@@ -80,6 +81,7 @@ __all__ = [
     "Telemetry",
     "TextControls",
     "Timeouts",
+    "TokenAuth",
     "TokenUsage",
     "TurnState",
     "UploadedFile",
@@ -123,6 +125,7 @@ _MODULES = {
     "Telemetry": "telemetry",
     "TextControls": "types.text",
     "Timeouts": "provider",
+    "TokenAuth": "local.token_auth",
     "TokenUsage": "types.usage",
     "TurnState": "types.turn_state",
     "UploadedFile": "types.files",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from msgspec import structs
+
 from codex_api._async.authorizer import Authorizer
 from codex_api._async.runner import Runner
+from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.calling.policy import CallSettings, client_defaults
+from codex_api._logic.endpoints import any_call
 from codex_api.auth import NoAuth
 from codex_api.clock import SystemClock, new_key
 from codex_api.provider import Timeouts
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
     from codex_api._async.files import AsyncFiles
     from codex_api._async.images import AsyncImages
+    from codex_api._async.kept import AsyncBatches, AsyncConversations
     from codex_api._async.memories import AsyncMemories
     from codex_api._async.models import AsyncModels
     from codex_api._async.realtime import AsyncRealtime
@@ -30,12 +37,13 @@ if TYPE_CHECKING:
     from codex_api.session import AsyncResponsesSession, SessionSettings
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncTransport
     from codex_api.types.request import ResponsesOptions
 
 
-class AsyncClient:
+class AsyncClient(Endpoints):
     """Typed access to one provider.
 
     Several event loops may use it, one after another, as with several ``asyncio.run``; so
@@ -81,7 +89,7 @@ class AsyncClient:
         self._owned = None if transport is not None else _engine(self._network, settings)
         active = transport or self._owned
         assert active is not None  # noqa: S101 - one of the two is there
-        self._runner = Runner(active, Authorizer(auth or NoAuth()), settings)
+        super().__init__(Runner(active, Authorizer(auth or NoAuth()), settings))
 
     @property
     def provider(self) -> Provider:
@@ -90,14 +98,28 @@ class AsyncClient:
 
     @cached_property
     def responses(self) -> AsyncResponses:
-        """Streamed responses, compaction and WebSocket connections."""
+        """Responses: made, kept and followed; compaction and WebSocket connections."""
         from codex_api._async.responses import AsyncResponses  # noqa: PLC0415 - loaded on first use
 
         return AsyncResponses(self._runner, self._network)
 
     @cached_property
+    def batches(self) -> AsyncBatches:
+        """Batches: many requests in a file."""
+        from codex_api._async.kept import AsyncBatches  # noqa: PLC0415 - loaded on first use
+
+        return AsyncBatches(self._runner)
+
+    @cached_property
+    def conversations(self) -> AsyncConversations:
+        """Conversations that the server keeps."""
+        from codex_api._async.kept import AsyncConversations  # noqa: PLC0415 - loaded on first use
+
+        return AsyncConversations(self._runner)
+
+    @cached_property
     def files(self) -> AsyncFiles:
-        """File uploads."""
+        """Files: uploads, and what is kept."""
         from codex_api._async.files import AsyncFiles  # noqa: PLC0415 - loaded on first use
 
         return AsyncFiles(self._runner)
@@ -136,6 +158,56 @@ class AsyncClient:
         from codex_api._async.search import AsyncSearch  # noqa: PLC0415 - loaded on first use
 
         return AsyncSearch(self._runner)
+
+    @unary(any_call.request)
+    def request(self) -> None:
+        """Call."""
+
+    def with_options(
+        self,
+        *,
+        auth: AuthProvider | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryConfig | None = None,
+        telemetry: Telemetry | None = None,
+        default_headers: HeaderSource | None = None,
+    ) -> Self:
+        """Give a client with other settings over the same connections, which costs next to nothing.
+
+        Args:
+            auth: Other credentials; None keeps these, as everywhere here.
+            timeouts: Other limits.
+            retry: How requests are retried.
+            telemetry: Hears of calls instead.
+            default_headers: Laid over those of this client.
+
+        Returns:
+            A client that need not be closed: its connections are those of this one.
+
+        Raises:
+            RequestBuildError: A default header is illegal.
+        """
+        mine = self._runner.settings
+        context = mine.context
+        if timeouts is not None:
+            context = structs.replace(context, timeouts=timeouts)
+        if retry is not None:
+            context = structs.replace(context, provider=replace(context.provider, retry=retry))
+        settings = structs.replace(
+            mine,
+            context=context,
+            telemetry=telemetry or mine.telemetry,
+            defaults=mine.defaults.copy(),
+        )
+        settings.defaults.merge(default_headers)
+        authorizer = self._runner.auth if auth is None else Authorizer(auth)
+        other = copy(self)
+        other.__dict__ = {
+            "_network": self._network,
+            "_owned": None,
+            "_runner": Runner(self._runner.transport, authorizer, settings),
+        }
+        return other
 
     def session(
         self,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from codex_api._async.pages import paged
+from codex_api._async.unary import Endpoints, unary
 from codex_api._async.waits import ASYNCHRONOUS, off_loop
 from codex_api._logic.endpoints import files as core
+from codex_api._logic.endpoints import kept_files as kept
 from codex_api._logic.endpoints.file_store import create_file
 from codex_api.local.upload_source import open_upload
 from codex_api.types.files import UploadLimits
 
 if TYPE_CHECKING:
-    from codex_api._async.runner import Runner
     from codex_api.local.upload_source import AsyncUploadable, Progress, UploadStream
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
@@ -20,11 +22,24 @@ if TYPE_CHECKING:
 _LIMITS = UploadLimits()
 
 
-class AsyncFiles:
+class AsyncFiles(Endpoints):
     """``client.files``."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    @unary(kept.retrieve)
+    def retrieve(self) -> None:
+        """Retrieve."""
+
+    @unary(kept.content)
+    def content(self) -> None:
+        """Give the content."""
+
+    @unary(kept.delete)
+    def delete(self) -> None:
+        """Delete."""
+
+    @paged(kept.list_files)
+    def list(self) -> None:
+        """List."""
 
     async def upload(
         self,

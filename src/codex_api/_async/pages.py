@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from codex_api._logic.calling.operation import as_method
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from codex_api._async.runner import Runner
+    from codex_api._async.unary import Endpoints
+    from codex_api._logic.calling.operation import CallContext
     from codex_api._logic.endpoints.pages import Listing
     from codex_api.types.stored import Page
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -51,3 +56,19 @@ class AsyncPages(Generic[T]):
         async for page in self.pages():
             for element in page.items:
                 yield element
+
+
+def paged(
+    listing: Callable[Concatenate[CallContext, P], Listing[T]],
+) -> Callable[[Callable[[Any], None]], Callable[Concatenate[Any, P], AsyncPages[T]]]:
+    """Return a decorator that makes the method of a list, as ``unary`` does of an endpoint."""
+
+    def decorate(named: Callable[[Any], None]) -> Callable[Concatenate[Any, P], AsyncPages[T]]:
+        def method(self: Endpoints, /, *args: P.args, **kwargs: P.kwargs) -> AsyncPages[T]:
+            runner = self._runner  # pyright: ignore[reportPrivateUsage]  # a method of it
+            return AsyncPages(runner, listing(runner.settings.context, *args, **kwargs))
+
+        as_method(method, listing, named)
+        return method
+
+    return decorate

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from codex_api._async.compaction import AsyncCompactor
 from codex_api._async.connecting import Connecting
-from codex_api._async.pages import AsyncPages
+from codex_api._async.pages import paged
 from codex_api._async.response_stream import AsyncResponseStream
 from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.calling.resume import resume_call
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from codex_api._async.background import AsyncBackgroundResponse
     from codex_api._async.runner import Runner
     from codex_api._async.websocket import AsyncResponsesWebSocket
-    from codex_api._logic.endpoints.pages import Order
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionInput, CompactionRoute
@@ -180,43 +179,9 @@ class AsyncResponses(Endpoints):
     def delete(self) -> None:
         """Delete."""
 
-    def input_items(
-        self,
-        response_id: str,
-        *,
-        include: Sequence[str] = (),
-        order: Order | None = None,
-        limit: int | None = None,
-        after: str | None = None,
-        extra_headers: HeaderSource | Headers | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPages[ResponseItem]:
-        """List what a stored response was made of, its own output not included.
-
-        Args:
-            response_id: Which.
-            include: What to give besides, such as ``message.input_image.image_url``.
-            order: ``asc`` begins with the oldest; None leaves it to the server, which begins with
-                the newest.
-            limit: Items on a page, 1 to 100; None leaves it to the server.
-            after: Id of the item after which to begin.
-            extra_headers: For each call.
-            timeout: Limit in seconds on each call, or None.
-
-        Raises:
-            RequestBuildError: ``response_id`` is blank.
-        """
-        listing = stored.input_items(
-            self._runner.settings.context,
-            response_id,
-            include=include,
-            order=order,
-            limit=limit,
-            after=after,
-            extra_headers=extra_headers,
-            timeout=timeout,
-        )
-        return AsyncPages(self._runner, listing)
+    @paged(stored.input_items)
+    def input_items(self) -> None:
+        """List."""
 
     async def input_tokens(
         self,

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from msgspec import structs
+
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.calling.policy import CallSettings, client_defaults
+from codex_api._logic.endpoints import any_call
 from codex_api._sync.authorizer import Authorizer
 from codex_api._sync.runner import Runner
+from codex_api._sync.unary import Endpoints, unary
 from codex_api.auth import NoAuth
 from codex_api.clock import SystemClock, new_key
 from codex_api.provider import Timeouts
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 
     from codex_api._sync.files import Files
     from codex_api._sync.images import Images
+    from codex_api._sync.kept import Batches, Conversations
     from codex_api._sync.memories import Memories
     from codex_api._sync.models import Models
     from codex_api._sync.realtime import Realtime
@@ -31,12 +38,13 @@ if TYPE_CHECKING:
     from codex_api.session import ResponsesSession, SessionSettings
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import Transport
     from codex_api.types.request import ResponsesOptions
 
 
-class Client:
+class Client(Endpoints):
     """Typed access to one provider.
 
     Threads may share it; so
@@ -82,7 +90,7 @@ class Client:
         self._owned = None if transport is not None else _engine(self._network, settings)
         active = transport or self._owned
         assert active is not None  # noqa: S101 - one of the two is there
-        self._runner = Runner(active, Authorizer(auth or NoAuth()), settings)
+        super().__init__(Runner(active, Authorizer(auth or NoAuth()), settings))
 
     @property
     def provider(self) -> Provider:
@@ -91,14 +99,28 @@ class Client:
 
     @cached_property
     def responses(self) -> Responses:
-        """Streamed responses, compaction and WebSocket connections."""
+        """Responses: made, kept and followed; compaction and WebSocket connections."""
         from codex_api._sync.responses import Responses  # noqa: PLC0415 - loaded on first use
 
         return Responses(self._runner, self._network)
 
     @cached_property
+    def batches(self) -> Batches:
+        """Batches: many requests in a file."""
+        from codex_api._sync.kept import Batches  # noqa: PLC0415 - loaded on first use
+
+        return Batches(self._runner)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """Conversations that the server keeps."""
+        from codex_api._sync.kept import Conversations  # noqa: PLC0415 - loaded on first use
+
+        return Conversations(self._runner)
+
+    @cached_property
     def files(self) -> Files:
-        """File uploads."""
+        """Files: uploads, and what is kept."""
         from codex_api._sync.files import Files  # noqa: PLC0415 - loaded on first use
 
         return Files(self._runner)
@@ -137,6 +159,56 @@ class Client:
         from codex_api._sync.search import Search  # noqa: PLC0415 - loaded on first use
 
         return Search(self._runner)
+
+    @unary(any_call.request)
+    def request(self) -> None:
+        """Call."""
+
+    def with_options(
+        self,
+        *,
+        auth: AuthProvider | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryConfig | None = None,
+        telemetry: Telemetry | None = None,
+        default_headers: HeaderSource | None = None,
+    ) -> Self:
+        """Give a client with other settings over the same connections, which costs next to nothing.
+
+        Args:
+            auth: Other credentials; None keeps these, as everywhere here.
+            timeouts: Other limits.
+            retry: How requests are retried.
+            telemetry: Hears of calls instead.
+            default_headers: Laid over those of this client.
+
+        Returns:
+            A client that need not be closed: its connections are those of this one.
+
+        Raises:
+            RequestBuildError: A default header is illegal.
+        """
+        mine = self._runner.settings
+        context = mine.context
+        if timeouts is not None:
+            context = structs.replace(context, timeouts=timeouts)
+        if retry is not None:
+            context = structs.replace(context, provider=replace(context.provider, retry=retry))
+        settings = structs.replace(
+            mine,
+            context=context,
+            telemetry=telemetry or mine.telemetry,
+            defaults=mine.defaults.copy(),
+        )
+        settings.defaults.merge(default_headers)
+        authorizer = self._runner.auth if auth is None else Authorizer(auth)
+        other = copy(self)
+        other.__dict__ = {
+            "_network": self._network,
+            "_owned": None,
+            "_runner": Runner(self._runner.transport, authorizer, settings),
+        }
+        return other
 
     def session(
         self,

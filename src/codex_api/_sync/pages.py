@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from codex_api._logic.calling.operation import as_method
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from codex_api._logic.calling.operation import CallContext
     from codex_api._logic.endpoints.pages import Listing
     from codex_api._sync.runner import Runner
+    from codex_api._sync.unary import Endpoints
     from codex_api.types.stored import Page
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -51,3 +56,19 @@ class Pages(Generic[T]):
         """Read element by element; raises as ``pages`` does."""
         for page in self.pages():
             yield from page.items
+
+
+def paged(
+    listing: Callable[Concatenate[CallContext, P], Listing[T]],
+) -> Callable[[Callable[[Any], None]], Callable[Concatenate[Any, P], Pages[T]]]:
+    """Return a decorator that makes the method of a list, as ``unary`` does of an endpoint."""
+
+    def decorate(named: Callable[[Any], None]) -> Callable[Concatenate[Any, P], Pages[T]]:
+        def method(self: Endpoints, /, *args: P.args, **kwargs: P.kwargs) -> Pages[T]:
+            runner = self._runner  # pyright: ignore[reportPrivateUsage]  # a method of it
+            return Pages(runner, listing(runner.settings.context, *args, **kwargs))
+
+        as_method(method, listing, named)
+        return method
+
+    return decorate

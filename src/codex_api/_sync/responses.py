@@ -10,7 +10,7 @@ from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
 from codex_api._logic.endpoints.compaction import compaction_options
 from codex_api._sync.compaction import Compactor
-from codex_api._sync.pages import Pages
+from codex_api._sync.pages import paged
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.unary import Endpoints, unary
 from codex_api.types.background import BackgroundHandle
@@ -19,7 +19,6 @@ from codex_api.types.request import ResponsesOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from codex_api._logic.endpoints.pages import Order
     from codex_api._sync.background import BackgroundResponse
     from codex_api._sync.runner import Runner
     from codex_api._sync.websocket import ResponsesWebSocket
@@ -180,43 +179,9 @@ class Responses(Endpoints):
     def delete(self) -> None:
         """Delete."""
 
-    def input_items(
-        self,
-        response_id: str,
-        *,
-        include: Sequence[str] = (),
-        order: Order | None = None,
-        limit: int | None = None,
-        after: str | None = None,
-        extra_headers: HeaderSource | Headers | None = None,
-        timeout: float | None = None,
-    ) -> Pages[ResponseItem]:
-        """List what a stored response was made of, its own output not included.
-
-        Args:
-            response_id: Which.
-            include: What to give besides, such as ``message.input_image.image_url``.
-            order: ``asc`` begins with the oldest; None leaves it to the server, which begins with
-                the newest.
-            limit: Items on a page, 1 to 100; None leaves it to the server.
-            after: Id of the item after which to begin.
-            extra_headers: For each call.
-            timeout: Limit in seconds on each call, or None.
-
-        Raises:
-            RequestBuildError: ``response_id`` is blank.
-        """
-        listing = stored.input_items(
-            self._runner.settings.context,
-            response_id,
-            include=include,
-            order=order,
-            limit=limit,
-            after=after,
-            extra_headers=extra_headers,
-            timeout=timeout,
-        )
-        return Pages(self._runner, listing)
+    @paged(stored.input_items)
+    def input_items(self) -> None:
+        """List."""
 
     def input_tokens(
         self,

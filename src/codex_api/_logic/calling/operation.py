@@ -114,18 +114,20 @@ class CallContext(Struct, frozen=True, kw_only=True):
 
 
 def as_method(
-    method: Callable[..., Any], endpoint: Callable[..., Operation[Any]], named: Callable[..., Any]
+    method: Callable[..., Any], endpoint: Callable[..., Any], named: Callable[..., Any]
 ) -> None:
     """Give ``method`` the signature and the docstring of ``endpoint``, and the name of ``named``.
 
     Args:
         endpoint: Its first parameter is the context, and it returns an ``Operation`` of what the
-            method returns.
+            method returns, or a ``Listing`` of its elements.
     """
     signature = inspect.signature(endpoint)
     _, *parameters = signature.parameters.values()
     owner = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    result = str(signature.return_annotation).removeprefix("Operation[").removesuffix("]")
+    result = str(signature.return_annotation).replace("Listing[", "Pages[")
+    if result.startswith("Operation["):
+        result = result.removeprefix("Operation[").removesuffix("]")
     method.__name__, method.__qualname__ = named.__name__, named.__qualname__
     method.__module__, method.__doc__ = named.__module__, endpoint.__doc__
     method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect reads

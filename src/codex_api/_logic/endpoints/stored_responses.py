@@ -162,7 +162,21 @@ def input_items(
     extra_headers: HeaderSource | Headers | None = None,
     timeout: float | None = None,
 ) -> Listing[ResponseItem]:
-    """Prepare the list of what a stored response was made of."""
+    """List what a stored response was made of, its own output not included.
+
+    Args:
+        response_id: Which.
+        include: What to give besides, such as ``message.input_image.image_url``.
+        order: ``asc`` begins with the oldest; None leaves it to the server, which begins with the
+            newest.
+        limit: Items on a page, 1 to 100; None leaves it to the server.
+        after: Id of the item after which to begin.
+        extra_headers: For each call.
+        timeout: Limit in seconds on each call, or None.
+
+    Raises:
+        RequestBuildError: ``response_id`` is blank.
+    """
     return Listing(
         context=ctx,
         path=response_path(response_id, "/input_items"),

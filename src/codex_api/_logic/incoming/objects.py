@@ -12,12 +12,14 @@ from msgspec import Raw
 
 from codex_api._logic.incoming.answers import decode_answer, unreadable
 from codex_api._logic.incoming.error_body import read_as
+from codex_api._logic.incoming.item_codec import decode_item
 from codex_api.types.stored import Deleted, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codex_api.transport._core.messages import Response
+    from codex_api.types.item import ResponseItem
 
 T = TypeVar("T")
 
@@ -36,6 +38,16 @@ def read_object(answer: Response, endpoint: str, *, kind: type[T]) -> T:
     if found is None:
         raise unreadable(answer, endpoint, f"$.{missing}", "it is missing or of another type")
     return found
+
+
+def read_item(answer: Response, endpoint: str) -> ResponseItem:
+    """Read an answer that is one item.
+
+    Raises:
+        DecodeError: It is no JSON object.
+    """
+    decode_answer(_FIELDS, answer, endpoint)
+    return decode_item(Raw(answer.body))
 
 
 def read_page(answer: Response, endpoint: str, *, element: Callable[[Raw], T]) -> Page[T]:
@@ -86,9 +98,10 @@ def object_reader(kind: type[T]) -> Callable[[Raw], T | Raw]:
 
 
 def _made(kind: type[T], fields: dict[str, Raw], body: bytes) -> tuple[T | None, str]:
-    values: dict[str, Any] = {"raw": body}
+    values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # all of them are structs
         if field.name == "raw":
+            values["raw"] = body
             continue
         value = read_as(field.type, fields.get(field.encode_name, _ABSENT))
         if value is not None:

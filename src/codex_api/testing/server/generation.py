@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api.testing.faults import TERMINAL_TYPES, apply
+from codex_api.testing.server.background import BackgroundRun
 from codex_api.testing.server.items import check_calls
 from codex_api.testing.server.model import answer, offered_tools
 from codex_api.testing.server.response_events import ResponseWriter
@@ -60,6 +61,11 @@ class Generation:
         return self._writer.response
 
     @property
+    def output(self) -> list[JsonObject]:
+        """What has been put out by now."""
+        return self._writer.output
+
+    @property
     def items(self) -> list[JsonObject]:
         """The conversation with what has been put out by now."""
         return [*self._request.input, *self._writer.output]
@@ -69,9 +75,24 @@ class Generation:
         if not self._request.store:
             return self._writer.events(self._plan)
         events = list(self._writer.events(self._plan))
-        stored = StoredResponse(self.response, self.items, events)
+        stored = self.stored()
+        stored.events[:] = events
         self._state.stored[self.response["id"]] = stored
         return events
+
+    def stored(self) -> StoredResponse:
+        """Give the response as it is kept, without events."""
+        made_of = [
+            item if "id" in item else {"id": self._state.new_id("msg"), **item}
+            for item in self._request.input
+        ]
+        return StoredResponse(self.response, made_of, self.items, [])
+
+    def run(self, scenario: Scenario) -> BackgroundRun:
+        """Give the task that makes the response without a connection."""
+        scripted = scenario.events
+        events = self._writer.events(self._plan) if scripted is None else iter(scripted)
+        return BackgroundRun(self._state, self, iter(events))
 
     def steps(self, scenario: Scenario) -> Iterator[Step]:
         """Give the steps that send the response, as ``scenario`` leaves them."""

@@ -56,7 +56,12 @@ class ResponseWriter:
 
     def events(self, plan: Sequence[Output]) -> Iterator[JsonObject]:
         """Give all events of the response."""
+        if self._request.background:
+            self.response["status"] = "queued"
         yield self._event("response.created", {"response": dict(self.response)})
+        if self._request.background:
+            yield self._event("response.queued", {"response": dict(self.response)})
+            self.response["status"] = "in_progress"
         yield self._event("response.in_progress", {"response": dict(self.response)})
         for output in plan:
             if self._is_full():

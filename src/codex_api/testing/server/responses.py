@@ -14,12 +14,19 @@ from codex_api.testing.server.compaction import seal
 from codex_api.testing.server.event_stream import EventStream
 from codex_api.testing.server.generation import Generation
 from codex_api.testing.server.items import item_type
+from codex_api.testing.server.pages import page
 from codex_api.testing.server.problems import RequestProblem, invalid_type
 from codex_api.testing.server.tokens import count_tokens, prompt_tokens, usage
-from codex_api.testing.server.validation import COMPACT_KEYS, parse_response_request
-from codex_api.testing.steps import Event
+from codex_api.testing.server.validation import (
+    COMPACT_KEYS,
+    COUNT_KEYS,
+    parse_response_request,
+)
+from codex_api.testing.steps import Event, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -40,9 +47,11 @@ class Responses:
         return [
             Route("/responses", self.create, methods=["POST"]),
             Route("/responses/compact", self.compact, methods=["POST"]),
+            Route("/responses/input_tokens", self.input_tokens, methods=["POST"]),
             Route(one, self.retrieve, methods=["GET"]),
             Route(one, self.delete, methods=["DELETE"]),
             Route(f"{one}/cancel", self.cancel, methods=["POST"]),
+            Route(f"{one}/input_items", self.input_items, methods=["GET"]),
         ]
 
     async def create(self, http: Request) -> Response:
@@ -54,6 +63,8 @@ class Responses:
         generation = Generation(self._state, request, earlier)
         headers = response_headers(self._state, recorded, request.model)
         headers = _scripted_headers(headers, scenario)
+        if request.background:
+            return await self._begin(generation, scenario, headers, is_streamed=request.stream)
         steps = generation.steps(scenario)
         if request.stream:
             return EventStream(self._state, steps, headers, scenario.head_gate)
@@ -65,6 +76,23 @@ class Responses:
                 final = step.payload["response"]
         return JSONResponse(final, headers=headers)
 
+    async def _begin(
+        self,
+        generation: Generation,
+        scenario: Scenario,
+        headers: dict[str, str],
+        *,
+        is_streamed: bool,
+    ) -> Response:
+        run = generation.run(scenario)
+        run.start()
+        if is_streamed:
+            steps = apply(run.follow(-1), scenario.faults)
+            return EventStream(self._state, steps, headers, scenario.head_gate)
+        if scenario.head_gate is not None:
+            await scenario.head_gate.passed()
+        return JSONResponse({**run.stored.response, "status": "queued"}, headers=headers)
+
     async def retrieve(self, http: Request) -> Response:
         """Give a stored response, or the rest of its events."""
         _, scenario = _context(http)
@@ -75,7 +103,12 @@ class Responses:
         if not after.lstrip("-").isdigit():
             param = "starting_after"
             raise invalid_type(param, "an integer", after)
-        rest = (Event(each) for each in stored.events if each["sequence_number"] > int(after))
+        run = self._state.runs.get(stored.response["id"])
+        rest: Iterable[Step] = (
+            (Event(each) for each in stored.events if each["sequence_number"] > int(after))
+            if run is None
+            else run.follow(int(after))
+        )
         steps = apply(rest, scenario.faults)
         headers = _scripted_headers({}, scenario)
         return EventStream(self._state, steps, headers, scenario.head_gate)
@@ -84,6 +117,8 @@ class Responses:
         """Forget a stored response."""
         response_id: str = http.path_params["response_id"]
         self._state.response(response_id)
+        if response_id in self._state.runs:
+            self._state.runs[response_id].cancel()
         del self._state.stored[response_id]
         return JSONResponse({"id": response_id, "object": "response", "deleted": True})
 
@@ -93,7 +128,25 @@ class Responses:
         if not stored.response["background"]:
             message = "Only a response created with background=true can be cancelled."
             raise RequestProblem(400, message)
+        run = self._state.runs.get(stored.response["id"])
+        if run is not None:
+            run.cancel()
         return JSONResponse(stored.response)
+
+    async def input_items(self, http: Request) -> Response:
+        """List what a stored response was made of."""
+        return page(http, self._state.response(http.path_params["response_id"]).input)
+
+    async def input_tokens(self, http: Request) -> Response:
+        """Count the tokens of a request."""
+        recorded, _ = _context(http)
+        extra = self._state.settings.extra_item_types
+        body = json_body(recorded)
+        request = parse_response_request(body, keys=COUNT_KEYS, extra_item_types=extra)
+        earlier = self._state.previous_items(body.get("previous_response_id"))
+        items = [*earlier, *request.input]
+        count = prompt_tokens(request.text("instructions"), request.tools, items)
+        return JSONResponse({"object": "response.input_tokens", "input_tokens": count})
 
     async def compact(self, http: Request) -> Response:
         """Give the user messages of a conversation and one item that stands for all of it."""

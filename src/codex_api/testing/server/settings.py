@@ -30,6 +30,7 @@ class ServerSettings:
         rate_limits: Send ``x-codex-*`` and ``x-ratelimit-*`` headers and ``codex.rate_limits``
             frames.
         extra_item_types: Types of input items that are let through without being known.
+        background_pace: Seconds between two events of a background response.
         clock: Gives the time in seconds since the epoch.
     """
 
@@ -44,4 +45,5 @@ class ServerSettings:
     reasoning_included: bool = False
     rate_limits: bool = True
     extra_item_types: frozenset[str] = frozenset()
+    background_pace: float = 0.0
     clock: Callable[[], float] | None = None

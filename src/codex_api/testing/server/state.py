@@ -20,6 +20,7 @@ from codex_api.testing.server.tokens import PromptCache
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from codex_api.testing.server.background import BackgroundRun
     from codex_api.testing.server.files import Upload
     from codex_api.testing.server.settings import ServerSettings
     from codex_api.testing.wire import JsonObject
@@ -44,11 +45,13 @@ class StoredResponse:
     """A response that can be asked for again.
 
     Attributes:
+        input: What it was made of, each with an id.
         items: The whole conversation, its output included.
         events: All of its events, in order of ``sequence_number``.
     """
 
     response: JsonObject
+    input: list[JsonObject]
     items: list[JsonObject]
     events: list[JsonObject]
 
@@ -59,6 +62,7 @@ class ServerState:
     Attributes:
         api_keys: Keys that are let in; may be changed while the server runs.
         stored: Responses that can be asked for again, by id.
+        runs: Background responses that are not over, by id.
         uploads: Announced files, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
         closers: Awaited when the server stops, while its tasks still run.
@@ -70,6 +74,7 @@ class ServerState:
         self.journal: Journal = Journal()
         self.cache: PromptCache = PromptCache()
         self.stored: dict[str, StoredResponse] = {}
+        self.runs: dict[str, BackgroundRun] = {}
         self.uploads: dict[str, Upload] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []

@@ -40,6 +40,22 @@ COMPACT_KEYS = frozenset(
         "previous_response_id",
     }
 )
+COUNT_KEYS = frozenset(
+    {
+        "model",
+        "instructions",
+        "input",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+        "previous_response_id",
+        "conversation",
+        "truncation",
+        "personality",
+    }
+)
 RESPONSE_KEYS = COMPACT_KEYS | {
     "access_programs",
     "background",
