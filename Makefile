@@ -92,6 +92,23 @@ contracts: $(DEV) ## which layer may import which
 docs: $(DEV) ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
 
+# Every target of tests/fuzz/targets.py, and the seconds that each gets.
+FUZZED := http sse websocket mapping items failures rate_limits realtime server cassette configuration pem
+SECONDS ?= 10
+
+.PHONY: fuzz fuzz-engine
+fuzz-engine:
+	$(call install,fuzz)
+
+fuzz: $(DEV) ## look for inputs that break a decoder, led by coverage; make fuzz FUZZED=sse SECONDS=600
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(MAKE) --no-print-directory fuzz-engine
+	@mkdir -p .fuzz && for target in $(FUZZED); do \
+		mkdir -p .fuzz/$$target && $(BIN)/python -m tests.fuzz.run $$target .fuzz/$$target \
+			-max_total_time=$(SECONDS) -artifact_prefix=.fuzz/ >.fuzz/$$target.log 2>&1 \
+			|| { tail -n 30 .fuzz/$$target.log; exit 1; }; \
+		echo "$$target: $$(grep -c . .fuzz/$$target.log) lines, $$(ls .fuzz/$$target | wc -l) inputs kept"; \
+	done
+
 .PHONY: bench
 bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="sse --check"
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -129,4 +146,4 @@ beside: $(DEV) ## test the wheel's WebSocket beside packages that bound `websock
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .peers dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .fuzz .peers dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -29,6 +29,7 @@ EXTRAS = {
     "bulk",
     "cli",
     "dev",
+    "fuzz",
     "httpx2",
     "microphone",
     "objects",

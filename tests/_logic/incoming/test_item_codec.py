@@ -211,6 +211,21 @@ def test_what_is_not_json_is_an_error() -> None:
         decode_item(b'{"type":"message"')
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'\n"type":"message"}',
+        b'{"type":3,"later":}',
+        b'{"type":"message","role":"\xff","content":[]}',
+        b"[" * 100_000,
+    ],
+    ids=["text first", "wrong type first", "no UTF-8", "too deep"],
+)
+def test_an_item_that_no_decoder_reads_is_an_error_of_the_same_class(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_item(data)
+
+
 def test_compaction_summary_is_another_name_of_compaction() -> None:
     item = decode_item(b'{"type":"compaction_summary","encrypted_content":"e"}')
 

@@ -95,12 +95,15 @@ def decode_item(raw: _Json) -> ResponseItem:
         An ``UnknownItem`` when its type is unknown, or it lacks what it means nothing without.
 
     Raises:
-        msgspec.DecodeError: ``raw`` is not JSON.
+        msgspec.DecodeError: ``raw`` is not JSON in UTF-8, or is nested too deeply.
     """
     try:
-        return _ITEM.decode(raw)
-    except msgspec.ValidationError:
-        return _decode_again(_copy(raw))
+        try:
+            return _ITEM.decode(raw)
+        except msgspec.ValidationError:
+            return _decode_again(_copy(raw))
+    except (UnicodeDecodeError, RecursionError) as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
 
 
 def decode_items(raws: Sequence[_Json]) -> list[ResponseItem]:
@@ -113,6 +116,7 @@ def _decode_again(raw: msgspec.Raw) -> ResponseItem:
         fields = _FIELDS.decode(raw)
         tag = msgspec.json.decode(fields.get("type", msgspec.Raw(b'""')), type=str)
     except msgspec.ValidationError:
+        msgspec.json.decode(raw)  # The decoder stops at the wrong type: the rest may be no JSON.
         return UnknownItem("", raw)
     item_class = _CLASSES.get(_ALIASES.get(tag, tag)) or _hosted().get(tag)
     if item_class is None:

@@ -39,10 +39,9 @@ def understand(message: str) -> Intent:
     """Read a message of the client."""
     try:
         body = json.loads(message)
-        kind = body["type"]
-    except (ValueError, KeyError, TypeError):
+        read = _READERS.get(kind := body["type"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Intent("bad", "the message is no JSON object with a type")
-    read = _READERS.get(kind)
     return Intent("bad", f"unknown message type: {kind}") if read is None else read(body)
 
 
