@@ -11,6 +11,8 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
+from codex_api.testing.server.batches import Batches
+from codex_api.testing.server.file_store import FileStore
 from codex_api.testing.server.files import Files
 from codex_api.testing.server.images import Images
 from codex_api.testing.server.memories import memory_routes
@@ -22,6 +24,7 @@ from codex_api.testing.server.responses import Responses
 from codex_api.testing.server.search import search_routes
 from codex_api.testing.server.settings import ServerSettings
 from codex_api.testing.server.state import ServerState
+from codex_api.testing.server.threads import Threads
 from codex_api.testing.server.websocket import websocket_routes
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ def create_app(
         extra_routes: Routes below each base path, before the built-in ones.
     """
     state = state or ServerState(settings or ServerSettings())
+    files = FileStore(state)
     routes: list[BaseRoute] = [
         *extra_routes,
         *websocket_routes(state),
@@ -55,7 +59,10 @@ def create_app(
         *memory_routes(),
         *search_routes(),
         *Images(state).routes(),
-        *Files(state).routes(),
+        *Files(state, files).routes(),
+        *files.routes(),
+        *Batches(state).routes(),
+        *Threads(state).routes(),
     ]
 
     @asynccontextmanager

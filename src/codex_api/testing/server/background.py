@@ -77,6 +77,8 @@ class BackgroundRun:
     async def _run(self) -> None:
         pace = self._state.settings.background_pace
         for event in self._events:
+            if event["type"] in TERMINAL_TYPES:
+                self._generation.join_thread()
             self.stored.events.append(event)
             await asyncio.sleep(pace)
         self._finish()

@@ -141,8 +141,9 @@ class EmbeddedServer:
         Args:
             scenarios: One for each request, in order.
             endpoint: Path below the base, without ids (``responses/compact``,
-                ``files/uploaded``, ``responses/retrieve``, ``blobs``); ``websocket`` is the
-                handshake of one, whose requests count as ``responses``.
+                ``files/uploaded``, ``responses/retrieve``, ``files/list``, ``blobs``);
+                ``websocket`` is the handshake of one, whose requests count as ``responses``, and
+                ``batches/request`` a request in the file of a batch.
         """
         self.state.script(endpoint, scenarios)
 
@@ -185,6 +186,8 @@ class EmbeddedServer:
         Raises:
             FileNotFoundError: It was announced, but is not there as a whole.
         """
+        if file_id in self.state.files:
+            return self.state.files[file_id].content
         return self.state.uploads[file_id].path.read_bytes()
 
     def __enter__(self) -> Self:

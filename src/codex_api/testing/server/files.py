@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from codex_api.testing.server.checks import json_body, known_keys, non_empty, required
 from codex_api.testing.server.event_stream import sever
+from codex_api.testing.server.multipart import is_form
 from codex_api.testing.server.problems import RequestProblem, invalid_value, not_found
 from codex_api.testing.server.recorder import base_path
 from codex_api.testing.server.state import Disconnect
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from codex_api.testing.server.file_store import FileStore
     from codex_api.testing.server.state import ServerState
 
 
@@ -89,8 +91,9 @@ class Part:
 class Files:
     """The endpoints of uploads, and the blob store behind them."""
 
-    def __init__(self, state: ServerState) -> None:
+    def __init__(self, state: ServerState, store: FileStore) -> None:
         self._state = state
+        self._store = store
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes below the base path."""
@@ -102,7 +105,9 @@ class Files:
         ]
 
     async def announce(self, http: Request) -> Response:
-        """Take name and size, and say where to put the content."""
+        """Take name and size, and say where to put the content; a form brings it along."""
+        if is_form(http.state.recorded):
+            return self._store.create(http)
         body = json_body(http.state.recorded)
         known_keys(body, {"file_name", "file_size", "use_case"})
         name = non_empty(body, "file_name")

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from codex_api.testing.faults import TERMINAL_TYPES, apply
 from codex_api.testing.server.background import BackgroundRun
 from codex_api.testing.server.items import check_calls
+from codex_api.testing.server.kept_items import kept
 from codex_api.testing.server.model import answer, offered_tools
 from codex_api.testing.server.response_events import ResponseWriter
 from codex_api.testing.server.state import StoredResponse
+from codex_api.testing.server.threads import thread_of
 from codex_api.testing.server.tokens import item_tokens, prompt_tokens
+from codex_api.testing.server.validation import parse_response_request
 from codex_api.testing.steps import Event, Step
 
 if TYPE_CHECKING:
@@ -27,16 +30,20 @@ class Generation:
 
     Args:
         request: The request as it came.
-        earlier: The conversation that it goes on from.
+        earlier: The conversation that it goes on from, unless the request names one.
 
     Raises:
-        RequestProblem: The conversation does not hang together.
+        RequestProblem: The conversation does not hang together, or is not there.
     """
 
     def __init__(
         self, state: ServerState, request: ResponseRequest, earlier: list[JsonObject]
     ) -> None:
         self._state = state
+        self._thread = thread_of(state, request.body)
+        self._own_input = request.input
+        if self._thread is not None:
+            earlier = self._thread.items
         self._request = request.with_input([*earlier, *request.input])
         # A request with ``generate: false`` only hands over its input.
         is_prewarm = request.body.get("generate") is False
@@ -82,10 +89,7 @@ class Generation:
 
     def stored(self) -> StoredResponse:
         """Give the response as it is kept, without events."""
-        made_of = [
-            item if "id" in item else {"id": self._state.new_id("msg"), **item}
-            for item in self._request.input
-        ]
+        made_of = [kept(item, self._state.new_id) for item in self._request.input]
         return StoredResponse(self.response, made_of, self.items, [])
 
     def run(self, scenario: Scenario) -> BackgroundRun:
@@ -103,9 +107,48 @@ class Generation:
         for event in self.events():
             if event["type"] in TERMINAL_TYPES:
                 self._state.conversations[self.response["id"]] = self.items
+                self.join_thread()
             yield event
+
+    def join_thread(self) -> None:
+        """Add what was asked and put out to the conversation that the request names, once."""
+        if self._thread is not None:
+            new = [*self._own_input, *self.output]
+            self._thread.items += [kept(item, self._state.new_id) for item in new]
+            self._thread = None
 
     def _cached_tokens(self, earlier: list[JsonObject]) -> int:
         key = self._request.text("prompt_cache_key")
         before = sum(item_tokens(item) for item in earlier)
         return max(self._state.cache.cached_tokens(key, self._request.input), before)
+
+
+def begin(state: ServerState, body: JsonObject) -> tuple[ResponseRequest, Generation]:
+    """Check the body of a request for a response, and find what it goes on from.
+
+    Raises:
+        RequestProblem: It makes no sense, or what it names is not there.
+    """
+    extra = state.settings.extra_item_types
+    request = parse_response_request(body, extra_item_types=extra)
+    earlier = state.previous_items(body.get("previous_response_id"))
+    return request, Generation(state, request, earlier)
+
+
+def final_response(generation: Generation, scenario: Scenario) -> JsonObject:
+    """Make a response to its end, and give it as one object."""
+    final = generation.response
+    for step in generation.steps(scenario):
+        if isinstance(step, Event) and step.payload.get("type") in TERMINAL_TYPES:
+            final = step.payload["response"]
+    return final
+
+
+def whole_response(state: ServerState, body: JsonObject, scenario: Scenario) -> JsonObject:
+    """Answer the body of a request with one object.
+
+    Raises:
+        RequestProblem: It makes no sense, or what it names is not there.
+    """
+    _, generation = begin(state, body)
+    return final_response(generation, scenario)

@@ -93,9 +93,18 @@ def parse_input(body: JsonObject, extra_types: Collection[str]) -> list[JsonObje
     if isinstance(value, str):
         part = {"type": "input_text", "text": value}
         return [{"type": "message", "role": "user", "content": [part]}]
-    items = as_objects(value, "input")
+    return parse_items(body, "input", extra_types)
+
+
+def parse_items(body: JsonObject, key: str, extra_types: Collection[str]) -> list[JsonObject]:
+    """Check the array of items ``body[key]`` and give it.
+
+    Raises:
+        RequestProblem: An item is not what the API knows.
+    """
+    items = as_objects(body[key], key)
     for at, item in enumerate(items):
-        _check_item(item, f"input[{at}].", extra_types)
+        _check_item(item, f"{key}[{at}].", extra_types)
     return items
 
 

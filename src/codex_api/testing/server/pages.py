@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 _DEFAULT, _MOST = 20, 100
 
 
-def page(http: Request, newest_last: Sequence[JsonObject], *, most: int = _MOST) -> Response:
+def page(
+    http: Request,
+    newest_last: Sequence[JsonObject],
+    *,
+    default: int = _DEFAULT,
+    most: int = _MOST,
+) -> Response:
     """Answer with the page that the query asks for.
 
     Args:
         newest_last: All elements, each with an ``id``.
+        default: Elements that a page has unless the query says.
         most: Elements that a page may have.
 
     Raises:
@@ -41,20 +48,23 @@ def page(http: Request, newest_last: Sequence[JsonObject], *, most: int = _MOST)
             what = "Item"
             raise not_found(what, after)
         elements = elements[places[0] + 1 :]
-    shown = elements[: _limit(http, most)]
-    return JSONResponse(
-        {
-            "object": "list",
-            "data": shown,
-            "first_id": shown[0]["id"] if shown else None,
-            "last_id": shown[-1]["id"] if shown else None,
-            "has_more": len(shown) < len(elements),
-        }
-    )
+    shown = elements[: _limit(http, default, most)]
+    return JSONResponse(page_object(shown, has_more=len(shown) < len(elements)))
 
 
-def _limit(http: Request, most: int) -> int:
-    text = http.query_params.get("limit", str(min(_DEFAULT, most)))
+def page_object(shown: Sequence[JsonObject], *, has_more: bool) -> JsonObject:
+    """Give the object of one page."""
+    return {
+        "object": "list",
+        "data": list(shown),
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": has_more,
+    }
+
+
+def _limit(http: Request, default: int, most: int) -> int:
+    text = http.query_params.get("limit", str(default))
     param = "limit"
     if not text.isdigit():
         expected = "an integer"

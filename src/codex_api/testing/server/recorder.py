@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BASE_PATHS = ("/v1", "/backend-api/codex", "/backend-api")
 
 _VERBS = {"GET": "retrieve", "DELETE": "delete"}
+# Where what follows is an id, unless it is the name of a call.
+_KEPT = frozenset({"responses", "files", "batches", "conversations"})
+_CALLS = frozenset({"compact", "input_tokens"})
 
 
 class Recorder:
@@ -127,21 +130,20 @@ def base_path(path: str) -> str:
 def endpoint_name(path: str, method: str) -> str:
     """Name an endpoint for scripting: its path below the base, without ids.
 
-    ``GET responses/{id}`` is ``responses/retrieve``, to be told from ``POST responses``.
+    ``GET responses/{id}`` is ``responses/retrieve``, to be told from ``POST responses``; ``GET
+    files`` is ``files/list``.
     """
     relative = path[len(base_path(path)) :].strip("/")
-    first, _, rest = relative.partition("/")
+    first, *rest = relative.split("/")
     if first == "blobs":
         return "blobs"
-    if first == "files" and rest:
-        return "files/uploaded"
-    if first == "responses" and rest not in {"", "compact"}:
-        return (
-            "responses/cancel"
-            if rest.endswith("/cancel")
-            else f"responses/{_VERBS.get(method, method)}"
-        )
-    return relative
+    if first not in _KEPT:
+        return relative
+    if not rest:
+        return f"{first}/list" if method == "GET" and first != "responses" else first
+    if len(rest) > 1:
+        return f"{first}/{rest[1]}"
+    return relative if rest[0] in _CALLS else f"{first}/{_VERBS.get(method, 'update')}"
 
 
 def scripted_response(scenario: Scenario) -> Response:

@@ -202,6 +202,7 @@ def response_shell(request: ResponseRequest, response_id: str, created_at: int) 
         "status": "in_progress",
         "background": request.background,
         "completed_at": None,
+        "conversation": _conversation(body.get("conversation")),
         "error": None,
         "incomplete_details": None,
         "instructions": body.get("instructions"),
@@ -225,6 +226,12 @@ def response_shell(request: ResponseRequest, response_id: str, created_at: int) 
         "usage": None,
         "user": None,
     }
+
+
+def _conversation(named: object) -> JsonObject | None:
+    if named is None:
+        return None
+    return {"id": named["id"] if isinstance(named, dict) else named}
 
 
 def _part(kind: str, text: str) -> JsonObject:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from codex_api.testing.faults import TERMINAL_TYPES, apply
+from codex_api.testing.faults import apply
 from codex_api.testing.server.answer_headers import response_headers, turn_state_header
 from codex_api.testing.server.checks import json_body
 from codex_api.testing.server.compaction import seal
 from codex_api.testing.server.event_stream import EventStream
-from codex_api.testing.server.generation import Generation
+from codex_api.testing.server.generation import begin, final_response
 from codex_api.testing.server.items import item_type
 from codex_api.testing.server.pages import page
 from codex_api.testing.server.problems import RequestProblem, invalid_type
+from codex_api.testing.server.threads import thread_of
 from codex_api.testing.server.tokens import count_tokens, prompt_tokens, usage
 from codex_api.testing.server.validation import (
     COMPACT_KEYS,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from codex_api.testing.recording import RecordedRequest
     from codex_api.testing.scenarios import Scenario
+    from codex_api.testing.server.generation import Generation
     from codex_api.testing.server.state import ServerState
 
 
@@ -57,24 +59,17 @@ class Responses:
     async def create(self, http: Request) -> Response:
         """Answer a request, as a stream or as one object."""
         recorded, scenario = _context(http)
-        extra = self._state.settings.extra_item_types
-        request = parse_response_request(json_body(recorded), extra_item_types=extra)
-        earlier = self._state.previous_items(request.body.get("previous_response_id"))
-        generation = Generation(self._state, request, earlier)
+        request, generation = begin(self._state, json_body(recorded))
         headers = response_headers(self._state, recorded, request.model)
         headers = _scripted_headers(headers, scenario)
         if request.background:
             return await self._begin(generation, scenario, headers, is_streamed=request.stream)
-        steps = generation.steps(scenario)
         if request.stream:
+            steps = generation.steps(scenario)
             return EventStream(self._state, steps, headers, scenario.head_gate)
         if scenario.head_gate is not None:
             await scenario.head_gate.passed()
-        final = generation.response
-        for step in steps:
-            if isinstance(step, Event) and step.payload.get("type") in TERMINAL_TYPES:
-                final = step.payload["response"]
-        return JSONResponse(final, headers=headers)
+        return JSONResponse(final_response(generation, scenario), headers=headers)
 
     async def _begin(
         self,
@@ -143,8 +138,9 @@ class Responses:
         extra = self._state.settings.extra_item_types
         body = json_body(recorded)
         request = parse_response_request(body, keys=COUNT_KEYS, extra_item_types=extra)
+        thread = thread_of(self._state, body)
         earlier = self._state.previous_items(body.get("previous_response_id"))
-        items = [*earlier, *request.input]
+        items = [*(earlier if thread is None else thread.items), *request.input]
         count = prompt_tokens(request.text("instructions"), request.tools, items)
         return JSONResponse({"object": "response.input_tokens", "input_tokens": count})
 

@@ -30,7 +30,8 @@ class ServerSettings:
         rate_limits: Send ``x-codex-*`` and ``x-ratelimit-*`` headers and ``codex.rate_limits``
             frames.
         extra_item_types: Types of input items that are let through without being known.
-        background_pace: Seconds between two events of a background response.
+        background_pace: Seconds between two events of a background response, and between two
+            requests of a batch.
         clock: Gives the time in seconds since the epoch.
     """
 

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from codex_api.testing.server.background import BackgroundRun
+    from codex_api.testing.server.batches import BatchRun
+    from codex_api.testing.server.file_store import StoredFile
     from codex_api.testing.server.files import Upload
     from codex_api.testing.server.settings import ServerSettings
+    from codex_api.testing.server.threads import Thread
     from codex_api.testing.wire import JsonObject
 
 
@@ -64,6 +67,9 @@ class ServerState:
         stored: Responses that can be asked for again, by id.
         runs: Background responses that are not over, by id.
         uploads: Announced files, by id.
+        files: Files that are kept, by id.
+        batches: Batches, by id.
+        threads: What the public API calls conversations, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
         closers: Awaited when the server stops, while its tasks still run.
     """
@@ -76,6 +82,9 @@ class ServerState:
         self.stored: dict[str, StoredResponse] = {}
         self.runs: dict[str, BackgroundRun] = {}
         self.uploads: dict[str, Upload] = {}
+        self.files: dict[str, StoredFile] = {}
+        self.batches: dict[str, BatchRun] = {}
+        self.threads: dict[str, Thread] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self.clock: Callable[[], float] = settings.clock or time.time

@@ -17,7 +17,7 @@ from codex_api.testing.server.checks import (
     strings,
 )
 from codex_api.testing.server.items import parse_input
-from codex_api.testing.server.problems import invalid_type, invalid_value
+from codex_api.testing.server.problems import RequestProblem, invalid_type, invalid_value
 from codex_api.testing.server.schema_checks import check_schema
 
 if TYPE_CHECKING:
@@ -142,6 +142,9 @@ def parse_response_request(
         optional(body, key, str)
     for key in ("parallel_tool_calls", "store", "stream", "background", "generate"):
         optional(body, key, bool)
+    if body.get("conversation") is not None and body.get("previous_response_id") is not None:
+        message = "A request names 'previous_response_id' or 'conversation', not both."
+        raise RequestProblem(400, message, "mutually_exclusive_parameters", "conversation")
     strings(body, "include")
     string_map(body, "client_metadata")
     string_map(body, "metadata")
