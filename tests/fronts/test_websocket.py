@@ -507,17 +507,35 @@ class TickingClock:
 
 
 async def test_a_server_that_never_pauses_cannot_pass_the_limit_of_the_call(front: Front) -> None:
-    gate = Gate()
-    with server(ACCEPT, ReadMessage(), *[DELTA] * 60, Open(gate)) as peer:
+    # Each is more than is held at once, so that none comes together with the one before.
+    large = SendMessage({"type": "response.output_text.delta", "delta": "hi" * 40_000})
+    with server(ACCEPT, ReadMessage(), *[large] * 60, Hang()) as peer:
         api = client(front, peer, clock=TickingClock(), timeouts=Timeouts(total=0.5))
         async with front.entering(api):
             socket = await connect(front, api)
             async with front.entering(socket.stream(REQUEST)) as stream:
-                await to_thread.run_sync(gate.wait, 5)
                 with fail_after(5), pytest.raises(errors.DeadlineExceededError):
                     await front(stream.collect)
 
     assert socket.is_closed
+
+
+async def test_events_that_came_together_are_given_together_up_to_the_end(front: Front) -> None:
+    gate = Gate()
+    frames = [created(), *[DELTA] * 5, completed()]
+    batches: list[list[Any]] = []
+    with server(ACCEPT, ReadMessage(), *frames, Open(gate)) as peer:
+        async with front.entering(client(front, peer)) as api:
+            socket = await connect(front, api)
+            async with front.entering(socket.stream(REQUEST)) as stream:
+                await to_thread.run_sync(gate.wait, 5)
+                while (batch := await front(stream.next_events)) is not None:
+                    batches.append(batch)
+
+    delta = events.OutputTextDelta("hi")
+    told = [event for batch in batches for event in batch]
+    assert told == [events.Created("resp_1"), *[delta] * 5, events.Completed("resp_1")]
+    assert len(batches) < len(told)
 
 
 async def test_time_before_the_first_event_is_asked_for_is_not_the_servers(front: Front) -> None:

@@ -869,7 +869,7 @@ async def test_each_stream_tells_of_its_own_answer(front: Front) -> None:
 
 
 async def test_a_stream_is_used_once_and_in_a_with_block(front: Front) -> None:
-    with peer_of([ACCEPT, *turn("r1"), Hang()]) as peer:
+    with peer_of([ACCEPT, ReadMessage(), *messages(created("r1")), Hang()]) as peer:
         async with Conversation(front, peer) as talk:
             stream = talk.session.stream(ask())
             with pytest.raises(errors.ClientStateError, match="with block"):

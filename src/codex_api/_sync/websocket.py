@@ -194,6 +194,14 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
         message = self._wait(self._line.socket, machine)
         self._fed_at = now = self._monotonic()
         events = self._feed(message, now)
+        # What came with it costs no further wait; what follows the end is the next response's.
+        while not (machine.done or machine.failure is not None):
+            further = self._line.socket.take()
+            if further is None:
+                break
+            if self._call.telemetry is not None:
+                self._call.telemetry.on_ws_event("data", 0.0)
+            events += self._feed(further, now)
         if machine.done or machine.failure is not None:
             self._let_go(machine.failure)  # before the caller looks at the last events
         return events

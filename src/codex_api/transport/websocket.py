@@ -111,6 +111,15 @@ class WebSocket(SocketFacts):
         finally:
             self._read_lock.release()
 
+    def take(self) -> str | bytes | None:
+        """Return a message that is here already; None when there is none, or another reads."""
+        if not self._read_lock.acquire(blocking=False):
+            return None
+        try:
+            return self._machine.next_message()
+        finally:
+            self._read_lock.release()
+
     def _wait(self, deadline: float | None, timeout: float | None) -> str | bytes:
         machine = self._machine
         while True:

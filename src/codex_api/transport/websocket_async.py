@@ -113,6 +113,13 @@ class AsyncWebSocket(SocketFacts):
             finally:
                 self._waiter = None
 
+    def take(self) -> str | bytes | None:
+        """Return a message that is here already, or None. Whoever reads may call it."""
+        message = self._machine.next_message()
+        if self._is_paused:
+            self._after_taking()
+        return message
+
     async def ping(self) -> None:
         """Send a ping without waiting for its pong, which counts as activity.
 

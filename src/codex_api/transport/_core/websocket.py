@@ -192,20 +192,21 @@ class WebSocketMachine:
         """Handle the complete frames of ``data`` and return where the first other one begins."""
         start, size = 0, len(data)
         self._needed = _SHORTEST
+        max_length = self._max_message_bytes or 0
         while size - start >= _SHORTEST and self._queued_bytes < self._max_queued_bytes:
             first, length, at = data[start], data[start + 1], start + 2
             if length > _SHORT:
-                width = self._width(length)
-                at += width
+                at += 2 if length == _TWO_BYTES else self._long_width(length)
                 if size < at:
                     self._needed = at - start
                     break
-                length = int.from_bytes(data[at - width : at], "big")
+                length = int.from_bytes(data[start + 2 : at], "big")
             # The usual frame goes past all checks but that of its size.
             is_plain = first == _WHOLE_TEXT and self._fragments is None
             if not is_plain:
                 self._check(first, length)
-            self._check_size(first, length)
+            if length > max_length:
+                self._check_size(first, length)
             end = at + length
             if size < end:
                 self._needed = end - start
@@ -219,11 +220,11 @@ class WebSocketMachine:
             start = end
         return start
 
-    def _width(self, length: int) -> int:
-        """Return how many bytes the length of a longer frame has."""
+    def _long_width(self, length: int) -> int:
+        """Return how many bytes the length of the longest frames has."""
         if length & _MASKED:
             raise FrameError("a frame of the server is masked")
-        return 2 if length == _TWO_BYTES else 8
+        return 8
 
     def _check(self, first: int, length: int) -> None:
         """Refuse a frame that must not be."""
