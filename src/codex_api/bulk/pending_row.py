@@ -1,0 +1,72 @@
+"""A row on its way, and what happened to it so far."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from codex_api.bulk.requests import request_of
+from codex_api.bulk.result_lines import RowFacts
+from codex_api.bulk.row_ids import digest_of
+from codex_api.types.request import ResponsesApiRequest
+
+_BYTES_A_TOKEN: Final = 4
+
+
+class PendingRow(msgspec.Struct, kw_only=True):
+    """A row on its way.
+
+    Attributes:
+        request: What is sent; None before ``read``.
+        model: As the row names it.
+        tier: As the row names it, or None.
+        input_tokens: Estimated.
+        max_output: As the row says, or None.
+        attempts: How often it was sent.
+        failures: How many of these count.
+        sent_maybe: How many of these may have been charged without an answer.
+        sent_at: When it was sent last, on the loop's clock.
+        reserved: Dollars that are kept for it while it is in flight.
+    """
+
+    index: int
+    custom_id: str
+    body: bytes
+    request: ResponsesApiRequest | None = None
+    model: str = ""
+    tier: str | None = None
+    input_tokens: float = 0.0
+    max_output: int | None = None
+    attempts: int = 0
+    failures: int = 0
+    sent_maybe: int = 0
+    sent_at: float = 0.0
+    reserved: float = 0.0
+
+    def read(self) -> None:
+        """Make the request of the body, and let go of the body.
+
+        Raises:
+            RequestBuildError: It cannot be sent.
+        """
+        request = request_of(self.body)
+        self.input_tokens = len(self.body) / _BYTES_A_TOKEN
+        self.request, self.body = request, b""
+        self.model, self.tier = request.model, request.service_tier
+        self.max_output = request.max_output_tokens
+
+    def idempotency_key(self, run: str) -> str:
+        """Give a key that stays after a send of unknown fate, and changes with answers."""
+        answered = self.failures - self.sent_maybe
+        return f"{run}-{digest_of(self.custom_id).hex()}-{max(answered, 0)}"
+
+    def facts(self, run: str, now: float) -> RowFacts:
+        """Begin what is told of it at its end."""
+        return RowFacts(
+            row=self.index,
+            run=run,
+            attempts=self.attempts,
+            sent_maybe=self.sent_maybe,
+            latency=round(now - self.sent_at, 4) if self.attempts else 0.0,
+        )

@@ -1,0 +1,295 @@
+"""Rows to send: from files as the Batch API takes them, or from a program.
+
+A line of a file is ``{"custom_id", "method", "url", "body"}``; method and URL may be missing. What
+is wrong with a file as a whole, such as an id that comes twice, is found before anything is sent.
+What is wrong with the body of one row is that row's failure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from codex_api._logic.outgoing.body import encode_request
+from codex_api.bulk.failures import BulkInputError
+from codex_api.bulk.row_ids import Duplicates, digest_of
+from codex_api.transport.errors import RequestBuildError
+from codex_api.types.request import ResponsesApiRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BOM: Final = b"\xef\xbb\xbf"
+_BLOCK: Final = 1 << 20
+_SHOWN: Final = 80
+_FIELDS: Final = frozenset(ResponsesApiRequest.__struct_fields__) - {
+    "stream",
+    "extra_body",
+    "prompt_cache_breakpoints",
+}
+_BODY: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_INPUT: msgspec.json.Decoder[str | list[msgspec.Raw]] = msgspec.json.Decoder(
+    str | list[msgspec.Raw]
+)
+
+
+class BulkRequest(msgspec.Struct, frozen=True, gc=False):
+    """One row.
+
+    Attributes:
+        custom_id: Names the row; not empty, and given once in a run.
+        body: What to send, as JSON.
+        index: Number of the row in its input, from 0.
+    """
+
+    custom_id: str
+    body: bytes
+    index: int = 0
+
+    @classmethod
+    def of(
+        cls, custom_id: str, body: ResponsesApiRequest | Mapping[str, Any] | bytes, index: int = 0
+    ) -> BulkRequest:
+        """Make a row of a request, of a mapping, or of JSON.
+
+        Raises:
+            RequestBuildError: The request cannot be encoded.
+        """
+        if isinstance(body, ResponsesApiRequest):
+            encoded = encode_request(body, keep_ids=body.is_stored, is_streamed=False)
+        elif isinstance(body, Mapping):
+            try:
+                encoded = msgspec.json.encode(body)
+            except (TypeError, ValueError) as exc:
+                message = f"the body of {custom_id[:_SHOWN]!r} has no form in JSON: {exc}"
+                raise RequestBuildError(message) from exc
+        else:
+            encoded = bytes(body)
+        return cls(custom_id, encoded, index)
+
+
+class InputFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a file of requests.
+
+    Attributes:
+        path: Where it is.
+        size: In bytes.
+        modified_ns: When it was changed last, in nanoseconds since 1970.
+        sha256: Of all its bytes.
+        rows: How many requests it holds.
+        body_bytes: Of all bodies together.
+        max_output_tokens: Of all rows that say so together.
+        unbounded: How many rows say nothing about ``max_output_tokens``.
+        models: How many rows name each model.
+    """
+
+    path: str
+    size: int
+    modified_ns: int
+    sha256: str
+    rows: int
+    body_bytes: int = 0
+    max_output_tokens: int = 0
+    unbounded: int = 0
+    models: dict[str, int] = {}
+
+
+class _Line(msgspec.Struct, gc=False):
+    custom_id: str
+    body: msgspec.Raw
+    method: str = "POST"
+    url: str = "/v1/responses"
+
+
+class _Outline(msgspec.Struct, gc=False):
+    """What an estimate needs of a body."""
+
+    model: str = ""
+    max_output_tokens: int | None = None
+
+
+_LINE: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
+_OUTLINE: msgspec.json.Decoder[_Outline] = msgspec.json.Decoder(_Outline)
+
+
+class RequestFile:
+    """A file of requests, read line by line.
+
+    Args:
+        path: A file with one JSON object a line; blank lines do not count.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path)
+
+    def scan(self) -> InputFacts:
+        """Read all of it, and see whether it can be sent.
+
+        Raises:
+            BulkInputError: A line is no request, has no id, names another endpoint, or an id comes
+                twice. The text names the line.
+            OSError: The file cannot be read.
+        """
+        hasher = sha256()
+        duplicates = Duplicates()
+        rows = body_bytes = promised = unbounded = 0
+        models: dict[str, int] = {}
+        try:
+            with self.path.open("rb") as file:
+                before = os.fstat(file.fileno())
+                for number, line in enumerate(file, start=1):
+                    hasher.update(line)
+                    text = _text(line, number)
+                    if not text:
+                        continue
+                    row = self._decode(text, number)
+                    duplicates.add(row.custom_id)
+                    rows += 1
+                    body_bytes += len(bytes(row.body))
+                    outline = _outline(row.body)
+                    models[outline.model] = models.get(outline.model, 0) + 1
+                    promised += outline.max_output_tokens or 0
+                    unbounded += outline.max_output_tokens is None
+            twice = duplicates.find()
+        finally:
+            duplicates.close()
+        if twice:
+            raise self._told_twice(twice)
+        return InputFacts(
+            path=str(self.path),
+            size=before.st_size,
+            modified_ns=before.st_mtime_ns,
+            sha256=hasher.hexdigest(),
+            rows=rows,
+            body_bytes=body_bytes,
+            max_output_tokens=promised,
+            unbounded=unbounded,
+            models=models,
+        )
+
+    def rescan(self, known: InputFacts) -> InputFacts:
+        """Give ``known`` if the file still has the same bytes, else what ``scan`` finds.
+
+        Raises:
+            BulkInputError: As ``scan``.
+            OSError: The file cannot be read.
+        """
+        status = self.path.stat()
+        if status.st_size == known.size:
+            with self.path.open("rb") as file:
+                if _hash(file) == known.sha256:
+                    return msgspec.structs.replace(
+                        known, path=str(self.path), modified_ns=status.st_mtime_ns
+                    )
+        return self.scan()
+
+    def rows(self, shard: tuple[int, int] | None = None) -> Iterator[tuple[int, bytes]]:
+        """Give each row as its number and its line, not yet decoded.
+
+        Args:
+            shard: Number from 1, and of how many: only every so-many-th row. None gives all.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        index = -1
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = _text(line, number)
+                if not text:
+                    continue
+                index += 1
+                if shard is None or index % shard[1] == shard[0] - 1:
+                    yield index, text
+
+    def decode(self, index: int, line: bytes) -> BulkRequest:
+        """Decode what ``rows`` gave.
+
+        Raises:
+            BulkInputError: The line is no request.
+        """
+        row = self._decode(line, index + 1)
+        return BulkRequest(row.custom_id, bytes(row.body), index)
+
+    def _decode(self, line: bytes, number: int) -> _Line:
+        try:
+            row = _LINE.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            message = f"{self.path}, line {number}: no request of a batch: {exc}"
+            raise BulkInputError(message) from None
+        wrong = None
+        if not row.custom_id:
+            wrong = "custom_id is empty"
+        elif row.method.upper() != "POST" or not row.url.rstrip("/").endswith("/responses"):
+            wrong = f"only POST /v1/responses can be sent, not {row.method} {row.url}"[:200]
+        elif not bytes(row.body).startswith(b"{"):
+            wrong = "body is no object"
+        if wrong is not None:
+            message = f"{self.path}, line {number}: {wrong}"
+            raise BulkInputError(message)
+        return row
+
+    def _told_twice(self, digests: set[bytes]) -> BulkInputError:
+        first: dict[bytes, int] = {}
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = _text(line, number)
+                if not text:
+                    continue
+                custom_id = _LINE.decode(text).custom_id
+                digest = digest_of(custom_id)
+                if digest in first:
+                    more = f", and {len(digests) - 1} others" if len(digests) > 1 else ""
+                    return BulkInputError(
+                        f"{self.path}, lines {first[digest]} and {number}: custom_id "
+                        f"{custom_id[:_SHOWN]!r} is given twice{more}"
+                    )
+                if digest in digests:
+                    first[digest] = number
+        return BulkInputError(f"{self.path}: it changed while it was read")
+
+
+def request_of(body: bytes) -> ResponsesApiRequest:
+    """Make the request that a body says, key for key; ``stream`` is left out.
+
+    Raises:
+        RequestBuildError: It cannot be sent as one request that is answered at once.
+    """
+    try:
+        told = _BODY.decode(body)
+        values: dict[str, Any] = {
+            name: _INPUT.decode(raw) if name == "input" else msgspec.json.decode(raw)
+            for name, raw in told.items()
+            if name in _FIELDS
+        }
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        message = f"the body is no request: {exc}"
+        raise RequestBuildError(message) from None
+    if values.get("background"):
+        message = "the body asks for a background response, which has no answer at once"
+        raise RequestBuildError(message)
+    others = {name: raw for name, raw in told.items() if name not in _FIELDS and name != "stream"}
+    return ResponsesApiRequest.public(**values, extra_body=others or None)
+
+
+def _text(line: bytes, number: int) -> bytes:
+    return (line.removeprefix(_BOM) if number == 1 else line).strip()
+
+
+def _outline(body: msgspec.Raw) -> _Outline:
+    try:
+        return _OUTLINE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Outline()
+
+
+def _hash(file: IO[bytes]) -> str:
+    hasher = sha256()
+    while block := file.read(_BLOCK):
+        hasher.update(block)
+    return hasher.hexdigest()

@@ -1,0 +1,138 @@
+"""A run is killed at random moments, and taken up again until it is through.
+
+``BULK_KILLS=50`` kills it that often.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bulk.limit_server import LimitServer
+from tests.bulk.rows import ids, read_lines, write_rows
+
+KILLS = int(os.environ.get("BULK_KILLS", "4"))
+WINDOW = 40
+ROWS = 400
+LATENCY = 0.05
+ROOT = Path(__file__).parents[2]
+
+CHILD = """
+import asyncio, json, sys
+from codex_api import AsyncClient, Network, Provider, bulk
+
+async def main(url, source, out):
+    network = Network(max_idle_connections=None)
+    async with AsyncClient(Provider("Test", url), network=network) as client:
+        budget = bulk.RateBudget(max_in_flight=WINDOW)
+        run = bulk.run(client, source, journal=bulk.Journal(out), budget=budget)
+        with bulk.stop_on_signals(run):
+            async for _ in run:
+                pass
+        summary = run.summary
+        print(json.dumps([summary.done, summary.maybe_charged, summary.interrupted,
+                          summary.stopped]))
+
+asyncio.run(main(*sys.argv[1:]))
+""".replace("WINDOW", str(WINDOW))
+
+
+def start(server: LimitServer, source: Path, out: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", CHILD, server.url, str(source), str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - this interpreter
+
+
+def finish(child: subprocess.Popen[str]) -> tuple[int, int, int, str | None]:
+    told, _ = child.communicate(timeout=50)
+    done, maybe, interrupted, stopped = json.loads(told)
+    return done, maybe, interrupted, stopped
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 10 * KILLS)
+def test_a_run_that_is_killed_loses_nothing_and_says_what_may_be_paid_twice(
+    tmp_path: Path,
+) -> None:
+    seed = random.randrange(1 << 30)  # noqa: S311 - as below
+    draw = random.Random(seed)  # noqa: S311 - moments to kill at
+    source = write_rows(tmp_path / "in.jsonl", range(ROWS))
+    kills = rounds = 0
+    with LimitServer(
+        requests_a_minute=120_000, burst=2000, latency=lambda _: LATENCY * draw.uniform(0.2, 2)
+    ) as server:
+        while kills < KILLS:
+            out = tmp_path / f"out{rounds}.jsonl"
+            rounds += 1
+            before, kills_before = server.charged.total(), kills
+            while True:
+                came = server.came.total()
+                child = start(server, source, out)
+                target = came + draw.randrange(1, ROWS // 2)
+                while child.poll() is None and server.came.total() < target:
+                    time.sleep(0.001)
+                if child.poll() is None and kills < KILLS:
+                    time.sleep(draw.uniform(0, 0.06))
+                    child.kill()
+                    kills += 1
+                    child.communicate()
+                    continue
+                break
+            done, maybe, interrupted, _ = finish(child)
+            paid_again = server.charged.total() - before - ROWS
+            killed = kills - kills_before
+
+            assert sorted(ids(out)) == sorted(f"id-{row}" for row in range(ROWS))
+            assert all(line["error"] is None for line in read_lines(out))
+            assert done == ROWS
+            # Everything that was paid again is told, and told is no more than what was in flight
+            # or had been answered in the last moments before the kill.
+            assert paid_again <= maybe == interrupted
+            assert maybe <= killed * (WINDOW + 0.1 * WINDOW / (0.2 * LATENCY))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGTERM that can be handled")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_a_further_run_goes_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    source = write_rows(tmp_path / "in.jsonl", range(ROWS))
+    out = tmp_path / "out.jsonl"
+    with LimitServer(requests_a_minute=120_000, burst=2000, latency=lambda _: LATENCY) as server:
+        child = start(server, source, out)
+        while server.came.total() < ROWS // 4:
+            time.sleep(0.001)
+        child.send_signal(number)
+        done, maybe, _, stopped = finish(child)
+
+        assert stopped == "interrupted"
+        assert ROWS // 4 <= done < ROWS
+        assert maybe == 0
+        assert finish(start(server, source, out))[0] == ROWS
+        assert set(server.charged.values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_the_second_signal_cuts(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in.jsonl", range(WINDOW))
+    with LimitServer(behave=lambda *_: "hang") as server:
+        child = start(server, source, tmp_path / "out.jsonl")
+        while server.at_once < WINDOW // 2:
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        done, maybe, _, stopped = finish(child)
+
+    assert (done, stopped) == (0, "interrupted")
+    assert maybe >= WINDOW // 2
