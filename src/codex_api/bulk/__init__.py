@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from codex_api.bulk.blocking import BlockingBulkRun, run_blocking
     from codex_api.bulk.budget import FamilyState, Grant, RateBudget, TooLarge, Wait
     from codex_api.bulk.failures import BulkError, BulkInputError, BulkStoppedError, JournalError
+    from codex_api.bulk.forecast import BulkEstimate, estimate
     from codex_api.bulk.journal import Journal
+    from codex_api.bulk.journal_files import (
+        JournalState,
+        export_rows,
+        merge_journals,
+        read_journal,
+        release_rows,
+    )
     from codex_api.bulk.load import Load
     from codex_api.bulk.prices import ModelPrice, Prices
     from codex_api.bulk.progress import BulkProgress
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockingBulkRun",
     "BulkError",
+    "BulkEstimate",
     "BulkInputError",
     "BulkProgress",
     "BulkRequest",
@@ -38,6 +47,7 @@ __all__ = [
     "InputFacts",
     "Journal",
     "JournalError",
+    "JournalState",
     "Load",
     "ModelPrice",
     "Prices",
@@ -47,6 +57,11 @@ __all__ = [
     "RowFacts",
     "TooLarge",
     "Wait",
+    "estimate",
+    "export_rows",
+    "merge_journals",
+    "read_journal",
+    "release_rows",
     "run",
     "run_blocking",
     "stop_on_signals",
@@ -57,6 +72,7 @@ __getattr__: Lookup = lazy_attributes(
     {
         "BlockingBulkRun": "blocking",
         "BulkError": "failures",
+        "BulkEstimate": "forecast",
         "BulkInputError": "failures",
         "BulkProgress": "progress",
         "BulkRequest": "requests",
@@ -70,6 +86,7 @@ __getattr__: Lookup = lazy_attributes(
         "InputFacts": "requests",
         "Journal": "journal",
         "JournalError": "failures",
+        "JournalState": "journal_files",
         "Load": "load",
         "ModelPrice": "prices",
         "Prices": "prices",
@@ -79,6 +96,11 @@ __getattr__: Lookup = lazy_attributes(
         "RowFacts": "result_lines",
         "TooLarge": "budget",
         "Wait": "budget",
+        "estimate": "forecast",
+        "export_rows": "journal_files",
+        "merge_journals": "journal_files",
+        "read_journal": "journal_files",
+        "release_rows": "journal_files",
         "run": "running",
         "run_blocking": "blocking",
         "stop_on_signals": "stop_signals",

@@ -53,6 +53,25 @@ class CallCounters:
             self._set("settled", self.started)
         self._map[:8] = _MAGIC
 
+    @classmethod
+    def peek(cls, path: Path, *, counts_open: bool) -> CallCounters:
+        """Read the counts and leave the file as it is.
+
+        Args:
+            path: Of the file.
+            counts_open: Whether calls without a known end were cut off, since no process is there.
+        """
+        counters = cls(None)
+        data = path.read_bytes()
+        if data[:8] == _MAGIC:
+            for name, place in _NAMES.items():
+                setattr(counters, name, int.from_bytes(data[place : place + 8], "little"))
+        if counts_open:
+            cut = max(0, counters.started - counters.settled)
+            counters.maybe += cut
+            counters.interrupted += cut
+        return counters
+
     def start(self) -> None:
         """Count a call that is about to be made."""
         self._set("started", self.started + 1)

@@ -240,8 +240,6 @@ class Journal:
             self._lock.release()
             self._lock = None
 
-    # --- opening ----------------------------------------------------------------------------
-
     def _is_there(self) -> bool:
         return self.path.exists() and self.path.stat().st_size > 0
 

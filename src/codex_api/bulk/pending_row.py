@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from codex_api.bulk.requests import request_of
 from codex_api.bulk.result_lines import RowFacts
 from codex_api.bulk.row_ids import digest_of
-from codex_api.types.request import ResponsesApiRequest
+from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+
+if TYPE_CHECKING:
+    from codex_api.bulk.settings import BulkSettings
 
 _BYTES_A_TOKEN: Final = 4
+_NO_OPTIONS: Final = ResponsesOptions()
 
 
 class PendingRow(msgspec.Struct, kw_only=True):
@@ -56,10 +60,16 @@ class PendingRow(msgspec.Struct, kw_only=True):
         self.model, self.tier = request.model, request.service_tier
         self.max_output = request.max_output_tokens
 
-    def idempotency_key(self, run: str) -> str:
-        """Give a key that stays after a send of unknown fate, and changes with answers."""
-        answered = self.failures - self.sent_maybe
-        return f"{run}-{digest_of(self.custom_id).hex()}-{max(answered, 0)}"
+    def options(self, run: str, settings: BulkSettings) -> ResponsesOptions:
+        """Say how it is sent.
+
+        Its key stays the same after a send of unknown fate, and changes with answers.
+        """
+        if not settings.idempotency_keys:
+            return _NO_OPTIONS
+        answered = max(self.failures - self.sent_maybe, 0)
+        key = f"{run}-{digest_of(self.custom_id).hex()}-{answered}"
+        return ResponsesOptions(extra_headers={"idempotency-key": key})
 
     def facts(self, run: str, now: float) -> RowFacts:
         """Begin what is told of it at its end."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codex_api.bulk.budget import FamilyState
+from codex_api.bulk.load import Load
 from codex_api.bulk.summary import BulkSummary
 
 if TYPE_CHECKING:
+    from codex_api.bulk.budget import RateBudget
     from codex_api.bulk.result_lines import RowFacts
 
 _SECONDS: Final = 10
@@ -100,3 +102,50 @@ class Gauge:
             return None, None
         ordered = sorted(self._latencies)
         return ordered[len(ordered) // 2], ordered[min(len(ordered) * 95 // 100, len(ordered) - 1)]
+
+
+def measure(
+    summary: BulkSummary,
+    gauge: Gauge,
+    budget: RateBudget,
+    now: float,
+    *,
+    in_flight: int,
+    queued: int,
+    oldest: float,
+) -> BulkProgress:
+    """Say how far a run is.
+
+    Args:
+        summary: Of its rows.
+        gauge: Of its rates.
+        budget: Of its limits.
+        now: On the loop's clock.
+        in_flight: Calls that are made now.
+        queued: Rows that wait to be tried again.
+        oldest: Age of the oldest call, in seconds.
+    """
+    rate = gauge.rate(now)
+    ceiling = budget.ceiling(Load(1, gauge.mean_input, gauge.mean_output), now)
+    flow = min(ceiling[0], 1e9) if ceiling is not None and gauge.mean_input else rate
+    left = summary.left
+    median, slow = gauge.latencies()
+    projected = None
+    if summary.cost is not None and summary.finished and summary.rows is not None:
+        projected = summary.cost / summary.finished * summary.rows
+    return BulkProgress(
+        summary=summary,
+        in_flight=in_flight,
+        queued=queued,
+        rate=rate,
+        ceiling=None if ceiling is None else ceiling[0],
+        limit=None if ceiling is None else ceiling[1],
+        binding=budget.binding,
+        families=tuple(budget.families(now)),
+        seconds_left=None if left is None or not flow > 0 else left / flow,
+        projected_cost=projected,
+        median_latency=median,
+        slow_latency=slow,
+        oldest=oldest,
+        stopping=summary.stopped,
+    )

@@ -55,13 +55,13 @@ class BulkRun:
 
     async def __anext__(self) -> BulkResult:
         engine = self._started()
-        while not engine.results:
+        while not engine.ledger.results:
             if engine.over:
                 self._raise(engine)
                 raise StopAsyncIteration
-            engine.arrived.clear()
-            await engine.arrived.wait()
-        result = engine.results.popleft()
+            engine.ledger.arrived.clear()
+            await engine.ledger.arrived.wait()
+        result = engine.ledger.results.popleft()
         engine.taken()
         return result
 

@@ -36,6 +36,9 @@ app.command(
     name="realtime",
     help="Speak with a model, by WAV files or a browser.",
 )
+app.command(
+    "codex_api.cli.bulk:bulk_app", name="bulk", help="Send files of requests at the rate limit."
+)
 app.command("codex_api.cli.compact:compact", name="compact", help="Make a history short.")
 app.command(
     "codex_api.cli.memories:memories_app", name="memories", help="Summarize recorded sessions."
