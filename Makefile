@@ -17,17 +17,20 @@ export UV_SYSTEM_CERTS ?= true
 DEMO := $(VENV)/.installed-demo
 DEV  := $(VENV)/.installed-dev
 
+# `make LOCKED=1 ...` installs the versions of dev.lock.
+CONSTRAINTS := $(if $(LOCKED),-c dev.lock)
+
 # install(extras): make the environment once, put the package and its extras into it.
 define install
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "installing codex-api[$(1)] into $(VENV)"
 	@if command -v uv >/dev/null; then \
 		test -x $(BIN)/python || uv venv -q --python "$(PYTHON)" $(VENV); \
-		uv pip install -q --python $(BIN)/python -e '.[$(1)]'; \
+		uv pip install -q --python $(BIN)/python $(CONSTRAINTS) -e '.[$(1)]'; \
 	else \
 		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
-		$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(1)]'; \
+		$(BIN)/python -m pip install -q --disable-pip-version-check $(CONSTRAINTS) -e '.[$(1)]'; \
 	fi
 endef
 
@@ -142,7 +145,23 @@ peer-packages:
 
 .PHONY: beside
 beside: $(DEV) ## test the wheel's WebSocket beside packages that bound `websockets`, and with the lowest versions
-	$(BIN)/python tools/beside.py
+	$(BIN)/python -m tools.beside
+
+.PHONY: check-versions
+check-versions: $(DEV) ## try the wheel on every Python here, with the newest and the lowest versions
+	$(BIN)/python -m tools.check_versions $(ARGS)
+
+.PHONY: release
+release: $(DEV) ## build sdist, wheel and bill of materials, and try the wheel in empty environments
+	$(BIN)/python -m tools.release
+
+.PHONY: lock
+lock: $(DEV) ## write the versions of this environment into dev.lock
+	$(BIN)/python -m tools.lock
+
+.PHONY: mutants
+mutants: $(DEV) ## change decisions one at a time, and see whether tests notice; make mutants ARGS=sse
+	$(BIN)/python tools/mutants.py $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the other targets made
