@@ -159,10 +159,14 @@ release: $(DEV) ## build sdist, wheel and bill of materials, and try the wheel i
 lock: $(DEV) ## write the versions of this environment into dev.lock
 	$(BIN)/python -m tools.lock
 
+.PHONY: coverage
+coverage: $(DEV) ## see that each module of the core is covered by tests of its own
+	$(BIN)/python tools/coverage_gate.py
+
 .PHONY: mutants
 mutants: $(DEV) ## change decisions one at a time, and see whether tests notice; make mutants ARGS=sse
 	$(BIN)/python tools/mutants.py $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .fuzz .peers dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .coverage-gate .fuzz .peers dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -321,3 +321,37 @@ def test_limits_of_every_family_are_read() -> None:
 @pytest.mark.parametrize("name", ["limit", "remaining", "reset"])
 def test_thousands_of_digits_are_no_number(name: str) -> None:
     assert parse_api_rate_limits({f"x-ratelimit-{name}-tokens": "9" * 5000}) is None
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_numbers_of_64_bits_are_read_and_no_larger_ones(number: int) -> None:
+    past = number + (1 if number > 0 else -1)
+
+    def limit(value: int) -> int | None:
+        found = parse_api_rate_limits(
+            {"x-ratelimit-limit-tokens": str(value), "x-ratelimit-remaining-tokens": "1"}
+        )
+        assert found is not None
+        assert found.tokens is not None
+        return found.tokens.limit
+
+    assert (limit(number), limit(past)) == (number, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False)]
+)
+def test_booleans_have_two_spellings(text: str, *, value: bool) -> None:
+    headers = {"x-codex-credits-has-credits": text, "x-codex-credits-unlimited": text}
+
+    snapshot = parse_rate_limit_for_limit(headers)
+
+    assert snapshot is not None
+    assert snapshot.credits == CreditsSnapshot(has_credits=value, unlimited=value)
+
+
+def test_another_family_is_read_without_a_word_of_the_first() -> None:
+    snapshots = parse_all_rate_limits({"x-other-primary-used-percent": "5"})
+
+    assert [snapshot.limit_id for snapshot in snapshots] == ["codex", "other"]
+    assert parse_all_rate_limits(CREDITS)[0].credits is not None

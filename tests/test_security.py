@@ -24,9 +24,7 @@ def names(cell: str) -> list[str]:
 @pytest.fixture(scope="module")
 def tests() -> set[str]:
     return {
-        name
-        for path in (ROOT / "tests").rglob("*.py")
-        for name in _TEST.findall(path.read_text())
+        name for path in (ROOT / "tests").rglob("*.py") for name in _TEST.findall(path.read_text())
     }
 
 

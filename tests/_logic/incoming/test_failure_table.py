@@ -145,3 +145,47 @@ def test_the_limit_that_was_hit_is_named(
     error: dict[str, str], headers: dict[str, str], limit: str | None
 ) -> None:
     assert over_http(429, {"error": error}, headers).limit == limit
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"), [(499, False), (502, True), (599, True), (600, False)]
+)
+def test_statuses_without_a_row_pass_if_the_server_failed(status: int, *, retryable: bool) -> None:
+    assert row_for(ErrorDetail(), status).retryable is retryable
+    # Known by its row, and by no class that a status has.
+    assert row_for(ErrorDetail(status=status), None).retryable is retryable
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_no_class_is_known_by_a_status_where_none_came(status: int) -> None:
+    error = row_for(ErrorDetail(status=status), None).error
+
+    assert error not in {errors.UnexpectedStatusError, errors.InternalServerError}
+
+
+def test_a_status_within_a_stream_names_the_class_that_has_others() -> None:
+    assert row_for(ErrorDetail(status=429), None) is row_for(ErrorDetail(), 429)
+
+
+def test_a_conflict_passes_only_if_the_server_says_when() -> None:
+    assert not row_for(ErrorDetail(), 409).retryable
+    assert row_for(ErrorDetail(retry_after=2.0), 409).retryable
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "decides"),
+    [
+        ("rate_limit_exceeded", 429, True),
+        ("context_length_exceeded", 429, False),
+        ("context_length_exceeded", 400, True),
+        ("context_length_exceeded", 401, False),
+        ("invalid_api_key", 403, False),
+        ("invalid_api_key", None, True),
+    ],
+)
+def test_a_name_decides_beside_a_status_that_does_not_contradict_it(
+    code: str, status: int | None, *, decides: bool
+) -> None:
+    named = row_for(ErrorDetail(code=code), status)
+
+    assert (named.error is BY_NAME[code].error) is decides

@@ -597,3 +597,104 @@ def test_garbage_ends_in_a_documented_failure(chunks: list[bytes]) -> None:
 def test_chunk_may_be_any_buffer() -> None:
     assert machine().feed(memoryview(bytearray(COMPLETED)), 0.0) == [DONE]
     assert machine({"content-type": "x"}).feed(memoryview(b"half"), 0.0) == []
+
+
+def data(chunk: bytes) -> bytes:
+    return chunk.partition(b"data: ")[2].rstrip(b"\n")
+
+
+def test_payloads_are_kept_from_when_somebody_wants_them() -> None:
+    m = machine()
+    m.feed(CREATED, 0.0)
+    assert m.take_raw() == []
+
+    m.keep_raw()
+    told = m.feed(delta("a") + sse("response.unheard_of") + delta("b"), 0.0)
+    m.keep_raw()
+
+    assert told == [events.OutputTextDelta("a"), events.OutputTextDelta("b")]
+    assert m.take_raw() == [
+        events.RawEvent(data(delta("a")), [events.OutputTextDelta("a")]),
+        events.RawEvent(data(sse("response.unheard_of")), []),
+        events.RawEvent(data(delta("b")), [events.OutputTextDelta("b")]),
+    ]
+    assert m.take_raw() == []
+    assert m.feed(delta("c"), 0.0) == [events.OutputTextDelta("c")]
+    assert [raw.raw for raw in m.take_raw()] == [data(delta("c"))]
+
+
+@pytest.mark.parametrize("end", [COMPLETED, failed(code="server_error", message="no")])
+def test_no_payload_is_kept_after_the_end_of_the_response(end: bytes) -> None:
+    m = machine()
+    m.keep_raw()
+
+    m.feed(CREATED + end + delta("late"), 0.0)
+
+    assert [raw.raw for raw in m.take_raw()] == [data(CREATED), data(end)]
+
+
+def test_the_end_and_the_newest_number_are_known() -> None:
+    m = machine()
+    assert (m.terminal, m.last_sequence_number) == (None, None)
+
+    m.feed(sse("response.output_text.delta", delta="a", sequence_number=4) + COMPLETED, 0.0)
+
+    assert m.last_sequence_number == 4
+    assert m.terminal is not None
+    assert m.terminal.id == "resp_1"
+
+
+@pytest.mark.parametrize(
+    ("limits", "error", "words"),
+    [
+        ({"first_event": 5.0}, FirstEventTimeoutError, "no event within 8 s of the call's start"),
+        ({"idle": 5.0}, IdleTimeoutError, "no event for 7 s, and nothing at all for 5 s"),
+        ({"liveness": 5.0}, LivenessTimeoutError, "nothing at all for 5 s"),
+        ({"first_event": 5.0, "idle": 3.0}, IdleTimeoutError, "no event"),
+        ({"idle": 5.0, "liveness": 7.0}, IdleTimeoutError, "no event"),
+        ({"idle": 5.0, "liveness": 3.0}, IdleTimeoutError, "no event"),
+    ],
+)
+def test_a_limit_says_how_long_was_waited(
+    limits: dict[str, float], error: type[StreamError], words: str
+) -> None:
+    m = ResponseStreamMachine(
+        Headers(STREAM),
+        idle_timeout=limits.get("idle"),
+        liveness_timeout=limits.get("liveness"),
+        first_event_timeout=limits.get("first_event"),
+        started_at=2.0,
+        now=3.0,
+    )
+    m.feed(b": alive\n\n", 5.0)
+
+    failure = m.timed_out(10.0)
+
+    assert type(failure) is error
+    assert words in str(failure)
+
+
+def test_clocks_begin_at_nought_unless_told() -> None:
+    m = ResponseStreamMachine(Headers(STREAM), idle_timeout=4.0)
+    first = ResponseStreamMachine(Headers(STREAM), first_event_timeout=3.0)
+
+    assert (m.deadline, first.deadline) == (4.0, 3.0)
+
+
+def test_events_of_no_class_are_left_out_unless_wanted() -> None:
+    m = ResponseStreamMachine(Headers(STREAM))
+
+    told = m.feed(
+        sse("response.unheard_of") + sse("response.output_text.done", text="a", content_index=0),
+        0.0,
+    )
+
+    assert told == []
+
+
+def test_no_more_of_a_foreign_body_is_kept_than_an_excerpt_needs() -> None:
+    m = machine({"content-type": "text/plain"})
+
+    m.feed(b"x" * 5000, 0.0)
+
+    assert m._head == b"x" * 4096

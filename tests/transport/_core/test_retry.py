@@ -111,3 +111,97 @@ def test_retry_after_is_read_in_all_its_forms(
 def test_illegal_configuration_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(RequestBuildError, match=name):
         RetryConfig(**{name: value})  # type: ignore[arg-type]  # the wrong value is the point
+
+
+def test_what_is_retried_unless_somebody_says_otherwise() -> None:
+    config = RetryConfig()
+
+    assert (config.max_attempts, config.base_delay) == (4, 0.2)
+    assert (config.retry_429, config.retry_5xx, config.retry_transport) == (False, True, True)
+    assert (config.max_delay, config.max_retry_after, config.unsafe) == (60.0, 120.0, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "config", "retried"),
+    [
+        (408, RetryConfig(), True),
+        (425, RetryConfig(), True),
+        (425, RetryConfig(retry_transport=False), False),
+        (409, RetryConfig(), False),
+        (426, RetryConfig(), False),
+        (501, RetryConfig(), False),
+        (502, RetryConfig(), True),
+        (505, RetryConfig(), False),
+        (506, RetryConfig(), True),
+        (430, RetryConfig(retry_429=True), False),
+        (None, RetryConfig(retry_5xx=True), False),
+    ],
+)
+def test_statuses_that_pass_are_retried(
+    status: int | None, config: RetryConfig, *, retried: bool
+) -> None:
+    assert config.retries(HttpStatusError("", status=status)) is retried
+
+
+def test_an_error_that_is_for_good_is_not_retried() -> None:
+    assert not RetryConfig().retries(NetworkError("", retryable=False))
+
+
+@pytest.mark.parametrize(
+    ("error", "config", "is_repeatable", "may"),
+    [
+        (NetworkError("cut"), RetryConfig(), True, True),
+        (NetworkError("cut"), RetryConfig(unsafe=True), False, True),
+        (HttpStatusError("no", status=503), RetryConfig(), False, True),
+        (NetworkError("cut"), RetryConfig(), False, None),
+    ],
+)
+@pytest.mark.parametrize("sent", ["no", "maybe", "begun"])
+def test_a_request_is_repeated_where_that_does_no_harm(
+    error: CodexApiError,
+    config: RetryConfig,
+    sent: str,
+    *,
+    is_repeatable: bool,
+    may: bool | None,
+) -> None:
+    error.sent = sent  # type: ignore[assignment]  # one of three
+
+    assert config.may_repeat(error, is_repeatable=is_repeatable) is (may or sent == "no")
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "wait"),
+    [
+        (None, 120.0, 0.2),
+        (120.0, 120.0, 120.0),
+        (120.1, 120.0, None),
+        (0.5, 0.5, 0.5),
+        (5.0, 0.0, 0.2),
+        (0.0, 120.0, 0.0),
+    ],
+)
+def test_a_server_is_obeyed_up_to_the_bound(
+    asked: float | None, most: float, wait: float | None
+) -> None:
+    assert RetryConfig(max_retry_after=most).wait(1, asked, middle) == wait
+
+
+def test_a_wait_is_never_past_any_wait() -> None:
+    assert backoff(0.0015, 2, middle) == 0.002
+    assert backoff(0.001, 63, middle) == backoff(0.001, 64, middle) == 2**62 / 1000
+
+
+def test_a_date_without_a_zone_is_of_utc() -> None:
+    east = Headers({"retry-after": "Tue, 14 Nov 2023 22:13:30 +0100"})
+    none = Headers({"retry-after": "Tue, 14 Nov 2023 22:13:30 -0000"})
+
+    assert retry_after(east, NOW - 3600) == 10.0
+    assert retry_after(none, NOW) == 10.0
+
+
+@pytest.mark.parametrize("name", ["base_delay", "max_delay", "max_retry_after"])
+def test_a_setting_may_be_nought_and_not_less(name: str) -> None:
+    RetryConfig(**{name: 0.0}, max_attempts=0)  # type: ignore[arg-type]  # a number
+    with pytest.raises(RequestBuildError, match=name):
+        RetryConfig(**{name: -0.1})  # type: ignore[arg-type]  # a number
