@@ -19,7 +19,12 @@ from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
 from codex_api.errors import StreamClosedError, StreamError
 from codex_api.items import Message
 from codex_api.transport import Headers
-from codex_api.transport.errors import ClientStateError, EventTooLargeError, WebSocketClosedError
+from codex_api.transport.errors import (
+    ClientStateError,
+    EventTooLargeError,
+    NetworkError,
+    WebSocketClosedError,
+)
 from codex_api.types.websocket import WebSocketClose
 
 if TYPE_CHECKING:
@@ -104,3 +109,13 @@ def test_a_spoiled_connection_says_what_spoiled_it() -> None:
     assert isinstance(after, StreamClosedError)
     assert after.__cause__ is spoiled
     assert isinstance(closed_error(ClientStateError("closed here")), ClientStateError)
+
+
+def test_a_connection_of_no_more_use_says_whose_doing_that_was() -> None:
+    cause = NetworkError("cut")
+
+    lost, closed = closed_error(cause), closed_error(ClientStateError("closed"))
+
+    assert (type(lost), lost.__cause__) == (StreamClosedError, cause)
+    assert type(closed) is ClientStateError
+    assert closed_error(None).__cause__ is None

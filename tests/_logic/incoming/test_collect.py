@@ -241,3 +241,22 @@ def test_error_of_the_transport_is_left_alone() -> None:
     Collector().fail(error)
 
     assert not hasattr(error, "partial")
+
+
+@pytest.mark.parametrize(
+    ("phases", "text"),
+    [
+        ((None, None), "ab"),
+        (("commentary", "final_answer"), "b"),
+        (("final_answer", None), "a"),
+        (("commentary", None), "b"),
+        (("commentary", "commentary"), ""),
+    ],
+)
+def test_the_final_text_has_no_commentary(phases: tuple[str | None, ...], text: str) -> None:
+    told = [
+        message(letter, phase=phase) if phase else message(letter)
+        for letter, phase in zip("ab", phases, strict=True)
+    ]
+
+    assert collected(*told, COMPLETED).text_final == text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from codex_api._logic.realtime.connection import (
     SessionMachine,
     closed_error,
     final_error,
+    opening_error,
     sideband_delay,
 )
 from codex_api.errors import (
@@ -393,3 +395,19 @@ def test_sideband_backs_off() -> None:
     delays = [sideband_delay(NetworkError("refused"), n, retry, mean) for n in range(4)]
 
     assert delays == [0.1, 0.2, 0.4, None]
+
+
+@pytest.mark.parametrize(
+    ("made", "words"), [(opening_error, "before it began"), (final_error, "broke off")]
+)
+def test_a_session_that_was_closed_says_when(made: Any, words: str) -> None:
+    error = made(WebSocketClosedError("going away"), now=0.0)
+    other = made(NetworkError("cut"), now=0.0)
+
+    assert isinstance(error, StreamClosedError)
+    assert words in str(error)
+    assert isinstance(other, NetworkError)
+
+
+def test_nothing_is_sent_to_a_session_that_has_ended() -> None:
+    assert not closed_error().retryable

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from codex_api import ApiKeyAuth, NoAuth
+from codex_api._logic.calling.policy import CallSettings
+from codex_api._logic.session.effects import PostRequest, SendFrame
+from codex_api._logic.session.plan import SessionPlan, owner_of
+from codex_api._logic.session.settings import SessionSettings
+from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+from codex_api.types.turn_state import TurnState
+from tests._logic.operations import CONTEXT
+
+REQUEST = ResponsesApiRequest(model="m", input="hi")
+
+
+class Still:
+    """A clock that stands."""
+
+    def monotonic(self) -> float:
+        return 5.0
+
+    def wall(self) -> float:
+        return 1000.0
+
+    def draw(self) -> float:
+        return 0.5
+
+
+def session(**settings: Any) -> SessionPlan:
+    clock: Any = Still()  # nobody waits by it here
+    calls = CallSettings(context=CONTEXT, clock=clock, telemetry=None)
+    return SessionPlan(calls, SessionSettings(**settings), ResponsesOptions(session_id="s"))
+
+
+@pytest.mark.parametrize(("transport", "named"), [("auto", "websocket"), ("http", "http")])
+def test_a_session_says_what_the_next_request_goes_over(transport: str, named: str) -> None:
+    assert session(transport=transport).transport == named
+
+
+def test_a_request_over_http_is_posted_with_its_input() -> None:
+    plan = session(transport="http").plan(REQUEST, new_turn=None)
+    steps = plan.steps()
+    next(steps)  # who is asking
+    steps.send("me")  # no socket is left open
+
+    posted = steps.send(None)
+
+    assert isinstance(posted, PostRequest)
+    assert posted.kept == []
+
+
+def test_a_frame_holds_the_request_and_the_turns_state() -> None:
+    plan = session().plan(REQUEST, new_turn=True, generate=False)
+    cell = TurnState()
+    cell.offer("state")
+
+    effect = SendFrame(plan.forms.input, previous_response_id="r0", generate=False, cell=cell)
+    frame = json.loads(plan.frame(effect))
+
+    assert (frame["model"], frame["previous_response_id"]) == ("m", "r0")
+    assert frame["generate"] is False
+    assert "state" in str(frame["client_metadata"])
+
+
+def test_nothing_is_warmed_up_where_there_is_no_socket() -> None:
+    assert list(session(transport="http").plan(REQUEST, new_turn=None).prewarm()) == []
+
+
+def test_the_options_of_a_request_have_the_cell_of_its_turn() -> None:
+    plan, cell = session().plan(REQUEST, new_turn=False), TurnState()
+
+    assert (plan.options(cell).turn_state, plan.options(cell).session_id) == (cell, "s")
+    assert (plan.answer, plan.keeps_raw, plan.raws) == (None, False, [])
+
+
+def test_an_owner_is_known_by_the_credentials_and_not_told_by_them() -> None:
+    mine = owner_of(ApiKeyAuth("s3cret"))
+
+    assert mine == owner_of(ApiKeyAuth("s3cret"))
+    assert mine != owner_of(ApiKeyAuth("other"))
+    assert mine != owner_of(NoAuth())
+    assert "s3cret" not in mine
