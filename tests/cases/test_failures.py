@@ -8,11 +8,31 @@ import pytest
 
 from codex_api import CompactionInput, RetryConfig, errors, items
 from codex_api.session import SessionSettings
-from codex_api.testing.actions import Close, Hang, ReadRequest, Send
+from codex_api.testing.actions import (
+    AcceptWebSocket,
+    Close,
+    Hang,
+    Pause,
+    ReadMessage,
+    ReadRequest,
+    Send,
+    SendMessage,
+)
 from codex_api.testing.scripted import ScriptedServer
-from tests.cases.inputs import CASES, HEAD, REQUEST, client, collected, over_http, stream
+from tests.cases.inputs import (
+    CASES,
+    HEAD,
+    REQUEST,
+    client,
+    collected,
+    opened,
+    over_http,
+    payloads,
+    stream,
+)
 
 if TYPE_CHECKING:
+    from codex_api.testing.actions import Action
     from tests.front import Front
 
 pytestmark = pytest.mark.anyio
@@ -132,10 +152,37 @@ async def test_a_compaction_without_output_is_what_its_summary_says(front: Front
 
 
 @pytest.mark.parametrize("name", ["k8_keepalive_event_masks_stall", "k8_ping_event_masks_stall"])
-async def test_signs_of_life_do_not_hide_a_stall(front: Front, name: str) -> None:
-    created = b'data: {"type":"response.created","response":{"id":"r"}}\n\n'
-    script = [ReadRequest(), Send(HEAD + created + stream(name)), Hang()]
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+async def test_signs_of_life_do_not_hide_a_stall(front: Front, name: str, transport: str) -> None:
+    """They come for longer than the limit on the silence between events."""
+    created = b'{"type":"response.created","response":{"id":"r"}}'
+    alive = payloads(name)
+    assert alive
+    script: list[Action]
+    if transport == "http":
+        sent = [Send(b"data: " + payload + b"\n\n") for payload in [*alive] * 12]
+        first: list[Action] = [Send(HEAD + b"data: " + created + b"\n\n")]
+        script = [ReadRequest(), *first, *_paced(sent), Hang()]
+    else:
+        frames = [SendMessage(payload.decode()) for payload in [*alive] * 12]
+        begun = [AcceptWebSocket(), ReadMessage(), SendMessage(created.decode())]
+        script = [*begun, *_paced(frames), Hang()]
+
+    async def ask(api: Any) -> None:
+        if transport == "http":
+            await front(api.responses.stream(REQUEST).collect)
+            return
+        async with front.entering(await opened(front, api)) as socket:
+            await front(socket.stream(REQUEST).collect)
+
     with ScriptedServer(connections=[script]) as peer:
         async with front.entering(client(front, peer, stream_idle_timeout=0.1)) as api:
-            with pytest.raises(errors.IdleTimeoutError):
-                await front(api.responses.stream(REQUEST).collect)
+            with pytest.raises(errors.IdleTimeoutError) as caught:
+                await ask(api)
+
+    assert caught.value.partial.text == ""  # type: ignore[union-attr]  # made by collect
+
+
+def _paced(actions: list[Any]) -> list[Action]:
+    """Send one every 20 ms."""
+    return [step for action in actions for step in (action, Pause(0.02))]

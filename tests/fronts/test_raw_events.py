@@ -17,7 +17,9 @@ from codex_api.testing.actions import (
     ReadRequest,
     Send,
     SendMessage,
+    WaitFor,
 )
+from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, compact_json, sse_events, sse_head
 from tests.cases.inputs import client, opened
@@ -116,10 +118,19 @@ async def test_a_payload_is_written_as_the_event_that_it_was(front: Front) -> No
 
 
 async def test_what_was_read_before_is_not_given_again(front: Front) -> None:
-    async with streaming(front, TOLD, "websocket") as stream:
-        while (found := await front(stream.next_events)) != [events.OutputTextDelta("Hi")]:
-            assert found is not None
-        rest = [raw.raw async for raw in front.iterate(stream.raw_events())]
+    gate = Gate()
+    first, rest_of_it = sse_events([CREATED, DELTA]), sse_events([PART, COMPLETED])
+    sent = [Send(sse_head() + chunk(first)), WaitFor(gate), Send(chunk(rest_of_it)), Close()]
+    with ScriptedServer(connections=[[ReadRequest(), *sent]]) as peer:
+        async with (
+            front.entering(client(front, peer)) as api,
+            front.entering(api.responses.stream(REQUEST)) as stream,
+        ):
+            async for event in front.iterate(stream):
+                if event == events.OutputTextDelta("Hi"):
+                    break
+            gate.set()
+            rest = [raw.raw async for raw in front.iterate(stream.raw_events())]
 
     assert rest == [compact_json(PART), compact_json(COMPLETED)]
 

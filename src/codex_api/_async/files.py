@@ -12,11 +12,12 @@ from codex_api._logic.endpoints import files as core
 from codex_api._logic.endpoints import kept_files as kept
 from codex_api._logic.endpoints.file_store import create_file
 from codex_api.local.upload_source import open_upload
+from codex_api.transport._core.headers import Headers
 from codex_api.types.files import UploadLimits
 
 if TYPE_CHECKING:
     from codex_api.local.upload_source import AsyncUploadable, Progress, UploadStream
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
 
 _LIMITS = UploadLimits()
@@ -71,6 +72,7 @@ class AsyncFiles(Endpoints):
             DecodeError: An answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         upload = await _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return await self._runner.drive(
@@ -107,6 +109,7 @@ class AsyncFiles(Endpoints):
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         upload = await _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return await self._runner.drive(

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from codex_api._async.waits import off_loop
 from codex_api._logic.endpoints import images as core
 from codex_api.local.image_files import load_edit
+from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_api._async.runner import Runner
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.types.images import (
         ImageBackground,
         ImageEditRequest,
@@ -61,6 +62,7 @@ class AsyncImages:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         request = core.generation_request(
             prompt, model=model, background=background, n=n, quality=quality, size=size
         )
@@ -99,6 +101,7 @@ class AsyncImages:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         loaded = await off_loop(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size

@@ -10,12 +10,13 @@ from codex_api._logic.realtime import calls
 from codex_api._logic.realtime.connection import SessionMachine, opening_error
 from codex_api._logic.realtime.handshake import handshake
 from codex_api._logic.realtime.watch import watch_session
+from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
 if TYPE_CHECKING:
     from codex_api._async.runner import Runner
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.realtime import RealtimeCall, RealtimeSessionConfig
 
@@ -47,6 +48,7 @@ class AsyncRealtime:
                 none of which calls have; nothing is sent.
             CodexApiError: The call failed, or its answer makes no sense.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         context = self._runner.settings.context
         return await self._runner.run(calls.create_call(context, sdp, session, extra_headers))
 
@@ -65,6 +67,7 @@ class AsyncRealtime:
         Raises:
             CodexApiError: The connection could not be made, or the server refused the session.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         return Connecting(lambda: self._open(config, None, extra_headers, options))
 
     def join_call(
@@ -83,6 +86,7 @@ class AsyncRealtime:
         Raises:
             CodexApiError: The last attempt failed, or the credentials were refused.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         return Connecting(lambda: self._open(config, call_id, extra_headers, options))
 
     async def _open(

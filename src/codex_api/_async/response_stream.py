@@ -43,7 +43,7 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
     async def _open(self) -> list[ResponseEvent]:
         started_at = self._monotonic()
         observer = self._begin(started_at)
-        self._response = response = await self._runner.open(
+        self._response, self._attempts = response, _ = await self._runner.open(
             self._call.request, started_at, observer, asks_once=self._call.asks_once
         )
         self._fed_at = self._monotonic()

@@ -13,6 +13,7 @@ from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
 from codex_api._logic.endpoints.compaction import compaction_options
+from codex_api.transport._core.headers import Headers
 from codex_api.types.background import BackgroundHandle
 from codex_api.types.request import ResponsesOptions
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from codex_api._async.background import AsyncBackgroundResponse
     from codex_api._async.runner import Runner
     from codex_api._async.websocket import AsyncResponsesWebSocket
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionInput, CompactionRoute
     from codex_api.types.item import ResponseItem
@@ -258,6 +259,7 @@ class AsyncResponses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._async.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
 
         return Connecting(
@@ -281,6 +283,7 @@ class AsyncResponses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._async.websocket import probe_responses  # noqa: PLC0415 - loaded on first use
 
         return await probe_responses(
@@ -319,5 +322,6 @@ class AsyncResponses(Endpoints):
             DeadlineExceededError: The limit on the whole call passed.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         return await AsyncCompactor(self._runner, compaction, settled, timeout).run(via)

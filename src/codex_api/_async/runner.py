@@ -67,11 +67,14 @@ class Runner:
         observer: StreamObserver | None = None,
         *,
         asks_once: bool = False,
-    ) -> AsyncStreamResponse:
+    ) -> tuple[AsyncStreamResponse, int]:
         """Make a call up to the head of its streamed answer, heard by ``observer``.
 
         Args:
             asks_once: Whether a failed attempt is not made again.
+
+        Returns:
+            The answer, and how often the request was sent until it came.
 
         Raises:
             CodexApiError: The mapped failure.
@@ -79,11 +82,11 @@ class Runner:
         performer = _Performer(self)
         policy = self.settings.stream_policy(started_at, observer, asks_once=asks_once)
         try:
-            await performer.drive(flows.open_stream(request, policy))
+            head = await performer.drive(flows.open_stream(request, policy))
         except CodexApiError as exc:
             self.settings.raise_mapped(exc)
         assert performer.opened is not None  # noqa: S101 - what open_stream ends with
-        return performer.opened
+        return performer.opened, head.attempts
 
     async def connect(
         self, dialing: Dialing, network: Network, observer: CallObserver | None = None
@@ -98,7 +101,12 @@ class Runner:
         """
         performer = _Dialer(self, dialing, network)
         policy = self.settings.dialing_policy(observer)
-        await performer.drive(flows.open_stream(dialing.request, policy))
+        try:
+            await performer.drive(flows.open_stream(dialing.request, policy))
+        except CodexApiError as exc:
+            told = type(exc).__name__ if exc.status is None else f"status {exc.status}"
+            CONNECTION.debug("no WebSocket: %s: %s", public_url(dialing.request.url), told)
+            raise
         assert performer.socket is not None  # noqa: S101 - what open_stream ends with
         CONNECTION.debug("WebSocket open: %s", public_url(dialing.request.url))
         return performer.socket

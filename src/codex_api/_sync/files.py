@@ -13,11 +13,12 @@ from codex_api._sync.pages import paged
 from codex_api._sync.unary import Endpoints, unary
 from codex_api._sync.waits import ASYNCHRONOUS, off_loop
 from codex_api.local.upload_source import open_upload
+from codex_api.transport._core.headers import Headers
 from codex_api.types.files import UploadLimits
 
 if TYPE_CHECKING:
     from codex_api.local.upload_source import Progress, Uploadable, UploadStream
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
 
 _LIMITS = UploadLimits()
@@ -72,6 +73,7 @@ class Files(Endpoints):
             DecodeError: An answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         upload = _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return self._runner.drive(
@@ -108,6 +110,7 @@ class Files(Endpoints):
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         upload = _opened(source, name, size, on_progress)
         settings = self._runner.settings
         return self._runner.drive(

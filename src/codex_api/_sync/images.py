@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from codex_api._logic.endpoints import images as core
 from codex_api._sync.waits import off_loop
 from codex_api.local.image_files import load_edit
+from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_api._sync.runner import Runner
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.types.images import (
         ImageBackground,
         ImageEditRequest,
@@ -62,6 +63,7 @@ class Images:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         request = core.generation_request(
             prompt, model=model, background=background, n=n, quality=quality, size=size
         )
@@ -100,6 +102,7 @@ class Images:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         loaded = off_loop(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size

@@ -44,7 +44,7 @@ class ResponseStream(EventStream, StreamFacts):
     def _open(self) -> list[ResponseEvent]:
         started_at = self._monotonic()
         observer = self._begin(started_at)
-        self._response = response = self._runner.open(
+        self._response, self._attempts = response, _ = self._runner.open(
             self._call.request, started_at, observer, asks_once=self._call.asks_once
         )
         self._fed_at = self._monotonic()

@@ -13,6 +13,7 @@ from codex_api._sync.compaction import Compactor
 from codex_api._sync.pages import paged
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.unary import Endpoints, unary
+from codex_api.transport._core.headers import Headers
 from codex_api.types.background import BackgroundHandle
 from codex_api.types.request import ResponsesOptions
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from codex_api._sync.background import BackgroundResponse
     from codex_api._sync.runner import Runner
     from codex_api._sync.websocket import ResponsesWebSocket
-    from codex_api.transport._core.headers import Headers, HeaderSource
+    from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionInput, CompactionRoute
     from codex_api.types.item import ResponseItem
@@ -258,6 +259,7 @@ class Responses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._sync.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
 
         return connect_responses(self._runner, self._network, options, extra_headers)
@@ -279,6 +281,7 @@ class Responses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._sync.websocket import probe_responses  # noqa: PLC0415 - loaded on first use
 
         return probe_responses(
@@ -317,5 +320,6 @@ class Responses(Endpoints):
             DeadlineExceededError: The limit on the whole call passed.
             CodexApiError: The call failed.
         """
+        extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         return Compactor(self._runner, compaction, settled, timeout).run(via)

@@ -39,7 +39,9 @@ def unary(
     ) -> Callable[Concatenate[Any, P], T]:
         def method(self: Endpoints, /, *args: P.args, **kwargs: P.kwargs) -> T:
             runner = self._runner  # pyright: ignore[reportPrivateUsage]  # a method of it
-            return runner.run(endpoint(runner.settings.context, *args, **kwargs))
+            operation = endpoint(runner.settings.context, *args, **kwargs)
+            del args, kwargs  # a traceback with locals would show headers and query
+            return runner.run(operation)
 
         as_method(method, endpoint, named)
         return method

@@ -9,8 +9,8 @@ the same time may be mixed; ``n`` says which exchange a line belongs to::
     {"n":0,"after":0.02,"end":"clean"}
 
 ``after`` is the time in seconds since the line before. The file is only for its owner to read. What
-may hold a secret is not recorded: the query of the URL, all headers that are not known to be
-harmless, and the values of JSON members that are named like a credential.
+may hold a secret is not recorded: the query of the URL and of URLs in bodies, all headers that are
+not known to be harmless, and the values of JSON members that are named like a credential.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ _REDACTED_MEMBER = rb'\1[redacted]"'
 _KEY = re.compile(
     rb"\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", re.ASCII
 )
+# The query of a URL that a body holds: such URLs are signed.
+_QUERY = re.compile(rb"""(https?://[^\s"'<>?\\]+\?)[^\s"'<>\\]+""", re.IGNORECASE)
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
@@ -331,6 +333,7 @@ def _actions(exchange: Exchange, *, is_timed: bool) -> list[Action]:
 def _content(key: str, data: bytes) -> dict[str, str]:
     """Return text as text without credentials, and anything else as base64."""
     data = _KEY.sub(b"[redacted]", _SECRET_MEMBER.sub(_REDACTED_MEMBER, data))
+    data = _QUERY.sub(rb"\1[redacted]", data)
     try:
         return {key: data.decode()}
     except UnicodeDecodeError:

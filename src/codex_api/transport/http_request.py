@@ -50,6 +50,10 @@ class Outgoing(NamedTuple):
     body: bytes
     streamed: StreamedBody | None
 
+    def __repr__(self) -> str:
+        # Credentials are in the head, whole conversations in the body.
+        return f"Outgoing({self.method!r}, {self.route!r})"
+
 
 class Preparer:
     """Turns requests into bytes, for one client."""

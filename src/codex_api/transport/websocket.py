@@ -259,6 +259,7 @@ def connect(
         RequestBuildError: URL, header, proxy or CA settings cannot be used.
     """
     handshake, route = begin(url, headers, network, deflate=deflate, limit=max_message_bytes)
+    del url  # a traceback with locals would show its query
     deadline = None if connect_timeout is None else time.monotonic() + connect_timeout
     channel = open_channel(route, network, deadline)
     try:

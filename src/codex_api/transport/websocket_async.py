@@ -242,6 +242,7 @@ async def connect_async(
 ) -> AsyncWebSocket:
     """Open a connection in the running event loop; the rest is as in ``connect``."""
     handshake, route = begin(url, headers, network, deflate=deflate, limit=max_message_bytes)
+    del url  # a traceback with locals would show its query
     deadline = None if connect_timeout is None else time.monotonic() + connect_timeout
     channel = await open_async_channel(route, network, deadline)
     inbox = Inbox(channel)

@@ -109,18 +109,17 @@ class Handshake:
             HttpStatusError: The server answered with another status than 101.
             NetworkError: The answer makes no sense, or was cut.
         """
-        if self._refusal is not None:
-            self._read_refusal(data)
-            return None
+        is_over = not data
         self._answer += data
-        head, found, rest = self._answer.partition(_END_OF_HEAD)
-        if not self._answer.startswith(_ACCEPTED[: len(self._answer)]):
+        del data  # a traceback with locals would show header fields
+        if self._refusal is None and not self._answer.startswith(_ACCEPTED[: len(self._answer)]):
             self._refusal = ResponseReader("GET")
-            self._read_refusal(self._answer)
+        if self._refusal is not None:
+            self._read_refusal(is_over=is_over)
             return None
-        if found:
-            return self._accepted(head + found, rest)
-        if not data:
+        if _END_OF_HEAD in self._answer:
+            return self._accepted()
+        if is_over:
             message = "the server closed the connection during the WebSocket handshake"
             raise NetworkError(message)
         if len(self._answer) > _MAX_HEAD_BYTES:
@@ -132,9 +131,10 @@ class Handshake:
         """Return the refusal whose body did not come to its end, if the answer is one."""
         return self._rejection() if self._refusal is not None and self._refusal.status else None
 
-    def _accepted(self, head: bytes, rest: bytes) -> tuple[Upgrade, WebSocketMachine]:
+    def _accepted(self) -> tuple[Upgrade, WebSocketMachine]:
         protocol = self._protocol
-        protocol.receive_data(head)
+        end = self._answer.index(_END_OF_HEAD) + len(_END_OF_HEAD)
+        protocol.receive_data(self._answer[:end])
         if protocol.handshake_exc is not None:
             message = f"the WebSocket handshake failed: {protocol.handshake_exc}"
             raise NetworkError(message) from protocol.handshake_exc
@@ -146,17 +146,17 @@ class Handshake:
             deflate=_deflate(protocol),
             max_message_bytes=self._max_message_bytes,
         )
-        if rest:
-            machine.feed(rest)
+        if len(self._answer) > end:
+            machine.feed(self._answer[end:])
         return Upgrade(public_url(self._url), response.status_code, fields), machine
 
-    def _read_refusal(self, data: bytes) -> None:
+    def _read_refusal(self, *, is_over: bool) -> None:
         reader = self._refusal
         assert reader is not None  # noqa: S101 - the caller looked
         try:
-            if data:
-                self._body += reader.feed(data)
-            else:
+            if self._answer:
+                self._body += reader.feed(self._take_answer())
+            if is_over:
                 reader.close()
         except NetworkError as exc:
             if reader.status is None:
@@ -165,6 +165,10 @@ class Handshake:
             raise self._rejection() from exc  # the status counts, whatever became of the body
         if reader.is_complete or len(self._body) >= _MAX_BODY_BYTES:
             raise self._rejection()
+
+    def _take_answer(self) -> bytes:
+        taken, self._answer = self._answer, b""
+        return taken
 
     def _rejection(self) -> HttpStatusError:
         reader = self._refusal

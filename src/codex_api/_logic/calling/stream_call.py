@@ -9,7 +9,7 @@ from msgspec import Struct
 from codex_api._logic.calling.reading import NOT_OPEN
 from codex_api._logic.incoming.machine import ResponseStreamMachine
 from codex_api._logic.incoming.observe import Feed, StreamWatch, stream_start
-from codex_api.transport.errors import ClientStateError, DeadlineExceededError
+from codex_api.transport.errors import ClientStateError, CodexApiError, DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from codex_api.telemetry import StreamObserver, Telemetry
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request
-    from codex_api.transport.errors import CodexApiError
     from codex_api.types.request import ResponsesOptions, TurnState
 
 T = TypeVar("T")
@@ -63,6 +62,7 @@ class StreamFacts:
         self._total_deadline: float | None = None
         self._watch: StreamWatch | None = None
         self._late_reads = 0
+        self._attempts = 1
 
     @property
     def headers(self) -> Headers:
@@ -143,8 +143,21 @@ class StreamFacts:
         return observer
 
     def _end(self, error: BaseException | None = None) -> None:
+        if isinstance(error, CodexApiError) and self._machine is not None:
+            self._count(error, self._machine)
         if self._watch is not None:
             self._watch.end(error)
+
+    def _count(self, error: CodexApiError, machine: ResponseStreamMachine) -> None:
+        """Say on an error what had been sent when the stream ended with it."""
+        if error.attempts is None and not isinstance(error, ClientStateError):
+            error.attempts = self._attempts
+            error.sent = "begun" if self._answer_has_begun(machine) else "maybe"
+
+    def _answer_has_begun(self, machine: ResponseStreamMachine) -> bool:
+        """Whether the server has begun to answer: over HTTP since its headers are there."""
+        del machine
+        return True
 
     def _heard(self, feed: Feed[T]) -> Feed[T]:
         """Give ``feed`` of the machine, with an ear on it when somebody wants to hear."""

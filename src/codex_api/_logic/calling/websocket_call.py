@@ -18,6 +18,7 @@ from codex_api.types.websocket import WebSocketClose, WebSocketProbe
 
 if TYPE_CHECKING:
     from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.incoming.machine import ResponseStreamMachine
     from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
     from codex_api.telemetry import Telemetry
     from codex_api.transport.errors import CodexApiError
@@ -116,6 +117,9 @@ def closed_error(poison: CodexApiError | None) -> CodexApiError:
 
 class SocketStreamFacts(StreamFacts):
     """The part of a response over a WebSocket that needs no I/O."""
+
+    def _answer_has_begun(self, machine: ResponseStreamMachine) -> bool:
+        return machine.has_begun
 
     def _start_on_socket(
         self, facts: HandshakeFacts, started_at: float, now: float

@@ -43,6 +43,9 @@ class _Created(msgspec.Struct):
     file_id: str
     upload_url: str
 
+    def __repr__(self) -> str:
+        return f"_Created({self.file_id!r})"  # whoever has the URL can write the file
+
 
 class _Finalized(msgspec.Struct):
     status: str

@@ -41,6 +41,10 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
     extra_headers: HeaderSource | Headers | None = None
     timeout: float | None = None
 
+    def __post_init__(self) -> None:
+        # Values of headers are shown nowhere.
+        structs.force_setattr(self, "extra_headers", Headers(self.extra_headers))
+
     def operation(self) -> Operation[Page[T]]:
         """Give the call that asks for the next page."""
         place = () if self.after is None else (("after", self.after),)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.incoming.failed_response import body_error
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api.errors import DecodeError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from codex_api.transport._core.messages import Response
+    from codex_api.transport.errors import CodexApiError
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -76,15 +78,20 @@ def decode_elements(
 
 def unreadable(
     response: Response, endpoint: str, path: str, what: str, *, quoted: bool = True
-) -> DecodeError:
-    """Make the error for an answer that makes no sense at ``path``."""
+) -> CodexApiError:
+    """Make the error for an answer that makes no sense at ``path``, or is a failure itself."""
+    request_id = response.headers.get("x-request-id")
+    failure = body_error(response.body, {"request_id": request_id})
+    if failure is not None:
+        failure.attempts = response.attempts
+        return failure
     message = f"cannot read the answer of {endpoint} at `{path}`: {what}"
     if quoted:
         message += f"; it begins {_beginning(response.body)!r}"
     return DecodeError(
         message,
         status=response.status,
-        request_id=response.headers.get("x-request-id"),
+        request_id=request_id,
     )
 
 

@@ -18,7 +18,12 @@ from codex_api._logic.incoming.error_mapping import (
     map_api_error,
 )
 from codex_api._logic.incoming.excerpt import excerpt
-from codex_api._logic.incoming.failure_body import delay_told, read_failure, words_of
+from codex_api._logic.incoming.failure_body import (
+    delay_told,
+    is_failure,
+    read_failure,
+    words_of,
+)
 from codex_api._logic.incoming.failure_table import row_for
 from codex_api._logic.incoming.limits_hit import limit_hit
 from codex_api._logic.incoming.usage_limit import usage_limit_error
@@ -43,6 +48,7 @@ _CONNECTION_LIMIT: Final = "websocket_connection_limit_reached"
 _CONNECTION_LIMIT_TEXT: Final = (
     "the WebSocket has reached its age limit of 60 minutes; connect anew to go on"
 )
+_FAILURES: Final = frozenset({"error", "response.failed"})
 _MAX_STATUS: Final = 999
 _MIN_STATUS: Final = 100
 
@@ -68,6 +74,24 @@ def terminal_error(terminal: Terminal, response_id: str | None, context: ErrorCo
         usage=terminal.usage,
         **context,
     )
+
+
+def body_error(body: bytes, context: ErrorContext) -> CodexApiError | None:
+    """Classify a whole body that came with a status of success, and is a failure all the same.
+
+    Returns:
+        None when it is none.
+    """
+    fields = read_as(dict[str, Raw], body)
+    if fields is None:
+        listed = read_as(list[dict[str, Raw]], body)
+        if not listed or not is_failure(listed[0]):
+            return None
+        return classify(read_failure(body) or ErrorDetail(), context)
+    tag = read_as(str, fields.get("type", Raw()))
+    if tag in _FAILURES or (tag is None and is_failure(fields)):
+        return event_error(fields, body, context)
+    return None
 
 
 def event_error(

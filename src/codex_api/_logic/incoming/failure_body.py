@@ -39,6 +39,8 @@ _DELAYS: Final = {
 }
 # Members of other answers: of a chat completion, of a response.
 _NOT_FAILURES: Final = frozenset({"choices", "object", "output"})
+# What stands where there is no error.
+_NOTHING: Final = frozenset({b"", b"null", b"false", b"{}", b"[]", b'""'})
 _MAX_DEPTH: Final = 6
 _MAX_LISTED: Final = 5
 _STATUSES: Final = range(300, 600)
@@ -190,6 +192,6 @@ def delay_told(detail: ErrorDetail) -> float | None:
 
 def is_failure(fields: Mapping[str, Raw]) -> bool:
     """Tell whether an object without a type is a failure: it has an error, or only says why."""
-    if bytes(fields.get("error", b"")) not in {b"", b"null", b"false", b"{}", b'""'}:
+    if any(bytes(fields.get(name, b"")) not in _NOTHING for name in ("error", "errors")):
         return True
     return bool(fields.keys() & {"detail", "message"}) and not fields.keys() & _NOT_FAILURES

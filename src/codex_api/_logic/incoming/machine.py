@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from codex_api import events
 from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.incoming.failed_response import body_error
 from codex_api._logic.incoming.header_events import header_events
 from codex_api._logic.incoming.mapping import EventMapper
 from codex_api.errors import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 _STREAM_TYPE: Final = "text/event-stream"
 # How much of a body that is no event stream is kept for the error message.
-_HEAD_BYTES: Final = 4096
+_HEAD_BYTES: Final = 64 << 10
 _FOREIGN_STARTS: Final = (b"{", b"[", b"<")
 NEVER: Final = float("inf")
 
@@ -135,6 +136,11 @@ class ResponseStreamMachine:
     def server_model(self) -> str | None:
         """The model that the server says it runs, as told last, or None."""
         return self._mapper.server_model or self._header_model
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether an event has come, or the end of all."""
+        return self._head is None or self.done
 
     @property
     def rate_limits(self) -> RateLimitSnapshot | None:
@@ -277,14 +283,17 @@ class ResponseStreamMachine:
             return NEVER
         return self._started_at + self._first_event_timeout
 
-    def _foreign(self) -> DecodeError | None:
-        """Tell an answer that is no event stream at all from one that was cut."""
+    def _foreign(self) -> CodexApiError | None:
+        """Tell an answer that is no event stream at all, or a failure, from one that was cut."""
         head = (self._head or b"").strip()
         named = self._content_type not in {"", _STREAM_TYPE}
         coded = self._coding != "identity"
         if not head or not (named or coded or head.startswith(_FOREIGN_STARTS)):
             return None
         what = f"but {self._content_type or 'of no known type'}: {excerpt(head)}"
+        told = None if coded else body_error(head, self._mapper.context)
+        if told is not None:
+            return told
         if coded:
             what = f"but encoded as {excerpt(self._coding)!r}, which was not asked for"
         error = DecodeError(

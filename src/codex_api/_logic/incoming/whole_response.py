@@ -148,7 +148,7 @@ def _read(answer: Answer, endpoint: str, cell: TurnState | None) -> tuple[Respon
 
 
 def _check_form(answer: Answer, endpoint: str, terminal: Terminal) -> None:
-    if terminal.output or terminal.status or terminal.has_error:
+    if terminal.output or terminal.status or (terminal.has_error and terminal.id):
         return
     if answer.body.lstrip().startswith(_STREAM_STARTS):
         what = "it is an event stream; read it with responses.stream"

@@ -43,10 +43,15 @@ _REFUSED_CODING = frozenset({400, 415})
 
 
 class Head(Struct, frozen=True):
-    """Status and headers of a streamed answer whose body the driver holds open."""
+    """Status and headers of a streamed answer whose body the driver holds open.
+
+    Attributes:
+        attempts: How often the request was sent until it came.
+    """
 
     status: int
     headers: Headers
+    attempts: int = 1
 
 
 class Send(Struct, frozen=True):
@@ -149,7 +154,7 @@ def open_stream(request: Request, policy: CallPolicy) -> Flow[Head]:
     """
     answer = yield from _attempts(request, policy, stream=True)
     if isinstance(answer, Response):
-        return Head(answer.status, answer.headers)
+        return Head(answer.status, answer.headers, answer.attempts)
     return answer
 
 
@@ -177,7 +182,7 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
         if error is None and answer is not None:
             if refused and policy.on_coding_refused is not None:
                 policy.on_coding_refused()
-            if sent > 1 and isinstance(answer, Response):
+            if sent > 1:
                 return replace(answer, attempts=sent)
             return answer
         assert error is not None  # noqa: S101 - no answer means that an error was caught
