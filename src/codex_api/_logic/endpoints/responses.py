@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TURN_STATE = "x-codex-turn-state"
 _BETA_FEATURES = "x-codex-beta-features"
+_EVENT_STREAM = Headers({"accept": "text/event-stream"})
 ENDPOINT = "responses"
 #: A whole answer may take this many times the idle limit of a stream.
 IDLE_TIMEOUTS = 2
@@ -140,7 +141,7 @@ def _call(
         body=body,
         extra_headers=caller_headers(options),
         id_headers=identity_headers(options),
-        forced_headers={"accept": "text/event-stream"},
+        forced_headers=_EVENT_STREAM,
         compression=options.compression,
         timeout=timeouts.first_event,  # it governs the wait for the head as well
         is_repeatable=is_repeatable,

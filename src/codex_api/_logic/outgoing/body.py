@@ -8,6 +8,7 @@ verbatim.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -264,47 +265,49 @@ _PUBLIC_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-# The values of all fields at once, and what types they usually have.
-_shaped_values = attrgetter(*_SHAPES)
-_public_shaped_values = attrgetter(*_PUBLIC_SHAPES)
-_USUAL = tuple(frozenset(kinds) for kinds, _ in _SHAPES.values())
+_ALL_SHAPES = _SHAPES | {
+    name: ((*kinds, NoneType), expected) for name, (kinds, expected) in _PUBLIC_SHAPES.items()
+}
+_shaped_values = attrgetter(*_ALL_SHAPES)
 
 
 def _check_shapes(request: ResponsesApiRequest) -> None:
     """Refuse what would encode, but not as it was meant."""
-    for value, usual, name in zip(_shaped_values(request), _USUAL, _SHAPES, strict=True):
-        if type(value) in usual:
-            continue
-        kinds, expected = _SHAPES[name]
-        # A string is a sequence too.
-        if not isinstance(value, kinds) or (isinstance(value, str) and str not in kinds):
-            raise _misshapen(name, expected)
-    for value, name in zip(_public_shaped_values(request), _PUBLIC_SHAPES, strict=True):
-        if value is None:
-            continue
-        kinds, expected = _PUBLIC_SHAPES[name]
-        # A bool is an int too, a string a sequence.
-        odd = (isinstance(value, bool) and bool not in kinds) or (
-            isinstance(value, str) and str not in kinds
-        )
-        if odd or not isinstance(value, kinds):
-            raise _misshapen(name, expected)
+    misshapen = _misshapen_field(*map(type, _shaped_values(request)))
+    if misshapen is not None:
+        raise _misshapen(misshapen)
     if not request.model and request.prompt is None:
-        raise _misshapen("model", "a non-empty string")
+        raise _misshapen("model")
     if request.include is not UNSET:
         _check_texts("include", request.include)
-    for name in ("client_metadata", "metadata"):
-        given: Mapping[str, object] = getattr(request, name) or {}
-        _check_texts(name, [*given, *given.values()])
+    for name, given in (
+        ("client_metadata", request.client_metadata),
+        ("metadata", request.metadata),
+    ):
+        if given:
+            _check_texts(name, [*given, *given.values()])
+
+
+# The types settle it, and the same ones come with every request of a program.
+@lru_cache(maxsize=256)
+def _misshapen_field(*types: type) -> str | None:
+    """Return the name of the first field that has another type than it may have."""
+    for name, found in zip(_ALL_SHAPES, types, strict=True):
+        kinds, _ = _ALL_SHAPES[name]
+        # A bool is an int too, a string a sequence.
+        odd = any(issubclass(found, kind) and kind not in kinds for kind in (bool, str))
+        if odd or not issubclass(found, kinds):
+            return name
+    return None
 
 
 def _check_texts(name: str, values: Iterable[object]) -> None:
     if not all(isinstance(value, str) for value in values):
-        raise _misshapen(name, (_SHAPES | _PUBLIC_SHAPES)[name][1])
+        raise _misshapen(name)
 
 
-def _misshapen(name: str, expected: str) -> RequestBuildError:
-    return RequestBuildError(f"{name} must be {expected}")
+def _misshapen(name: str) -> RequestBuildError:
+    return RequestBuildError(f"{name} must be {_ALL_SHAPES[name][1]}")
 
 
 # --- cache breakpoints --------------------------------------------------------------------------

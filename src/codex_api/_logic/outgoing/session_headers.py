@@ -20,11 +20,15 @@ def build_session_headers(session_id: str | None = None, thread_id: str | None =
         RequestBuildError: An id is not a legal header value.
     """
     headers = Headers()
+    _set_session(headers, session_id, thread_id)
+    return headers
+
+
+def _set_session(headers: Headers, session_id: str | None, thread_id: str | None) -> None:
     if session_id is not None:
         headers.set("session-id", session_id)
     if thread_id is not None:
         headers.set("thread-id", thread_id)
-    return headers
 
 
 def subagent_header(source: SessionSource | str | None) -> str | None:
@@ -49,7 +53,7 @@ def identity_headers(options: ResponsesOptions) -> Headers:
         headers.set("x-openai-subagent", subagent)
     if thread_id is not None:
         headers.set("x-client-request-id", thread_id)
-    headers.merge(build_session_headers(session_id, thread_id))
+    _set_session(headers, session_id, thread_id)
     return headers
 
 
