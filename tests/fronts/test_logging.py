@@ -45,8 +45,9 @@ async def test_attempts_and_retries_are_told_with_their_reason(
     with ScriptedServer([refusal, stream([DELTA, COMPLETED])]) as server:
         await run(front, server)
     told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    calls = [line for line in told if line[0] == "codex_api.call"]
 
-    assert told[:3] == [
+    assert calls == [
         ("codex_api.call", "DEBUG", "attempt 1: status 503 HttpStatusError after 0.000 s"),
         (
             "codex_api.call",
@@ -55,7 +56,38 @@ async def test_attempts_and_retries_are_told_with_their_reason(
         ),
         ("codex_api.call", "DEBUG", "attempt 2: status 200 after 0.000 s"),
     ]
-    assert {name for name, _, _ in told[3:]} == {"codex_api.connection"}
+    assert {name for name, _, _ in told} == {"codex_api.call", "codex_api.connection"}
+    assert SECRET not in caplog.text
+
+
+async def test_each_step_of_connecting_is_told_once(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "codex_api.connection")
+    with ScriptedServer([stream([DELTA, COMPLETED])]) as server:
+        await run(front, server)
+        peer = server.url.removeprefix("http://").partition("/")[0]
+    told = [line for line in caplog.messages if not line.startswith("HTTP: received")]
+
+    assert [line.rpartition(", ")[0] for line in told] == [f"TCP connected: the server {peer}"]
+
+
+async def test_the_steps_through_a_proxy_are_told_without_its_password(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "codex_api.connection")
+    with ScriptedServer([stream([DELTA, COMPLETED])]) as proxy:
+        address = proxy.url.removeprefix("http://").partition("/")[0]
+        client = front.pick(Client, AsyncClient)(
+            Provider("test", "http://name.invalid/v1"),
+            auth=ApiKeyAuth(SECRET),
+            network=Network(proxy=f"http://user:{SECRET}@{address}"),
+        )
+        async with front.entering(client) as api:
+            await front(api.responses.stream(REQUEST).collect)
+
+    (told,) = [line for line in caplog.messages if line.startswith("TCP connected")]
+    assert address in told
     assert SECRET not in caplog.text
 
 

@@ -13,6 +13,7 @@ from codex_api.transport._core.happy_eyeballs import AttemptSchedule, interleave
 from codex_api.transport._core.tunnel import TunnelAnswer, connect_request
 from codex_api.transport.addresses import Address, addresses_from, literal_address, tcp_socket
 from codex_api.transport.channel import SocketChannel, TlsChannel
+from codex_api.transport.connect_log import first_hop, tell
 from codex_api.transport.errors import NetworkError, TransportTimeoutError
 from codex_api.transport.readiness import wait_for
 
@@ -50,6 +51,7 @@ def _open(route: Route, network: Network, deadline: float | None) -> Channel:
     proxy = route.proxy
     # First of all: with a CA bundle that cannot be used nothing is sent.
     context = client_context(route, network)
+    began = time.monotonic()
     if proxy is not None and proxy.is_socks:
         from codex_api.transport.socks import connect_socks  # noqa: PLC0415 - an extra
 
@@ -57,6 +59,7 @@ def _open(route: Route, network: Network, deadline: float | None) -> Channel:
     else:
         sock = _connect_tcp(route, network, deadline)
     channel: Channel = SocketChannel(sock)
+    tell("TCP connected", first_hop(route), began)
     try:
         if context is not None and proxy is not None and proxy.scheme == "https":
             channel = _with_tls(channel, context, proxy.host, f"the proxy {proxy}", deadline)
@@ -89,13 +92,15 @@ def _with_tls(
 ) -> TlsChannel:
     from codex_api.transport.tls import TlsLayer  # noqa: PLC0415 - only for TLS
 
+    began = time.monotonic()
     secured = TlsChannel(channel, TlsLayer(context, host, peer), peer)
     secured.handshake(deadline)
+    tell("TLS established", peer, began)
     return secured
 
 
 def _tunnel(channel: Channel, route: Route, proxy: Proxy, deadline: float | None) -> None:
-    answer = TunnelAnswer()
+    answer, began = TunnelAnswer(), time.monotonic()
     try:
         channel.send(connect_request(route, proxy), deadline)
         while not answer.is_complete:
@@ -104,6 +109,7 @@ def _tunnel(channel: Channel, route: Route, proxy: Proxy, deadline: float | None
         raise connect_errors.tunnel_broken(route, str(exc)) from exc
     if not answer.is_open:
         raise connect_errors.tunnel_refused(answer.status, route)
+    tell("tunnel open", f"{route.proxy} to {route.server}", began)
 
 
 def _connect_tcp(route: Route, network: Network, deadline: float | None) -> socket.socket:

@@ -15,6 +15,7 @@ from codex_api.transport._core.happy_eyeballs import AttemptSchedule, interleave
 from codex_api.transport._core.tunnel import TunnelAnswer, connect_request
 from codex_api.transport.addresses import Address, addresses_from, literal_address, tcp_socket
 from codex_api.transport.channel_async import Inbox, SocketChannelAsync, TlsChannelAsync
+from codex_api.transport.connect_log import first_hop, tell
 from codex_api.transport.connector import client_context
 from codex_api.transport.errors import NetworkError, TransportError
 
@@ -46,6 +47,7 @@ async def _open(route: Route, network: Network) -> AsyncChannel:
     proxy = route.proxy
     # First of all: with a CA bundle that cannot be used nothing is sent.
     context = client_context(route, network)
+    began = time.monotonic()
     if proxy is not None and proxy.is_socks:
         from codex_api.transport.socks import connect_socks_async  # noqa: PLC0415 - an extra
 
@@ -57,6 +59,7 @@ async def _open(route: Route, network: Network) -> AsyncChannel:
     except BaseException:
         sock.close()
         raise
+    tell("TCP connected", first_hop(route), began)
     try:
         if context is not None and proxy is not None and proxy.scheme == "https":
             channel = await _with_tls(channel, context, proxy.host, f"the proxy {proxy}")
@@ -76,6 +79,7 @@ async def _with_tls(
 ) -> TlsChannelAsync:
     from codex_api.transport.tls import TlsLayer  # noqa: PLC0415 - only for TLS
 
+    began = time.monotonic()
     layer = TlsLayer(context, host, peer)
     inbox, data = Inbox(channel), b""
     while True:
@@ -92,13 +96,14 @@ async def _with_tls(
             raise connect_errors.handshake_cut(peer, exc) from exc
         if not data:
             raise connect_errors.handshake_cut(peer)
+    tell("TLS established", peer, began)
     secured = TlsChannelAsync(channel, layer)
     secured.data_received(inbox.take())
     return secured
 
 
 async def _tunnel(channel: AsyncChannel, route: Route, proxy: Proxy) -> None:
-    inbox, answer = Inbox(channel), TunnelAnswer()
+    inbox, answer, began = Inbox(channel), TunnelAnswer(), time.monotonic()
     channel.write(connect_request(route, proxy))
     while not answer.is_complete:
         try:
@@ -107,6 +112,7 @@ async def _tunnel(channel: AsyncChannel, route: Route, proxy: Proxy) -> None:
             raise connect_errors.tunnel_broken(route, str(exc)) from exc
     if not answer.is_open:
         raise connect_errors.tunnel_refused(answer.status, route)
+    tell("tunnel open", f"{route.proxy} to {route.server}", began)
 
 
 async def _connect_tcp(route: Route, network: Network) -> socket.socket:
