@@ -49,8 +49,8 @@ class Socket(socket.socket):
     """
 
     def __del__(self) -> None:
-        """Close it."""
-        self.close()
+        """Close it, also if Ctrl-C came while it was made: then ``close`` lacks what it needs."""
+        socket.SocketType.close(self)
 
 
 def tcp_socket(address: Address, network: Network) -> socket.socket:
