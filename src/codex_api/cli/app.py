@@ -47,6 +47,9 @@ app.command("codex_api.cli.models:models", name="models", help="List the models.
 app.command("codex_api.cli.images:images_app", name="images", help="Draw and change images.")
 app.command("codex_api.cli.search:search", name="search", help="Search the web, and more.")
 app.command("codex_api.cli.upload:upload", name="upload", help="Upload a file.")
+app.command(
+    "codex_api.cli.serve:serve", name="serve", help="Serve the API with a small built-in model."
+)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -17,11 +17,13 @@ from codex_api.testing.server.settings import ServerSettings
 from codex_api.testing.server.state import ServerState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from codex_api.testing.recording import RecordedRequest
     from codex_api.testing.scenarios import Scenario
@@ -77,6 +79,8 @@ class EmbeddedServer:
         extra_routes: Routes below the base path, before the built-in ones.
         host: Address to bind.
         port: Port to bind; 0 takes a free one.
+        certificate: Files of a certificate chain and its key in PEM, for HTTPS.
+        around: Wraps the application.
 
     Attributes:
         state: Its memory; `requests`, `disconnects` and `play` are shorthands into it.
@@ -90,6 +94,8 @@ class EmbeddedServer:
         extra_routes: Sequence[BaseRoute] = (),
         host: str = "127.0.0.1",
         port: int = 0,
+        certificate: tuple[Path, Path] | None = None,
+        around: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         settings = settings or ServerSettings()
         self.state: ServerState = ServerState(settings)
@@ -97,8 +103,12 @@ class EmbeddedServer:
             self.state.api_keys.add(api_key)
         self._host, self._port = host, port
         self._thread = LoopThread("codex-api-embedded-server")
+        self._scheme = "http" if certificate is None else "https"
+        app: ASGIApp = create_app(state=self.state, extra_routes=extra_routes)
         config = uvicorn.Config(
-            create_app(state=self.state, extra_routes=extra_routes),
+            app if around is None else around(app),
+            ssl_certfile=certificate and certificate[0],
+            ssl_keyfile=certificate and certificate[1],
             http=ConnectionProtocol,
             ws=WebSocketProtocol,
             loop="asyncio",
@@ -118,7 +128,7 @@ class EmbeddedServer:
     def url(self) -> str:
         """Base URL for a provider, ending in ``/v1``."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}/v1"
+        return f"{self._scheme}://{host}:{self._port}/v1"
 
     @property
     def port(self) -> int:

@@ -9,10 +9,11 @@ from starlette.routing import Route
 
 from codex_api.testing.faults import apply
 from codex_api.testing.server.answer_headers import response_headers, turn_state_header
+from codex_api.testing.server.chance import timely_response
 from codex_api.testing.server.checks import json_body
 from codex_api.testing.server.compaction import seal
 from codex_api.testing.server.event_stream import EventStream
-from codex_api.testing.server.generation import begin, final_response
+from codex_api.testing.server.generation import begin
 from codex_api.testing.server.items import item_type
 from codex_api.testing.server.pages import page
 from codex_api.testing.server.problems import RequestProblem, invalid_type
@@ -69,7 +70,8 @@ class Responses:
             return EventStream(self._state, steps, headers, scenario.head_gate)
         if scenario.head_gate is not None:
             await scenario.head_gate.passed()
-        return JSONResponse(final_response(generation, scenario), headers=headers)
+        final = await timely_response(generation, scenario)
+        return JSONResponse(final, headers=headers)
 
     async def _begin(
         self,

@@ -71,6 +71,7 @@ class ServerState:
         batches: Batches, by id.
         threads: What the public API calls conversations, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
+        by_default: Gives the scenario of a request to an endpoint that nothing was scripted for.
         closers: Awaited when the server stops, while its tasks still run.
     """
 
@@ -87,6 +88,7 @@ class ServerState:
         self.threads: dict[str, Thread] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.by_default: Callable[[str], Scenario] = lambda _: Scenario()
         self.clock: Callable[[], float] = settings.clock or time.time
         self._numbers = itertools.count(1)
         self._own_files: tempfile.TemporaryDirectory[str] | None = None
@@ -125,7 +127,7 @@ class ServerState:
         """Give the scenario of the next request to ``endpoint``."""
         with self._changed:
             queue = self._scenarios[endpoint]
-            return queue.popleft() if queue else Scenario()
+            return queue.popleft() if queue else self.by_default(endpoint)
 
     def note_disconnect(self, disconnect: Disconnect) -> None:
         """Remember a client that went away."""

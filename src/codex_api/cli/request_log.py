@@ -1,0 +1,114 @@
+"""A line for each request that ``codex-api serve`` answered."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from codex_api.cli.console import printable
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from rich.console import Console
+
+    from codex_api.testing.server.doorman import ServedRequest
+
+_PROMPT_CHARACTERS = 200
+_OK, _REDIRECT, _CLIENT = 300, 400, 500
+_MILLISECONDS_UP_TO = 1.0
+
+
+class RequestLog:
+    """Prints a line a request, and keeps all of them as JSON lines in a file.
+
+    Args:
+        console: Where the lines go; None prints none.
+        file: Where the JSON lines go; None keeps none.
+    """
+
+    def __init__(self, console: Console | None, file: TextIO | None = None) -> None:
+        self._console, self._file = console, file
+        self.count: int = 0
+
+    def tell(self, served: ServedRequest) -> None:
+        """Take one request."""
+        self.count += 1
+        if self._console is not None:
+            self._console.print(_line(served), overflow="ellipsis", no_wrap=True, crop=True)
+        if self._file is not None:
+            facts = {
+                "at": round(time.time(), 3),
+                "method": served.method,
+                "path": served.path,
+                "status": served.status,
+                "seconds": round(served.seconds, 4),
+                "events": served.events,
+                "outcome": served.outcome,
+                "model": served.body.get("model"),
+                "usage": served.usage,
+            }
+            self._file.write(json.dumps(facts, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+
+def _line(served: ServedRequest) -> Text:
+    status = served.status
+    line = Text(time.strftime("%H:%M:%S "), style="dim")
+    line.append(f"{served.method:<4} ", style="bold")
+    line.append(printable(served.path.removeprefix("/v1")))
+    line.append(f" {status or '---'}", style=_style(served))
+    line.append(f" {_duration(served.seconds)}")
+    for part in _parts(served):
+        line.append(f" {part}")
+    prompt = printable(last_text(served.body.get("input")))
+    if prompt:
+        line.append(f' "{prompt}"', style="italic")
+    return line
+
+
+def _style(served: ServedRequest) -> str:
+    status = served.status
+    if status is None or status >= _CLIENT or served.outcome in {"failed", "error", "gone"}:
+        return "bold red"
+    if status >= _REDIRECT or served.outcome == "incomplete":
+        return "bold yellow"
+    return "green" if status < _OK else "default"
+
+
+def _parts(served: ServedRequest) -> list[str]:
+    parts: list[str] = []
+    if served.outcome not in {"", "completed"}:
+        parts.append(printable(served.outcome))
+    if served.events:
+        parts.append(f"{served.events} events")
+    usage = served.usage
+    if isinstance(usage, dict):
+        parts.append(f"{usage.get('input_tokens', '?')}>{usage.get('output_tokens', '?')} tokens")
+    model = served.body.get("model")
+    if isinstance(model, str):
+        parts.append(printable(model))
+    return parts
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _MILLISECONDS_UP_TO:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s"
+
+
+def last_text(value: Any) -> str:  # noqa: ANN401 - whatever the client sent
+    """Give the last text of an input in one line, however it is written down; empty for none."""
+    if isinstance(value, str):
+        return " ".join(value.split())[:_PROMPT_CHARACTERS]
+    if isinstance(value, dict):
+        return next(
+            (text for key in ("text", "content", "output") if (text := last_text(value.get(key)))),
+            "",
+        )
+    if isinstance(value, list):
+        return next((text for item in reversed(value) if (text := last_text(item))), "")
+    return ""

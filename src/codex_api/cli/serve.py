@@ -1,0 +1,164 @@
+"""``codex-api serve``: the embedded server in the foreground, for any client in any language."""
+
+from __future__ import annotations
+
+import errno
+import random
+import shlex
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from codex_api.cli import exit_codes
+from codex_api.cli.console import Output, complain, note
+from codex_api.cli.request_log import RequestLog
+from codex_api.testing.fault_names import FaultSpecError, parse_fault
+from codex_api.transport.errors import RequestBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from codex_api.testing.server import EmbeddedServer
+
+DEFAULT_PORT = 8321
+_LAST_PORT = 65_535
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
+
+
+def serve(
+    *,
+    port: Annotated[int, Parameter(help="TCP port; 0 takes a free one.")] = DEFAULT_PORT,
+    host: Annotated[
+        str, Parameter(help="Address to bind. The default lets in this machine only.")
+    ] = "127.0.0.1",
+    allow_host: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Another name in URLs that means this server; may be repeated.",
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    api_key: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="A key that is let in; may be repeated. Default: every one, or none.",
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    faults: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="What goes wrong with each response, such as 'cut:after=3,how=reset' or "
+            "'stall:after=2@0.1' for one in ten; may be repeated.",
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    seed: Annotated[int, Parameter(help="Of all that is left to chance.")] = 0,
+    first_token_ms: Annotated[
+        float, Parameter(help="Milliseconds before the first event of a response.")
+    ] = 0.0,
+    tokens_per_second: Annotated[
+        float | None, Parameter(help="Pace of the text. Default: as fast as it goes.")
+    ] = None,
+    log: Annotated[
+        Path | None, Parameter(help="Also append a JSON line for each request to this file.")
+    ] = None,
+    quiet: Annotated[bool, Parameter(negative="", help="Print no line for each request.")] = False,
+    tls_cert: Annotated[Path | None, Parameter(help="Certificate chain in PEM, for HTTPS.")] = None,
+    tls_key: Annotated[Path | None, Parameter(help="Its private key in PEM.")] = None,
+) -> int:
+    """Serve the Responses API with a small built-in model until Ctrl-C."""
+    try:
+        from codex_api.testing.server import EmbeddedServer, ServerSettings  # noqa: PLC0415 - extra
+        from codex_api.testing.server.chance import Chance  # noqa: PLC0415 - extra
+        from codex_api.testing.server.doorman import Doorman  # noqa: PLC0415 - extra
+    except ModuleNotFoundError as exc:
+        message = "serve needs: pip install 'codex-api[server]'"
+        raise RequestBuildError(message) from exc
+    if not 0 <= port <= _LAST_PORT:
+        message = f"--port must be from 0 to {_LAST_PORT}"
+        raise RequestBuildError(message)
+    if (tls_cert is None) != (tls_key is None):
+        message = "--tls-cert and --tls-key belong together"
+        raise RequestBuildError(message)
+    try:
+        chance = Chance(
+            [parse_fault(spec) for spec in faults],
+            random.Random(seed),  # noqa: S311 - to be repeated, not to be secret
+            first_delay=first_token_ms / 1000,
+            tokens_per_second=tokens_per_second,
+        )
+    except FaultSpecError as exc:
+        message = f"--faults: {exc}"
+        raise RequestBuildError(message) from exc
+    except ValueError as exc:
+        raise RequestBuildError(str(exc)) from exc
+    with ExitStack() as stack:
+        file = None if log is None else stack.enter_context(log.open("a", encoding="utf-8"))
+        lines = RequestLog(None if quiet else Console(stderr=True, highlight=False), file)
+        certificate = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
+        server = EmbeddedServer(
+            ServerSettings(api_keys=frozenset(api_key)),
+            host=host,
+            port=port,
+            certificate=certificate,
+            around=partial(Doorman, host=host, names=allow_host, tell=lines.tell),
+        )
+        server.state.by_default = chance.scenario
+        ending = stack.enter_context(_told_to_end())
+        try:
+            stack.enter_context(server)
+        except OSError as exc:
+            complain(_refused(exc, host, port))
+            return exit_codes.FAILED
+        _announce(server, host, api_key)
+        ending.wait()
+    note(f"stopped after {lines.count} request{'' if lines.count == 1 else 's'}")
+    return exit_codes.OK
+
+
+@contextmanager
+def _told_to_end() -> Generator[threading.Event]:
+    """Give what is set by Ctrl-C and by a request to terminate."""
+    ending = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield ending
+        return
+    before = {
+        number: signal.signal(number, lambda *_: ending.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield ending
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _refused(exc: OSError, host: str, port: int) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use; choose another with --port, or 0 for a free one"
+    return f"cannot listen at port {port} of {host}: {exc.strerror or exc}"
+
+
+def _announce(server: EmbeddedServer, host: str, keys: tuple[str, ...]) -> None:
+    url = server.url
+    if host in _ANY:
+        shown = f"[{host}]" if ":" in host else host
+        near = _ANY[host]
+        url = url.replace(f"//{shown}:", f"//{f'[{near}]' if ':' in near else near}:", 1)
+    note(f"serving {url}")
+    output = Output(soft_wrap=True, markup=False, highlight=False, emoji=False)
+    output.print(f"export OPENAI_BASE_URL={shlex.quote(url)}")
+    output.print(f"export OPENAI_API_KEY={shlex.quote(keys[0] if keys else 'unused')}")
+    output.file.flush()
+    note("stop with Ctrl-C")
