@@ -21,7 +21,7 @@ from rich.console import Console
 
 from codex_api.cli import main
 from codex_api.cli.request_log import RequestLog
-from codex_api.testing.server.doorman import ServedRequest
+from codex_api.testing.server.watching import ServedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ HELLO = {"model": "gpt-5.1", "input": "say hello", "stream": True}
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(*options: str, key: str = "unused") -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = [sys.executable, "-m", "codex_api", "serve", "--port", "0", *options]
     with subprocess.Popen(  # noqa: S603 - this interpreter
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -40,6 +40,8 @@ def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             assert process.stdout is not None
             first = process.stdout.readline()
             assert first.startswith("export OPENAI_BASE_URL="), process.communicate()
+            # Before others read the pipe, so that nothing is left in this buffer.
+            assert process.stdout.readline() == f"export OPENAI_API_KEY={key}\n"
             yield first.strip().partition("=")[2], process
         finally:
             process.kill()
@@ -53,7 +55,7 @@ def told(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[i
 
 
 def test_another_client_is_served_by_the_lines_for_its_environment() -> None:
-    with serving("--api-key", "k1") as (url, process):
+    with serving("--api-key", "k1", key="k1") as (url, process):
         client = openai.OpenAI(base_url=url, api_key="k1")
         text = client.responses.create(model="gpt-5.1", input="say hello").output_text
         client.close()
@@ -61,7 +63,7 @@ def test_another_client_is_served_by_the_lines_for_its_environment() -> None:
         code, out, err = told(process)
 
     assert 'You said: "say hello".' in text
-    assert (code, out) == (0, "export OPENAI_API_KEY=k1\n")
+    assert (code, out) == (0, "")
     assert err.splitlines()[0] == f"serving {url}"
     assert re.search(r'POST /responses 200 .* gpt-5.1 "say hello"', err)
     assert err.splitlines()[-1] == "stopped after 2 requests"
@@ -101,6 +103,7 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (("--faults", "cut@2"), "'2' in 'cut@2' is no probability"),
         (("--port", "70000"), "--port must be from 0 to 65535"),
         (("--tokens-per-second", "0"), "tokens per second must be more than 0"),
+        (("--rpm", "0"), "requests_per_minute must be at least 1"),
         (("--tls-cert", "a.pem"), "--tls-cert and --tls-key belong together"),
     ],
 )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 
 from codex_api.cli.console import printable
+from codex_api.testing.wire import object_of
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from rich.console import Console
 
-    from codex_api.testing.server.doorman import ServedRequest
+    from codex_api.testing.server.watching import ServedRequest
 
 _PROMPT_CHARACTERS = 200
 _OK, _REDIRECT, _CLIENT = 300, 400, 500
@@ -86,7 +87,7 @@ def _parts(served: ServedRequest) -> list[str]:
     if served.events:
         parts.append(f"{served.events} events")
     usage = served.usage
-    if isinstance(usage, dict):
+    if usage is not None:
         parts.append(f"{usage.get('input_tokens', '?')}>{usage.get('output_tokens', '?')} tokens")
     model = served.body.get("model")
     if isinstance(model, str):
@@ -100,15 +101,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def last_text(value: Any) -> str:  # noqa: ANN401 - whatever the client sent
+def last_text(value: object) -> str:
     """Give the last text of an input in one line, however it is written down; empty for none."""
     if isinstance(value, str):
         return " ".join(value.split())[:_PROMPT_CHARACTERS]
+    inner: list[object] = []
     if isinstance(value, dict):
-        return next(
-            (text for key in ("text", "content", "output") if (text := last_text(value.get(key)))),
-            "",
-        )
-    if isinstance(value, list):
-        return next((text for item in reversed(value) if (text := last_text(item))), "")
-    return ""
+        inner = [object_of(cast("object", value)).get(key) for key in ("text", "content", "output")]
+    elif isinstance(value, list):
+        inner = list(reversed(cast("list[object]", value)))
+    return next((text for each in inner if (text := last_text(each))), "")

@@ -8,6 +8,7 @@ import shlex
 import signal
 import threading
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
@@ -23,12 +24,45 @@ from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import FrameType
 
-    from codex_api.testing.server import EmbeddedServer
+    from codex_api.testing.server import EmbeddedServer, Limits
 
 DEFAULT_PORT = 8321
 _LAST_PORT = 65_535
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LimitOptions:
+    """Limits of each model that are enforced with 429; default: none."""
+
+    rpm: Annotated[int | None, Parameter(help="Requests per minute.")] = None
+    tpm: Annotated[int | None, Parameter(help="Tokens per minute.")] = None
+    burst: Annotated[
+        int | None, Parameter(help="Requests at once. Default: those of a minute.")
+    ] = None
+    concurrent: Annotated[
+        int | None, Parameter(help="Responses at the same time, of all models; more are 503.")
+    ] = None
+
+    def chosen(self) -> Limits | None:
+        """Give the limits, or None when there is none.
+
+        Raises:
+            ValueError: A limit is below 1.
+        """
+        from codex_api.testing.server import Limits  # noqa: PLC0415 - extra
+
+        if self == LimitOptions():
+            return None
+        return Limits(
+            requests_per_minute=self.rpm,
+            tokens_per_minute=self.tpm,
+            burst_requests=self.burst,
+            concurrent=self.concurrent,
+        )
 
 
 def serve(
@@ -69,6 +103,11 @@ def serve(
     tokens_per_second: Annotated[
         float | None, Parameter(help="Pace of the text. Default: as fast as it goes.")
     ] = None,
+    spread: Annotated[
+        float,
+        Parameter(help="Of both by chance: 0 is none, 0.7 often twice or half, 1 a long tail."),
+    ] = 0.0,
+    limits: LimitOptions = LimitOptions(),
     log: Annotated[
         Path | None, Parameter(help="Also append a JSON line for each request to this file.")
     ] = None,
@@ -78,7 +117,11 @@ def serve(
 ) -> int:
     """Serve the Responses API with a small built-in model until Ctrl-C."""
     try:
-        from codex_api.testing.server import EmbeddedServer, ServerSettings  # noqa: PLC0415 - extra
+        from codex_api.testing.server import (  # noqa: PLC0415 - extra
+            EmbeddedServer,
+            Latency,
+            ServerSettings,
+        )
         from codex_api.testing.server.chance import Chance  # noqa: PLC0415 - extra
         from codex_api.testing.server.doorman import Doorman  # noqa: PLC0415 - extra
     except ModuleNotFoundError as exc:
@@ -91,11 +134,16 @@ def serve(
         message = "--tls-cert and --tls-key belong together"
         raise RequestBuildError(message)
     try:
-        chance = Chance(
-            [parse_fault(spec) for spec in faults],
-            random.Random(seed),  # noqa: S311 - to be repeated, not to be secret
-            first_delay=first_token_ms / 1000,
-            tokens_per_second=tokens_per_second,
+        chance = Chance([parse_fault(spec) for spec in faults], random.Random(seed))  # noqa: S311 - to be repeated
+        settings = ServerSettings(
+            api_keys=frozenset(api_key),
+            latency=Latency(
+                first_event=first_token_ms / 1000,
+                tokens_per_second=tokens_per_second,
+                spread=spread,
+                seed=seed,
+            ),
+            limits=limits.chosen(),
         )
     except FaultSpecError as exc:
         message = f"--faults: {exc}"
@@ -107,7 +155,7 @@ def serve(
         lines = RequestLog(None if quiet else Console(stderr=True, highlight=False), file)
         certificate = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
         server = EmbeddedServer(
-            ServerSettings(api_keys=frozenset(api_key)),
+            settings,
             host=host,
             port=port,
             certificate=certificate,
@@ -133,10 +181,12 @@ def _told_to_end() -> Generator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield ending
         return
-    before = {
-        number: signal.signal(number, lambda *_: ending.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        ending.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield ending
     finally:

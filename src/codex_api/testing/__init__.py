@@ -14,15 +14,27 @@ if TYPE_CHECKING:
     from codex_api.testing.gate import Gate
     from codex_api.testing.recording import RecordedRequest
     from codex_api.testing.scripted import ScriptedServer
-    from codex_api.testing.server import EmbeddedServer, ServerSettings
+    from codex_api.testing.server import Charge, EmbeddedServer, Latency, Limits, ServerSettings
 
-__all__ = ["EmbeddedServer", "Gate", "RecordedRequest", "ScriptedServer", "ServerSettings"]
+__all__ = [
+    "Charge",
+    "EmbeddedServer",
+    "Gate",
+    "Latency",
+    "Limits",
+    "RecordedRequest",
+    "ScriptedServer",
+    "ServerSettings",
+]
 
 __getattr__: Lookup = lazy_attributes(
     __name__,
     {
+        "Charge": "server",
         "EmbeddedServer": "server",
         "Gate": "gate",
+        "Latency": "server",
+        "Limits": "server",
         "RecordedRequest": "recording",
         "ScriptedServer": "scripted",
         "ServerSettings": "server",

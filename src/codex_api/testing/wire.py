@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 JsonObject: TypeAlias = dict[str, Any]
 HeaderPairs: TypeAlias = Mapping[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...]
@@ -89,6 +89,19 @@ def last_chunk() -> bytes:
 def compact_json(value: object) -> bytes:
     """Encode ``value`` without spaces and with non-ASCII text as it is."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decoded_object(data: str | bytes) -> JsonObject:
+    """Decode a JSON object; anything else is an empty one."""
+    try:
+        return object_of(json.loads(data))
+    except ValueError:
+        return {}
+
+
+def object_of(value: object) -> JsonObject:
+    """Give ``value`` where it is a JSON object, else an empty one."""
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
 
 
 def header_pairs(headers: HeaderPairs) -> list[tuple[str, str]]:

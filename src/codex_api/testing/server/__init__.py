@@ -10,6 +10,8 @@ from codex_api._extras import installed_by
 with installed_by("server", "starlette", "uvicorn"):
     from codex_api.testing.server.app import create_app
     from codex_api.testing.server.embedded import EmbeddedServer
+    from codex_api.testing.server.latency import Latency
+    from codex_api.testing.server.limits import Charge, Limits
     from codex_api.testing.server.settings import ServerSettings
 
-__all__ = ["EmbeddedServer", "ServerSettings", "create_app"]
+__all__ = ["Charge", "EmbeddedServer", "Latency", "Limits", "ServerSettings", "create_app"]

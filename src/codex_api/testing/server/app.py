@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
+from codex_api.testing.server.admission import Admission
 from codex_api.testing.server.batches import Batches
 from codex_api.testing.server.file_store import FileStore
 from codex_api.testing.server.files import Files
@@ -65,6 +66,10 @@ def create_app(
         *Threads(state).routes(),
     ]
 
+    middleware = [Middleware(Recorder, state=state)]
+    if state.ledger is not None:
+        middleware.append(Middleware(Admission, state=state, ledger=state.ledger))
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
@@ -73,7 +78,7 @@ def create_app(
     app = Starlette(
         lifespan=lifespan,
         routes=[Mount(base, routes=routes) for base in BASE_PATHS],
-        middleware=[Middleware(Recorder, state=state)],
+        middleware=middleware,
         exception_handlers={RequestProblem: answer_problem, HTTPException: _answer_http_exception},
     )
     app.state.server = state

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from codex_api.testing.recording import RecordedRequest
     from codex_api.testing.scenarios import Scenario
+    from codex_api.testing.server.limits import Charge
     from codex_api.testing.server.state import Disconnect
 
 MAX_MESSAGE_BYTES = 64 << 20
@@ -144,6 +145,11 @@ class EmbeddedServer:
     def disconnects(self) -> list[Disconnect]:
         """The clients that went away before their answer was through."""
         return self.state.disconnects
+
+    @property
+    def charges(self) -> list[Charge]:
+        """What requests were charged, where the settings have limits; in the order they came."""
+        return [] if self.state.ledger is None else self.state.ledger.charges
 
     def play(self, *scenarios: Scenario, endpoint: str = "responses") -> None:
         """Script the next requests to ``endpoint``; afterwards the model answers again.

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from codex_api.testing.server.latency import Latency
+    from codex_api.testing.server.limits import Limits
+
 DEFAULT_MODELS = ("gpt-5.1-codex", "gpt-5.1", "gpt-5.1-codex-mini")
 
 
@@ -32,6 +35,9 @@ class ServerSettings:
         extra_item_types: Types of input items that are let through without being known.
         background_pace: Seconds between two events of a background response, and between two
             requests of a batch.
+        limits: Limits that are enforced, and an account of what was charged; None has neither.
+            ``rate_limits`` are numbers without consequences, which these replace.
+        latency: How long responses take; None is as fast as it goes.
         clock: Gives the time in seconds since the epoch.
     """
 
@@ -47,4 +53,6 @@ class ServerSettings:
     rate_limits: bool = True
     extra_item_types: frozenset[str] = frozenset()
     background_pace: float = 0.0
+    limits: Limits | None = None
+    latency: Latency | None = None
     clock: Callable[[], float] | None = None

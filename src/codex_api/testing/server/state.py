@@ -8,12 +8,14 @@ import tempfile
 import threading
 import time
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_api.testing.recording import Journal, RecordedRequest, wait_until
 from codex_api.testing.scenarios import Scenario
+from codex_api.testing.server.latency import LatencyDice
+from codex_api.testing.server.limits import Ledger
 from codex_api.testing.server.problems import RequestProblem, not_found
 from codex_api.testing.server.tokens import PromptCache
 
@@ -71,6 +73,7 @@ class ServerState:
         batches: Batches, by id.
         threads: What the public API calls conversations, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
+        ledger: Limits and account, where the settings have limits.
         by_default: Gives the scenario of a request to an endpoint that nothing was scripted for.
         closers: Awaited when the server stops, while its tasks still run.
     """
@@ -88,6 +91,10 @@ class ServerState:
         self.threads: dict[str, Thread] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
+        self.ledger: Ledger | None = None
+        if settings.limits is not None:
+            self.ledger = Ledger(settings.limits, settings.clock or time.time)
+        self._latency = None if settings.latency is None else LatencyDice(settings.latency)
         self.by_default: Callable[[str], Scenario] = lambda _: Scenario()
         self.clock: Callable[[], float] = settings.clock or time.time
         self._numbers = itertools.count(1)
@@ -127,7 +134,10 @@ class ServerState:
         """Give the scenario of the next request to ``endpoint``."""
         with self._changed:
             queue = self._scenarios[endpoint]
-            return queue.popleft() if queue else self.by_default(endpoint)
+            scenario = queue.popleft() if queue else self.by_default(endpoint)
+            if self._latency is None or endpoint != "responses" or scenario.status is not None:
+                return scenario
+            return replace(scenario, faults=(self._latency.throw(), *scenario.faults))
 
     def note_disconnect(self, disconnect: Disconnect) -> None:
         """Remember a client that went away."""
