@@ -21,19 +21,20 @@ import json
 import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from codex_api.testing.actions import Action, Close, Pause, Send
-from codex_api.testing.scripted import ScriptedServer
-from codex_api.testing.wire import chunk, http_head, last_chunk
+from codex_api.testing.recording import UndecodableBodyError, decode_content
 from codex_api.transport._core.headers import is_harmless
+from codex_api.transport.errors import NetworkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from codex_api.testing.replaying import Matching, ReplayServer
     from codex_api.testing.wire import JsonObject
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, Response
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 _ONLY_OWNER = 0o600
 
-Ending = Literal["clean", "broken"]
+Ending = Literal["clean", "left", "broken"]
 
 # A JSON member named like a credential, with a text as its value. Numbers are not touched, so that
 # counts of tokens stay, and neither are names that go on, such as ``prompt_cache_key_hash``.
@@ -63,7 +64,11 @@ _KEY = re.compile(
 )
 # The query of a URL that a body holds: such URLs are signed.
 _QUERY = re.compile(rb"""(https?://[^\s"'<>?\\]+\?)[^\s"'<>\\]+""", re.IGNORECASE)
-_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+# A whole event, named as the last one of a response, at the end of a body.
+_LAST_EVENT = re.compile(
+    rb'(?:event: ?|"type": ?")response\.(?:completed|failed|incomplete)\b[^\n]*\n'
+    rb"(?:[^\n]+\n)*\r?\n(?::[^\n]*\n\n|\s|data: \[DONE\])*\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ class Exchange:
     """One request with its answer.
 
     Attributes:
-        ending: ``clean`` when the body came to its end, ``broken`` when the connection did not
-            last so long, or the client left.
+        ending: ``clean`` when the body came to its end, ``left`` when the client did not stay so
+            long, ``broken`` when the connection did not last so long.
     """
 
     request: JsonObject
@@ -93,6 +98,18 @@ class Exchange:
     def body(self) -> bytes:
         """The body in one piece."""
         return b"".join(each.data for each in self.chunks)
+
+    @property
+    def request_body(self) -> bytes:
+        """The body of the request, without credentials and compression."""
+        if "base64" in self.request:
+            return base64.b64decode(self.request["base64"])
+        return str(self.request.get("body", "")).encode()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing: most clients leave a stream once its response has ended."""
+        return self.ending == "clean" or _LAST_EVENT.search(self.body) is not None
 
 
 class Cassette:
@@ -113,6 +130,9 @@ class Cassette:
         number = next(self._numbers)
         data: object = getattr(request.body, "data", b"")
         body = bytes(data) if isinstance(data, (bytes, bytearray)) else b""
+        # What is compressed could not be searched for credentials, nor compared.
+        with suppress(UndecodableBodyError):
+            body = decode_content(body, request.headers.get("content-encoding"))
         noted = {
             "method": request.method,
             "path": urlsplit(request.url).path,
@@ -170,17 +190,19 @@ def load(path: Path) -> list[Exchange]:
 
 
 def replay_server(
-    path: Path, *, is_timed: bool = False, repeat_last: bool = False
-) -> ScriptedServer:
-    """Make a server that answers with the exchanges of a cassette, in their order.
+    path: Path,
+    *,
+    is_timed: bool = False,
+    repeat_last: bool = False,
+    match: Matching = "request",
+    ignore: Sequence[str] = (),
+) -> ReplayServer:
+    """Make a server that answers from a cassette; see `ReplayServer`, which it is."""
+    from codex_api.testing.replaying import ReplayServer  # noqa: PLC0415 - it imports this
 
-    Args:
-        path: The cassette.
-        is_timed: Wait before each chunk as long as it took to come; otherwise do not wait.
-        repeat_last: Play the last exchange again and again.
-    """
-    answers = [_actions(each, is_timed=is_timed) for each in load(path)]
-    return ScriptedServer(answers, repeat_last=repeat_last)
+    return ReplayServer(
+        path, is_timed=is_timed, repeat_last=repeat_last, match=match, ignore=ignore
+    )
 
 
 class RecordingTransport:
@@ -250,12 +272,16 @@ class _RecordedStream:
         return self._inner.headers
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
-        data = self._inner.read_chunk(timeout)
+        try:
+            data = self._inner.read_chunk(timeout)
+        except NetworkError:
+            self._cassette.end(self._number, "broken")
+            raise
         _note_chunk(self._cassette, self._number, data)
         return data
 
     def close(self) -> None:
-        self._cassette.end(self._number, "broken")
+        self._cassette.end(self._number, "left")
         self._inner.close()
 
 
@@ -274,12 +300,16 @@ class _AsyncRecordedStream:
         return self._inner.headers
 
     async def read_chunk(self) -> bytes | None:
-        data = await self._inner.read_chunk()
+        try:
+            data = await self._inner.read_chunk()
+        except NetworkError:
+            self._cassette.end(self._number, "broken")
+            raise
         _note_chunk(self._cassette, self._number, data)
         return data
 
     async def aclose(self) -> None:
-        self._cassette.end(self._number, "broken")
+        self._cassette.end(self._number, "left")
         await self._inner.aclose()
 
 
@@ -313,27 +343,15 @@ def _apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN
         exchange.chunks.append(Chunk(line["text"].encode(), line.get("after", 0.0)))
 
 
-def _actions(exchange: Exchange, *, is_timed: bool) -> list[Action]:
-    headers = [(name, value) for name, value in exchange.headers if name.lower() not in _FRAMING]
-    has_body = exchange.status not in {204, 304}
-    if has_body:
-        headers.append(("transfer-encoding", "chunked"))
-    actions: list[Action] = [Send(http_head(exchange.status, headers))]
-    for each in exchange.chunks:
-        if is_timed:
-            actions.append(Pause(each.after))
-        actions.append(Send(chunk(each.data)))
-    if exchange.ending == "broken":
-        actions.append(Close())
-    elif has_body:
-        actions.append(Send(last_chunk()))
-    return actions
+def redacted(data: bytes) -> bytes:
+    """Return ``data`` with what looks like a credential hidden."""
+    data = _KEY.sub(b"[redacted]", _SECRET_MEMBER.sub(_REDACTED_MEMBER, data))
+    return _QUERY.sub(rb"\1[redacted]", data)
 
 
 def _content(key: str, data: bytes) -> dict[str, str]:
     """Return text as text without credentials, and anything else as base64."""
-    data = _KEY.sub(b"[redacted]", _SECRET_MEMBER.sub(_REDACTED_MEMBER, data))
-    data = _QUERY.sub(rb"\1[redacted]", data)
+    data = redacted(data)
     try:
         return {key: data.decode()}
     except UnicodeDecodeError:

@@ -233,7 +233,7 @@ class ScriptedServer:
 
     async def _answer_requests(self, connection: Connection) -> None:
         while (request := await connection.read_request()) is not None:
-            script = self._next_script()
+            script = self.script_for(request)
             if script is None:
                 error = {"message": "No answer is left in the script.", "type": "script_exhausted"}
                 script = answer(EXHAUSTED_STATUS, {"error": error})
@@ -245,6 +245,11 @@ class ScriptedServer:
         for action in script:
             await action.play(connection)
             connection.record.actions_played += 1
+
+    def script_for(self, request: RecordedRequest) -> Script | None:
+        """Give the script that answers ``request``, or None when none is left."""
+        del request
+        return self._next_script()
 
     def _next_script(self) -> Script | None:
         if not self._scripts:
