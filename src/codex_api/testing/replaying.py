@@ -161,7 +161,7 @@ def differences(
         for at, (old, new) in enumerate(zip_longest(olds, news, fillvalue=_MISSING)):
             yield from differences(old, new, ignore, f"{path}[{at}]")
     else:
-        yield f"{path or 'body'}: recorded {_shown(cast('object', recorded))}, now {_shown(now)}"
+        yield f"{path or 'body'}: recorded {_shown(both[0])}, now {_shown(both[1])}"
 
 
 def _shown(value: object) -> str:
