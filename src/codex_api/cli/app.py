@@ -48,6 +48,10 @@ app.command("codex_api.cli.images:images_app", name="images", help="Draw and cha
 app.command("codex_api.cli.search:search", name="search", help="Search the web, and more.")
 app.command("codex_api.cli.upload:upload", name="upload", help="Upload a file.")
 app.command(
+    "codex_api.cli.tapes:record", name="record", help="Record what a program asks a server."
+)
+app.command("codex_api.cli.tapes:replay", name="replay", help="Answer from a recorded file.")
+app.command(
     "codex_api.cli.serve:serve", name="serve", help="Serve the API with a small built-in model."
 )
 

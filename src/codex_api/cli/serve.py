@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
-    from codex_api.testing.server import EmbeddedServer, Limits
+    from codex_api.testing.server import Limits
 
 DEFAULT_PORT = 8321
 _LAST_PORT = 65_535
@@ -162,20 +162,20 @@ def serve(
             around=partial(Doorman, host=host, names=allow_host, tell=lines.tell),
         )
         server.state.by_default = chance.scenario
-        ending = stack.enter_context(_told_to_end())
+        ending = stack.enter_context(told_to_end())
         try:
             stack.enter_context(server)
         except OSError as exc:
-            complain(_refused(exc, host, port))
+            complain(refused(exc, host, port))
             return exit_codes.FAILED
-        _announce(server, host, api_key)
+        announce(server.url, host, api_key[0] if api_key else None)
         ending.wait()
     note(f"stopped after {lines.count} request{'' if lines.count == 1 else 's'}")
     return exit_codes.OK
 
 
 @contextmanager
-def _told_to_end() -> Generator[threading.Event]:
+def told_to_end() -> Generator[threading.Event]:
     """Give what is set by Ctrl-C and by a request to terminate."""
     ending = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -194,14 +194,15 @@ def _told_to_end() -> Generator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _refused(exc: OSError, host: str, port: int) -> str:
+def refused(exc: OSError, host: str, port: int) -> str:
+    """Say why a server cannot listen."""
     if exc.errno == errno.EADDRINUSE:
         return f"port {port} of {host} is in use; choose another with --port, or 0 for a free one"
     return f"cannot listen at port {port} of {host}: {exc.strerror or exc}"
 
 
-def _announce(server: EmbeddedServer, host: str, keys: tuple[str, ...]) -> None:
-    url = server.url
+def announce(url: str, host: str, key: str | None) -> None:
+    """Say where a server is, and print the lines that tell other programs so."""
     if host in _ANY:
         shown = f"[{host}]" if ":" in host else host
         near = _ANY[host]
@@ -209,6 +210,6 @@ def _announce(server: EmbeddedServer, host: str, keys: tuple[str, ...]) -> None:
     note(f"serving {url}")
     output = Output(soft_wrap=True, markup=False, highlight=False, emoji=False)
     output.print(f"export OPENAI_BASE_URL={shlex.quote(url)}")
-    output.print(f"export OPENAI_API_KEY={shlex.quote(keys[0] if keys else 'unused')}")
+    output.print(f"export OPENAI_API_KEY={shlex.quote(key or 'unused')}")
     output.file.flush()
     note("stop with Ctrl-C")

@@ -18,7 +18,7 @@ from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, http_head, last_chunk, object_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from codex_api.testing.recording import RecordedRequest
@@ -51,6 +51,9 @@ class ReplayServer(ScriptedServer):
         ignore: Paths in the body that are not compared, such as ``metadata.run`` or
             ``input[0].id``, with all that is below them.
         speed: Divides the times.
+        port: Port to bind; 0 takes a free one.
+        tell: Called in the server's thread for each request, with what differs or None, and with
+            method and path.
 
     Raises:
         ValueError: A line is not what a cassette holds.
@@ -65,8 +68,11 @@ class ReplayServer(ScriptedServer):
         repeat_last: bool = False,
         match: Matching = "request",
         ignore: Sequence[str] = (),
+        port: int = 0,
+        tell: Callable[[str | None, str], None] | None = None,
     ) -> None:
-        super().__init__(base_path="/v1")
+        super().__init__(base_path="/v1", port=port)
+        self._tell = tell
         self._left = load(path)
         self._given: list[Exchange] = []
         self._name = path.name
@@ -83,11 +89,16 @@ class ReplayServer(ScriptedServer):
     def script_for(self, request: RecordedRequest) -> Script | None:
         """Give the answer that was recorded for ``request``."""
         found = self._found(request)
+        line = f"{request.method} {request.path}"
         if found is not None:
+            if self._tell is not None:
+                self._tell(None, line)
             return _actions(found, self._pace)
         self.overruns += 1
         told = self._explained(request)
         self.errors.append(CassetteMismatchError(told))
+        if self._tell is not None:
+            self._tell(told, line)
         error = {"message": told, "type": "cassette_mismatch", "param": None, "code": None}
         return answer(MISMATCH_STATUS, {"error": error})
 

@@ -47,6 +47,7 @@ class ScriptedServer:
         ssl_context: Speak TLS.
         host: Address to bind.
         base_path: Path that `url` ends in.
+        port: Port to bind; 0 takes a free one.
 
     Attributes:
         overruns: Requests (or connections) that came after the script was through.
@@ -63,6 +64,7 @@ class ScriptedServer:
         ssl_context: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         base_path: str = "/v1",
+        port: int = 0,
     ) -> None:
         self.overruns: int = 0
         self.errors: list[Exception] = []
@@ -72,7 +74,7 @@ class ScriptedServer:
         self._ssl_context = ssl_context
         self._host = host
         self._base_path = base_path
-        self._port = 0
+        self._port = port
         self._journal = Journal()
         self._changed = threading.Condition()
         self._accepted: list[Connection] = []
@@ -105,7 +107,11 @@ class ScriptedServer:
     def start(self) -> Self:
         """Listen on an ephemeral port."""
         self._thread.start()
-        self._thread.call(self._listen())
+        try:
+            self._thread.call(self._listen())
+        except BaseException:
+            self._thread.stop()
+            raise
         return self
 
     def stop(self) -> None:
@@ -180,7 +186,7 @@ class ScriptedServer:
         self._listener = await asyncio.get_running_loop().create_server(
             self._accept,
             self._host,
-            0,
+            self._port,
             ssl=self._ssl_context,
             backlog=BACKLOG,
             family=socket.AF_INET6 if ":" in self._host else socket.AF_INET,
