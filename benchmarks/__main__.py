@@ -19,6 +19,7 @@ NAMES = (
     "stream_memory",
     "unary",
     "whole_responses",
+    "bulk",
     "opening",
     "session_turn",
     "first_event",

@@ -39,6 +39,7 @@ TITLES = {
     "stream_memory": "Memory of open streams",
     "unary": "Unary calls",
     "whole_responses": "Whole responses",
+    "bulk": "Bulk runs",
     "opening": "Opening a stream",
     "session_turn": "Turn of a session",
     "first_event": "First event",

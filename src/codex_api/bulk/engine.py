@@ -21,6 +21,7 @@ import msgspec
 
 from codex_api.bulk.budget import Grant, TooLarge
 from codex_api.bulk.cost_guard import CostGuard
+from codex_api.bulk.exchanges import Exchange
 from codex_api.bulk.failures import BulkInputError, BulkStoppedError
 from codex_api.bulk.history import HistoryFile
 from codex_api.bulk.ledger import Ledger
@@ -66,7 +67,6 @@ class Engine:
         budget: RateBudget,
         settings: BulkSettings,
     ) -> None:
-        self._responses = responses
         self._journal = journal
         self._budget = budget
         self._settings = settings
@@ -85,6 +85,7 @@ class Engine:
         self._wants_end = False
         self._paused_until = float("-inf")
         self._cost = CostGuard(settings, self.ledger)
+        self._exchange = Exchange(responses, self.ledger, settings)
 
     def stop(self, reason: str = "interrupted") -> None:
         """Send nothing more; what is in flight is waited for."""
@@ -200,6 +201,7 @@ class Engine:
 
     def _prepared(self, given: BulkRequest) -> PendingRow | None:
         row = PendingRow(index=given.index, custom_id=given.custom_id, body=given.body)
+        row.response_id = self.ledger.response_id(given.custom_id)
         try:
             row.read()
         except CodexApiError as exc:
@@ -293,24 +295,19 @@ class Engine:
         has_begun = False
         try:
             await self.ledger.intend(row)
-            assert row.request is not None  # noqa: S101 - it was prepared
             row.attempts += 1
             self.ledger.counts.calls += 1
             self.ledger.calls.start()
             has_begun = True
             row.sent_at = self._loop.time()
-            response = await self._responses.create(
-                row.request,
-                row.options(self.ledger.counts.run, self._settings),
-                self._settings.timeout,
-            )
+            response = await self._exchange.answer(row)
         except CodexApiError as exc:
             self._take_failure(row, grant, exc)
         except BaseException:  # cancelled, or a mistake of ours
             self._budget.lost(grant)
             self._front.append(row)
             if has_begun:
-                self.ledger.calls.lose()
+                self.ledger.leave(row)
             raise
         else:
             now = self._loop.time()

@@ -24,7 +24,7 @@ from codex_api.bulk.call_counters import CallCounters
 from codex_api.bulk.failures import JournalError
 from codex_api.bulk.group_commit import GroupCommit
 from codex_api.bulk.journal_lock import JournalLock
-from codex_api.bulk.requests import InputFacts
+from codex_api.bulk.manifest import Manifest, RunRecord, beside, read_manifest
 from codex_api.bulk.result_lines import KNOWN_LINE, KnownLine
 from codex_api.bulk.row_ids import RowSet, digest_of
 from codex_api.bulk.summary import BulkSummary
@@ -33,41 +33,19 @@ from codex_api.types.atomic_file import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from codex_api.bulk.requests import InputFacts
+
 JournalMode: TypeAlias = Literal["resume", "new", "fresh"]
 
-_VERSION: Final = 1
 _APPEND: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _KEPT_RUNS: Final = 1000
-
-
-class RunRecord(msgspec.Struct):
-    """One run, as a manifest keeps it: Unix seconds, None while it is not over."""
-
-    started_at: float
-    ended_at: float | None = None
-    summary: BulkSummary | None = None
-
-
-class Manifest(msgspec.Struct):
-    """What is known of a journal besides its lines.
-
-    Attributes:
-        run: Names its runs, in the ids of its lines.
-        input: None where a program made the rows.
-        shard: Which part of the input it is for, or None.
-    """
-
-    run: str
-    version: int = _VERSION
-    input: InputFacts | None = None
-    shard: tuple[int, int] | None = None
-    runs: list[RunRecord] = []
 
 
 class _Intent(msgspec.Struct, omit_defaults=True, gc=False):
     custom_id: str
     row: int = 0
     void: bool = False
+    id: str | None = None
 
 
 _INTENT: Final[msgspec.json.Decoder[_Intent]] = msgspec.json.Decoder(_Intent)
@@ -102,7 +80,7 @@ class Journal:
         self._mode = mode
         self._interval = interval
         self._other_input = other_input
-        self._rows = RowSet()
+        self.rows: RowSet = RowSet()
         self._ids: set[bytes] = set()
         self._by_row = False
         self._lock: JournalLock | None = None
@@ -113,6 +91,8 @@ class Journal:
         self.calls: CallCounters = CallCounters(None)
         self.totals: BulkSummary = BulkSummary()
         self.unknown: list[tuple[int, str]] = []
+        self.keeps_ids: bool = False
+        self.begun: dict[str, str] = {}
 
     def beside(self, kind: str) -> Path:
         """Give the path of a file that belongs to the journal."""
@@ -147,7 +127,7 @@ class Journal:
             self.calls = CallCounters(self.beside("calls"))
             self.totals.run = self.manifest.run
             self.totals.earlier = self.totals.finished
-            if self.intents or self.beside("intents").exists():
+            if self.intents or self.keeps_ids or self.beside("intents").exists():
                 self._open_intents(committed, failed)
             self._lines = GroupCommit(handle, self._interval, committed, failed)
             self.manifest.runs.append(RunRecord(time.time()))
@@ -158,11 +138,7 @@ class Journal:
 
     def knows(self, index: int, custom_id: str) -> bool:
         """Whether a row is finished."""
-        return index in self._rows or (bool(self._ids) and digest_of(custom_id) in self._ids)
-
-    def has_row(self, index: int) -> bool:
-        """Whether a row is finished, as far as its number tells; see ``tells_by_number``."""
-        return index in self._rows
+        return index in self.rows or (bool(self._ids) and digest_of(custom_id) in self._ids)
 
     @property
     def tells_by_number(self) -> bool:
@@ -177,6 +153,10 @@ class Journal:
     def intend(self, index: int, custom_id: str, beside: object) -> None:
         """Write that a row is about to be sent."""
         self._write_intent(_Intent(custom_id, index), beside)
+
+    def remember(self, index: int, custom_id: str, response_id: str | None, beside: object) -> None:
+        """Write the id by which a row's background response is asked for."""
+        self._write_intent(_Intent(custom_id, index, id=response_id), beside)
 
     def void(self, index: int, custom_id: str) -> None:
         """Write that a row that was to be sent was not, or was refused."""
@@ -289,7 +269,7 @@ class Journal:
     def _take(self, known: KnownLine) -> None:
         facts = known.x
         if facts is not None and self._by_row:
-            if self._rows.add(facts.row):
+            if self.rows.add(facts.row):
                 self.totals.count(facts)
             return
         digest = digest_of(known.custom_id)
@@ -312,9 +292,14 @@ class Journal:
         for intent in _whole_lines(path, handle, _INTENT):
             if intent.void:
                 pending.pop(intent.custom_id, None)
+                self.begun.pop(intent.custom_id, None)
             elif not self.knows(intent.row if self._by_row else -1, intent.custom_id):
                 pending[intent.custom_id] = intent.row
-        self.unknown = [(row, custom_id) for custom_id, row in pending.items()]
+                if intent.id is not None:
+                    self.begun[intent.custom_id] = intent.id
+        self.unknown = [
+            (row, custom_id) for custom_id, row in pending.items() if custom_id not in self.begun
+        ]
         # Rows wait for this one, so it gathers for as short a time as is of use.
         self._intents = GroupCommit(handle, min(self._interval, 0.002), committed, failed)
 
@@ -327,32 +312,6 @@ class Journal:
         write_atomically(
             self.beside("manifest"), msgspec.json.encode(self.manifest) + b"\n", private=True
         )
-
-
-def beside(path: Path, kind: str) -> Path:
-    """Give the path of a file that belongs to the journal at ``path``."""
-    return path.with_name(f"{path.name}.{kind}")
-
-
-def read_manifest(path: Path) -> Manifest | None:
-    """Read the manifest of the journal at ``path``; None when there is none.
-
-    Raises:
-        JournalError: It cannot be read, or a newer version wrote it.
-    """
-    try:
-        data = beside(path, "manifest").read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        message = f"{beside(path, 'manifest')}: no manifest of a bulk run: {exc}"
-        raise JournalError(message) from None
-    if manifest.version > _VERSION:
-        message = f"{path} was written by a newer version of codex-api"
-        raise JournalError(message)
-    return manifest
 
 
 def _whole_lines(path: Path, handle: int, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:

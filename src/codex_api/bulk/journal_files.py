@@ -15,8 +15,8 @@ import msgspec
 from codex_api._extras import installed_by
 from codex_api.bulk.call_counters import CallCounters
 from codex_api.bulk.failures import BulkInputError, JournalError
-from codex_api.bulk.journal import Manifest, beside, read_manifest
 from codex_api.bulk.journal_lock import JournalLock, is_locked
+from codex_api.bulk.manifest import Manifest, beside, read_manifest
 from codex_api.bulk.parquet_table import write_parquet
 from codex_api.bulk.result_lines import KNOWN_LINE, KnownLine
 from codex_api.bulk.row_ids import RowSet, digest_of

@@ -95,10 +95,12 @@ class Ledger:
         journal = self._journal
         if journal is not None:
             shard = self._settings.shard
+            journal.keeps_ids = self._settings.via == "background"
             await asyncio.to_thread(
                 journal.open, facts, shard, self._committed_there, self._failed_there
             )
             self.calls, self.counts = journal.calls, journal.totals
+            self.calls.find(len(journal.begun))
             self.spent = self.counts.cost or 0.0
         self._began = self.last_finish = self._loop.time()
 
@@ -138,6 +140,25 @@ class Ledger:
         waited: asyncio.Future[None] = self._loop.create_future()
         self._journal.intend(row.index, row.custom_id, _Intended(waited))
         await waited
+
+    async def remember(self, row: PendingRow) -> None:
+        """Wait until the id of a row's background response is on the disk, if there is one."""
+        if self._journal is None:
+            return
+        waited: asyncio.Future[None] = self._loop.create_future()
+        self._journal.remember(row.index, row.custom_id, row.response_id, _Intended(waited))
+        await waited
+
+    def response_id(self, custom_id: str) -> str | None:
+        """Give the id of a background response that an earlier run began, or None."""
+        return None if self._journal is None else self._journal.begun.pop(custom_id, None)
+
+    def leave(self, row: PendingRow) -> None:
+        """Count a call that is given up: what is known by an id is not lost."""
+        if row.response_id is None or self._journal is None:
+            self.calls.lose()
+        else:
+            self.calls.settle()
 
     def void(self, row: PendingRow) -> None:
         """Take an intent back: the row was refused, or not sent."""

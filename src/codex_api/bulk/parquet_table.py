@@ -63,7 +63,7 @@ def write_parquet(lines: Iterator[bytes], out: IO[bytes]) -> int:
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         part: list[dict[str, object]] = []
         for line in lines:
-            part.append(_record(line))
+            part.append(record_of(line))
             count += 1
             if len(part) >= _PART:
                 writer.write_table(pyarrow.Table.from_pylist(part, schema=schema))
@@ -73,7 +73,8 @@ def write_parquet(lines: Iterator[bytes], out: IO[bytes]) -> int:
     return count
 
 
-def _record(line: bytes) -> dict[str, object]:
+def record_of(line: bytes) -> dict[str, object]:
+    """Give a line of a journal as a row of the table."""
     whole = _WHOLE.decode(line)
     record: dict[str, object] = {"custom_id": whole.custom_id}
     if whole.x is not None:

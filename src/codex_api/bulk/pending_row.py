@@ -9,6 +9,7 @@ import msgspec
 from codex_api.bulk.requests import request_of
 from codex_api.bulk.result_lines import RowFacts
 from codex_api.bulk.row_ids import digest_of
+from codex_api.rate_limits import ApiRateLimits
 from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class PendingRow(msgspec.Struct, kw_only=True):
         sent_maybe: How many of these may have been charged without an answer.
         sent_at: When it was sent last, on the loop's clock.
         reserved: Dollars that are kept for it while it is in flight.
+        response_id: Of its background response, once it was begun.
+        limits: What the answer to its beginning said of limits.
     """
 
     index: int
@@ -47,6 +50,8 @@ class PendingRow(msgspec.Struct, kw_only=True):
     sent_maybe: int = 0
     sent_at: float = 0.0
     reserved: float = 0.0
+    response_id: str | None = None
+    limits: ApiRateLimits | None = None
 
     def read(self) -> None:
         """Make the request of the body, and let go of the body.

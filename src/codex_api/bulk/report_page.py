@@ -119,7 +119,7 @@ def _figures(state: JournalState) -> str:
     ]
     if summary.cost is not None:
         cells.append(("cost", f"${summary.cost:,.2f}"))
-    cells += [(kind, f"{count:,}") for kind, count in sorted(summary.kinds.items())]
+    cells += [(f"failed: {kind}", f"{count:,}") for kind, count in sorted(summary.kinds.items())]
     inside = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in cells
     )

@@ -17,7 +17,7 @@ import msgspec
 
 from codex_api._logic.outgoing.body import encode_request
 from codex_api.bulk.failures import BulkInputError
-from codex_api.bulk.row_ids import Duplicates, digest_of
+from codex_api.bulk.row_ids import Duplicates, RowSet, digest_of
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.request import ResponsesApiRequest
 
@@ -188,11 +188,14 @@ class RequestFile:
                     )
         return self.scan()
 
-    def rows(self, shard: tuple[int, int] | None = None) -> Iterator[tuple[int, bytes]]:
+    def rows(
+        self, shard: tuple[int, int] | None = None, skip: RowSet | None = None
+    ) -> Iterator[tuple[int, bytes]]:
         """Give each row as its number and its line, not yet decoded.
 
         Args:
             shard: Number from 1, and of how many: only every so-many-th row. None gives all.
+            skip: Numbers to leave out; looked at as rows are taken. None leaves out none.
 
         Raises:
             OSError: The file cannot be read.
@@ -200,12 +203,13 @@ class RequestFile:
         index = -1
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                text = _text(line, number)
-                if not text:
+                if line.isspace() or (number == 1 and not _text(line, number)):
                     continue
                 index += 1
-                if shard is None or index % shard[1] == shard[0] - 1:
-                    yield index, text
+                if shard is not None and index % shard[1] != shard[0] - 1:
+                    continue
+                if skip is None or index not in skip:
+                    yield index, _text(line, number)
 
     def decode(self, index: int, line: bytes) -> BulkRequest:
         """Decode what ``rows`` gave.

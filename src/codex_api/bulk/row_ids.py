@@ -32,8 +32,11 @@ class RowSet:
         return self._count
 
     def __contains__(self, number: int) -> bool:
-        place = number >> 3
-        return 0 <= place < len(self._bits) and bool(self._bits[place] >> (number & 7) & 1)
+        # Asked for each row of an input when a run is taken up again.
+        try:
+            return number >= 0 and self._bits[number >> 3] >> (number & 7) & 1 == 1
+        except IndexError:
+            return False
 
     def add(self, number: int) -> bool:
         """Put a number in; give whether it was not there before."""

@@ -95,6 +95,8 @@ class RowSource:
     def skip_what(self, journal: Journal) -> None:
         """Leave out what a journal has."""
         self._journal = journal
+        if self.file is not None:
+            self._lines = self.file.rows(self._shard, journal.rows)
         self._unknown = {custom_id for _, custom_id in journal.unknown}
 
     def poll(self) -> BulkRequest | _Pending | None:
@@ -130,12 +132,8 @@ class RowSource:
     def _from_file(self) -> BulkRequest | None:
         assert self._lines is not None  # noqa: S101 - asked only then
         assert self.file is not None  # noqa: S101 - they are its lines
-        journal = self._journal
-        for index, line in self._lines:
-            if journal is not None and journal.has_row(index):
-                continue
-            return self.file.decode(index, line)
-        return None
+        found = next(self._lines, None)
+        return None if found is None else self.file.decode(*found)
 
     def _from_program(self) -> BulkRequest | _Pending | None:
         if self._given is not None:

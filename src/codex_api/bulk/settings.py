@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from codex_api.bulk.failures import BulkInputError
@@ -29,6 +31,8 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
         stall_timeout: Seconds without a finished row after which the run stops; None never does.
         wait_for_reset: Whether to wait where the plan's allowance is used up and the server says
             until when; else the run stops.
+        via: ``direct`` has each row answered by one call; ``background`` has the server make it
+            without a connection, stored, and asks for it by its id, as a further run does.
         idempotency_keys: Whether each row sends an ``idempotency-key`` of its own, the same after a
             crash.
 
@@ -48,6 +52,7 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
     error_sample: int = 200
     stall_timeout: float | None = 3600.0
     wait_for_reset: bool = False
+    via: Literal["direct", "background"] = "direct"
     idempotency_keys: bool = True
 
     def __post_init__(self) -> None:
@@ -62,6 +67,8 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
             wrong = "shard must be a number from 1 and a count, such as (3, 16)"
         elif self.max_cost is not None and (self.prices is None or self.max_cost <= 0):
             wrong = "max_cost must be more than 0, and needs prices"
+        elif self.via not in {"direct", "background"}:
+            wrong = "via must be direct or background"
         elif any(limit is not None and limit <= 0 for limit in (self.timeout, self.stall_timeout)):
             wrong = "timeout and stall_timeout must be more than 0, or None"
         if wrong is not None:

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from codex_api.bulk import Prices, RequestFile
 from codex_api.bulk.forecast import estimate as reckon
 from codex_api.bulk.history import read_history
-from codex_api.bulk.journal import beside
 from codex_api.bulk.journal_files import read_journal
+from codex_api.bulk.manifest import beside
 from codex_api.bulk.report_page import report_page
 from codex_api.cli.bulk.figures import duration, money, short, summary_lines
 from codex_api.cli.console import note

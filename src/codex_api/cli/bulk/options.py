@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - read by the parser of the command line
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -64,6 +64,13 @@ class Treatment:
     stall_timeout: Annotated[
         float, Parameter(help="Seconds without a finished row after which to stop; 0 is never.")
     ] = 3600.0
+    via: Annotated[
+        Literal["direct", "background"],
+        Parameter(
+            help="background lets the server go on without a connection; what was in flight when "
+            "a process ended is asked for by --resume, and not paid again."
+        ),
+    ] = "direct"
     wait_for_reset: Annotated[
         bool,
         Parameter(negative="", help="Wait when the plan's allowance is used up, not stop."),
@@ -87,6 +94,7 @@ class Treatment:
                 max_errors=_share(self.max_errors),
                 stall_timeout=self.stall_timeout or None,
                 wait_for_reset=self.wait_for_reset,
+                via=self.via,
             )
         except BulkInputError as exc:
             raise RequestBuildError(str(exc)) from None

@@ -21,8 +21,8 @@ from codex_api.bulk import (
 from codex_api.bulk import (
     run as begin,
 )
-from codex_api.bulk.journal import read_manifest
 from codex_api.bulk.journal_files import release_rows
+from codex_api.bulk.manifest import read_manifest
 from codex_api.cli import exit_codes
 from codex_api.cli.bulk.dashboard import display_of
 from codex_api.cli.bulk.figures import summary_lines

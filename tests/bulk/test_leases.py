@@ -1,0 +1,93 @@
+"""One budget for several processes: lending in groups, silence, and a new owner."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codex_api import bulk
+from codex_api.bulk.leases import BudgetOwner, LeasedBudget, Report
+from codex_api.bulk.load import Load
+from tests.bulk.limit_server import LimitServer
+from tests.bulk.rows import body_of, client_of
+
+if TYPE_CHECKING:
+    from codex_api.bulk.leases import Lease
+
+ONE = Load(1, 10, 10)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    clock = [0.0]
+    monkeypatch.setattr("codex_api.bulk.leases.time.monotonic", lambda: clock[0])
+    return clock
+
+
+def test_fewer_grants_than_were_asked_for_are_lent_at_once(now: list[float]) -> None:
+    owner = BudgetOwner(max_in_flight=5)
+    now[0] = 10.0
+    got = 0
+    for _ in range(100):
+        lease = owner.exchange("a", "", [], 8, ONE)
+        got += len(lease.grants)
+        assert len(lease.grants) < 8
+        now[0] += max(lease.delay, 0.001)
+
+    assert got == owner.in_flight == 5
+
+
+def test_what_a_silent_holder_has_comes_back(now: list[float]) -> None:
+    owner = BudgetOwner(max_in_flight=1, lease_seconds=20)
+    first = owner.exchange("a", "", [], 1, ONE)
+    now[0] = 10.0
+    owner.exchange("a", first.epoch, [], 0, ONE)
+    now[0] = 29.0
+    assert owner.exchange("b", "", [], 1, ONE).limit == "in flight"
+    now[0] = 31.0
+
+    assert len(owner.exchange("b", "", [], 1, ONE).grants) == 1
+    # What the silent one says after all changes nothing.
+    owner.exchange("a", first.epoch, [Report(first.grants[0].number, "lost")], 0, ONE)
+    assert owner.in_flight == 1
+
+
+def test_reports_of_another_owner_are_not_taken_for_ones_own(now: list[float]) -> None:
+    now[0] = 1.0
+    owner = BudgetOwner()
+    lease = owner.exchange("a", "", [], 1, ONE)
+    owner.exchange("a", "another", [Report(lease.grants[0].number, "lost")], 0, ONE)
+
+    assert owner.in_flight == 1
+
+
+@pytest.mark.anyio
+async def test_two_runs_share_one_budget_without_refusals() -> None:
+    owner = BudgetOwner(max_in_flight=40)
+    calls = 0
+
+    async def exchange(*given: object) -> Lease:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0.001)
+        return owner.exchange(*given)  # type: ignore[arg-type]
+
+    with LimitServer(requests_a_minute=12_000, burst=50) as server:
+        async with client_of(server.url) as client:
+
+            async def one(name: str) -> int:
+                rows = [(f"{name}-{row}", body_of(f"{name}-{row}")) for row in range(200)]
+                budget = LeasedBudget(exchange, max_in_flight=20)
+                run = bulk.run(client, rows, budget=budget)
+                count = sum([result.error is None async for result in run])
+                await budget.give_back()
+                return count
+
+            counts = await asyncio.gather(one("a"), one("b"))
+
+    assert list(counts) == [200, 200]
+    assert server.refused < 20
+    assert owner.in_flight == 0
+    assert calls < 400
