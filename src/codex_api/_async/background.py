@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.background import Delivery
     from codex_api._logic.incoming.collect import StreamFacts
     from codex_api.events import RawEvent, ResponseEvent
+    from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.response import Response
 
@@ -154,6 +155,21 @@ class AsyncBackgroundStream(AsyncEventStream):
     def handle(self) -> BackgroundHandle:
         """What to store, to go on after the last event that was delivered."""
         return self._owner.handle
+
+    @property
+    def request_id(self) -> str | None:
+        """Value of ``x-request-id`` of the newest connection, or None."""
+        return None if self._inner is None else self._inner.request_id
+
+    @property
+    def rate_limits(self) -> RateLimitSnapshot | None:
+        """The newest snapshot of the default limit, or None."""
+        return None if self._inner is None else self._inner.rate_limits
+
+    @property
+    def api_rate_limits(self) -> ApiRateLimits | None:
+        """The ``x-ratelimit-*`` limits of the newest connection, or None."""
+        return None if self._inner is None else self._inner.api_rate_limits
 
     async def _open(self) -> list[ResponseEvent]:
         inner = await self._connect()

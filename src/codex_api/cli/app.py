@@ -25,6 +25,10 @@ app: App = App(
     suppress_keyboard_interrupt=False,
 )
 app.command("codex_api.cli.respond:respond", name="respond", help="Stream one response.")
+app.command("codex_api.cli.stored:get", name="get", help="Print a stored response.")
+app.command("codex_api.cli.stored:cancel", name="cancel", help="Cancel a background response.")
+app.command("codex_api.cli.stored:delete", name="delete", help="Delete a stored response.")
+app.command("codex_api.cli.tokens:tokens", name="tokens", help="Count the tokens of a request.")
 app.command("codex_api.cli.chat:chat", name="chat", help="Talk with a model, line by line.")
 app.command(
     "codex_api.cli.doctor:doctor",
@@ -54,6 +58,8 @@ app.command("codex_api.cli.tapes:replay", name="replay", help="Answer from a rec
 app.command(
     "codex_api.cli.serve:serve", name="serve", help="Serve the API with a small built-in model."
 )
+app.command("codex_api.cli.kept_files:files_app", name="files", help="List and fetch files.")
+app.command("codex_api.cli.batches:batch_app", name="batch", help="Many requests in a file.")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

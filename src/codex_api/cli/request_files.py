@@ -57,6 +57,19 @@ def read_schema(path: Path, option: str = "--output-schema") -> dict[str, Any]:
         raise RequestBuildError(message) from None
 
 
+def read_tools(path: Path, option: str = "--tool") -> list[msgspec.Raw]:
+    """Read a tool or a list of them, each as it is.
+
+    Raises:
+        RequestBuildError: It cannot be read, or does not hold JSON objects.
+    """
+    data = read_file(path, option).removeprefix(_BOM).strip()
+    tools = _list(data, f"{option} {path}") if data.startswith(b"[") else [msgspec.Raw(data)]
+    for number, tool in enumerate(tools):
+        _check_object(bytes(tool), f"{option} {path}: tool {number}")
+    return tools
+
+
 def image_url(source: str, option: str = "--image") -> str:
     """Give a URL as it is, and a file as a data URL.
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from codex_api import events, items
+from codex_api import events
 from codex_api.cli.connection import Connection
-from codex_api.cli.console import notes
+from codex_api.cli.console import notes, printable
 from codex_api.cli.facts import limits_line, usage_line
+from codex_api.cli.listing import print_json, print_text
+from codex_api.cli.prompt import messages
 from codex_api.cli.rendering import printer_for
-from codex_api.cli.request_files import image_url, read_history, read_schema
+from codex_api.cli.request_files import read_history, read_schema
+from codex_api.cli.request_options import AnswerOptions, ContextOptions
 from codex_api.rate_limits import RateLimitSnapshot
 from codex_api.session import SessionSettings
 from codex_api.transport.errors import CodexApiError, RequestBuildError
@@ -24,6 +27,7 @@ from codex_api.types.text import create_text_param_for_request
 if TYPE_CHECKING:
     import msgspec
 
+    from codex_api._sync.background import BackgroundStream
     from codex_api._sync.response_stream import ResponseStream
     from codex_api.rate_limits import ApiRateLimits
     from codex_api.session import SessionStream
@@ -46,6 +50,8 @@ def respond(
     /,
     *,
     connection: Connection = Connection(),  # noqa: B008 - frozen
+    context: ContextOptions = ContextOptions(),  # noqa: B008 - frozen
+    answer: AnswerOptions = AnswerOptions(),  # noqa: B008 - frozen
     model: str = DEFAULT_MODEL,
     instructions: Annotated[
         str | None, Parameter(help="How the model should behave.", show_default=False)
@@ -70,6 +76,14 @@ def respond(
     transport: Annotated[
         Transport, Parameter(help="auto prefers the WebSocket and falls back to HTTP.")
     ] = "http",
+    background: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Let the server make the response without us, and print its id for 'get'.",
+        ),
+    ] = False,
     json_lines: Annotated[
         bool,
         Parameter(name="--json", negative="", show_default=False, help="Print one event a line."),
@@ -80,35 +94,58 @@ def respond(
     On a terminal the answer is rendered, elsewhere its text is printed as it comes. Tokens and rate
     limits go to standard error.
     """
+    if background and transport != "http":
+        message = "--background goes by HTTP: leave --transport out"
+        raise RequestBuildError(message)
     history: list[ResponseItem | msgspec.Raw] = [] if input is None else [*read_history(input)]
     request = ResponsesApiRequest(
         model=model,
         instructions=instructions or "",
-        input=history + _messages(prompt, image, alone=not history),
+        input=history + messages(prompt, image, alone=not history),
         reasoning=Reasoning(effort=reasoning, summary="auto") if reasoning is not None else None,
         include=["reasoning.encrypted_content"] if reasoning is not None else [],
         text=create_text_param_for_request(
             verbosity, read_schema(output_schema) if output_schema else None
         ),
     )
+    request = answer.over(context.over(request))
     options = ResponsesOptions(conversation_id=session_id, other_events=json_lines)
     with connection.client() as client:
-        if transport == "http":
-            _run(client.responses.stream(request, options), json_lines=json_lines)
-            return
-        with client.session(SessionSettings(transport=transport), options) as session:
-            _run(session.stream(request), json_lines=json_lines)
+        if background:
+            handle = client.responses.background(request, options).handle
+            print_json(handle) if json_lines else print_text(handle.response_id)
+        elif transport == "http":
+            show_stream(
+                client.responses.stream(request, options),
+                json_lines=json_lines,
+                tells_id=answer.store,
+            )
+        else:
+            with client.session(SessionSettings(transport=transport), options) as session:
+                show_stream(session.stream(request), json_lines=json_lines, tells_id=answer.store)
 
 
-def _run(stream: ResponseStream | SessionStream, *, json_lines: bool) -> None:
+def show_stream(
+    stream: ResponseStream | SessionStream | BackgroundStream,
+    *,
+    json_lines: bool,
+    tells_id: bool = False,
+) -> None:
+    """Print a response as it comes, and what it cost.
+
+    Args:
+        stream: The response; opened here.
+        json_lines: Whether to print one event a line, and nothing else.
+        tells_id: Whether to tell the id of the response, to go on from it.
+    """
     printer = printer_for(sys.stdout, json_lines=json_lines)
-    usage: TokenUsage | None = None
+    completed: events.Completed | None = None
     try:
         with stream, printer:
             for event in stream:
                 printer.show(event)
                 if isinstance(event, events.Completed):
-                    usage = event.token_usage
+                    completed = event
     except CodexApiError as exc:
         printer.failed(exc)
         if not json_lines:
@@ -120,6 +157,9 @@ def _run(stream: ResponseStream | SessionStream, *, json_lines: bool) -> None:
             )
         raise
     if not json_lines:
+        if completed is not None and tells_id:
+            notes().print(f"response: {printable(completed.response_id or '?')}", style="dim")
+        usage = None if completed is None else completed.token_usage
         _sum_up(usage, stream.rate_limits, stream.api_rate_limits)
 
 
@@ -130,27 +170,3 @@ def _sum_up(
     for line in lines:
         if line is not None:
             notes().print(line, style="dim")
-
-
-def _messages(
-    prompt: str | None, images: tuple[str, ...], *, alone: bool
-) -> list[ResponseItem | msgspec.Raw]:
-    text = _prompt(prompt)
-    if not text and not images:
-        if alone or prompt is not None:
-            message = "there is nothing to ask: give a PROMPT that is not empty"
-            raise RequestBuildError(message)
-        return []
-    parts: list[items.InputText | items.InputImage] = [items.InputText(text)] if text else []
-    parts += [items.InputImage(image_url(source)) for source in images]
-    return [items.Message(role="user", content=parts)]
-
-
-def _prompt(prompt: str | None) -> str:
-    try:
-        text = sys.stdin.read() if prompt == "-" else prompt or ""
-        text.encode()
-    except UnicodeError:
-        message = "PROMPT is not valid UTF-8"
-        raise RequestBuildError(message) from None
-    return text if text.strip() else ""
