@@ -16,14 +16,49 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 CORE: Final = "src/codex_api/_logic"
 TESTS: Final = ("tests/_logic", "tests/fuzz", "tests/test_events.py", "tests/test_items.py")
 #: Lines and branches that only the tests of the fronts reach.
-OPEN: Final[dict[str, int]] = {}
+OPEN: Final[dict[str, int]] = {
+    "calling/operation.py": 4,
+    "calling/policy.py": 9,
+    "calling/stream_call.py": 2,
+    "calling/websocket_call.py": 7,
+    "endpoints/blob_upload.py": 4,
+    "endpoints/compaction.py": 2,
+    "endpoints/responses.py": 11,
+    "endpoints/stored_responses.py": 6,
+    "incoming/assembler.py": 1,
+    "incoming/collect.py": 2,
+    "incoming/failure_body.py": 2,
+    "incoming/further_events.py": 59,
+    "incoming/mapping.py": 6,
+    "incoming/odd_items.py": 6,
+    "incoming/slots.py": 1,
+    "incoming/websocket_machine.py": 2,
+    "outgoing/body.py": 15,
+    "outgoing/events.py": 3,
+    "outgoing/fields.py": 2,
+    "outgoing/stand_ins.py": 2,
+    "session/answer_facts.py": 2,
+    "session/encoded_input.py": 5,
+    "session/exchange.py": 12,
+    "session/stream_retry.py": 2,
+}
 
 
 def measured(data: Path) -> dict[str, list[str]]:
     """Run the tests, and return what each module has that none of them reached."""
     coverage = (sys.executable, "-m", "coverage")
     file = f"--data-file={data / 'data'}"
-    options = ("--branch", f"--source={CORE}", file, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    options = (
+        "--branch",
+        f"--source={CORE}",
+        file,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-seed=1",
+    )
     if subprocess.run([*coverage, "run", *options, *TESTS], cwd=ROOT, check=False).returncode != 0:
         raise SystemExit("the tests fail")
     report = data / "report.json"
