@@ -94,7 +94,7 @@ class ReplayServer(ScriptedServer):
             if self._tell is not None:
                 self._tell(None, line)
             return _actions(found, self._pace)
-        self.overruns += 1
+        self._note_overrun()
         told = self._explained(request)
         self.errors.append(CassetteMismatchError(told))
         if self._tell is not None:

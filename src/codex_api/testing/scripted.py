@@ -259,11 +259,14 @@ class ScriptedServer:
 
     def _next_script(self) -> Script | None:
         if not self._scripts:
-            self.overruns += 1
+            self._note_overrun()
             return None
         if self._repeat_last and len(self._scripts) == 1:
             return self._scripts[0]
         return self._scripts.pop(0)
+
+    def _note_overrun(self) -> None:
+        self.overruns += 1
 
     def _notify(self) -> None:
         with self._changed:
