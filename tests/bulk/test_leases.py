@@ -90,4 +90,4 @@ async def test_two_runs_share_one_budget_without_refusals() -> None:
     assert list(counts) == [200, 200]
     assert server.refused < 20
     assert owner.in_flight == 0
-    assert calls < 400
+    assert calls < 800  # two for a row at the most: most ask when the next grants are due
