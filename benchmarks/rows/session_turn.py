@@ -25,10 +25,16 @@ def _message(number: int) -> items.Message:
     return items.Message.user(f"message number {number} " * 8)
 
 
-def _turn(session: ResponsesSession, history: list[items.Message]) -> float:
-    """Run a turn with one new item and return its CPU in microseconds."""
+def _turn(
+    session: ResponsesSession, history: list[items.Message], *, is_marked: bool = False
+) -> float:
+    """Run a turn with one new item, marked or not, and return its CPU in microseconds."""
     history.append(_message(len(history)))
-    request = ResponsesApiRequest(model="bench", input=list(history))
+    request = ResponsesApiRequest(
+        model="bench",
+        input=list(history),
+        prompt_cache_breakpoints=[(len(history) - 1, 0)] if is_marked else (),
+    )
     started = time.process_time()
     with session.stream(request) as stream:
         for _ in stream:
@@ -37,21 +43,29 @@ def _turn(session: ResponsesSession, history: list[items.Message]) -> float:
 
 
 def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
-    samples: dict[int, list[float]] = {count: [] for count in _HISTORIES}
-    histories = {count: [_message(number) for number in range(count)] for count in _HISTORIES}
+    rows = {f"{count:,} items": (count, False) for count in _HISTORIES}
+    rows |= {f"{count:,} items, the last one marked": (count, True) for count in _HISTORIES[1:]}
+    samples: dict[str, list[float]] = {name: [] for name in rows}
+    histories = {
+        name: [_message(number) for number in range(count)] for name, (count, _) in rows.items()
+    }
     settings = SessionSettings(transport="websocket")
     with ours.sync_client(origins.plain, "/ws/5/v1") as client:
-        sessions = {count: client.session(settings) for count in _HISTORIES}
-        for count, session in sessions.items():
-            _turn(session, histories[count])  # Connects, and sends everything once.
+        sessions = {name: client.session(settings) for name in rows}
+        for name, session in sessions.items():
+            # Connects, and sends everything once.
+            _turn(session, histories[name], is_marked=rows[name][1])
         for _ in range(repetitions):
-            for count, session in sessions.items():
-                took = sorted(_turn(session, histories[count]) for _ in range(_TURNS))
-                samples[count].append(took[_TURNS // 2])
+            for name, session in sessions.items():
+                took = sorted(
+                    _turn(session, histories[name], is_marked=rows[name][1]) for _ in range(_TURNS)
+                )
+                samples[name].append(took[_TURNS // 2])
         for session in sessions.values():
             session.close()
-    figures = [Figure(f"{count:,} items", values) for count, values in samples.items()]
+    figures = [Figure(name, values) for name, values in samples.items()]
     table = Table("Turn of a session over WebSocket, CPU", "us", figures)
     table.bound("1,000 items", "100 items", _LIMIT)
     table.bound("10,000 items", "1,000 items", _LIMIT)
+    table.bound("10,000 items, the last one marked", "1,000 items, the last one marked", _LIMIT)
     yield table

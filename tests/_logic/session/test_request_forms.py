@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import msgspec
 import pytest
 
 from codex_api import ResponsesApiRequest, ResponsesOptions
+from codex_api._logic.outgoing.body import encode_request
+from codex_api._logic.outgoing.items import prepare_items
+from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api._logic.session.request_forms import RequestForms
 from codex_api.errors import RequestBuildError
 from codex_api.items import FunctionCallOutput, Message
@@ -102,3 +106,45 @@ def test_a_chain_of_the_callers_own_is_left_alone() -> None:
 def test_what_cannot_be_encoded_fails_at_once() -> None:
     with pytest.raises(RequestBuildError):
         forms(tools=[{"x": object()}])
+
+
+def test_marks_that_move_with_the_history_are_encoded_as_by_a_request_alone() -> None:
+    draw = random.Random(8)  # noqa: S311 - the same every time
+    remembered, history = EncodedInput(), [Message.user(f"m{n}") for n in range(5)]
+    for turn in range(60):
+        if draw.random() < 0.2:
+            del history[draw.randrange(len(history)) :]
+        if draw.random() < 0.2 and history:
+            history[draw.randrange(len(history))] = Message.user(f"other {turn}")
+        history += [Message.user(f"turn {turn} {n}") for n in range(draw.randrange(3))]
+        marks = [(draw.randrange(len(history) + 2), draw.randrange(2)) for _ in range(turn % 4)]
+        request = ResponsesApiRequest(
+            model="m", input=list(history), prompt_cache_breakpoints=marks
+        )
+
+        expected = RequestForms(request, ResponsesOptions()).input
+        assert RequestForms(request, ResponsesOptions(), remembered).input == expected
+        body = json.loads(encode_request(request))
+        assert json.loads(expected) == body["input"]
+
+
+def test_a_mark_that_moves_on_leaves_the_history_before_it_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[int] = []
+
+    def counting(items: Any, *, keep_ids: bool) -> Any:
+        encoded.append(len(items))
+        return prepare_items(items, keep_ids=keep_ids)
+
+    monkeypatch.setattr("codex_api._logic.session.encoded_input.prepare_items", counting)
+    remembered, history = EncodedInput(), [Message.user(f"m{n}") for n in range(1000)]
+    for _ in range(3):
+        encoded.clear()
+        history.append(Message.user("next"))
+        request = ResponsesApiRequest(
+            model="m", input=list(history), prompt_cache_breakpoints=[(len(history) - 1, 0)]
+        )
+        RequestForms(request, ResponsesOptions(), remembered)
+
+    assert sum(encoded) == 2  # what was marked before, and what is marked now

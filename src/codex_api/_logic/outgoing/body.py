@@ -319,13 +319,36 @@ _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 def _with_breakpoints(items: list[object], positions: Sequence[tuple[int, int]]) -> list[object]:
     """Mark content objects by item and content index; ignore positions that do not exist."""
-    wanted: dict[int, set[int]] = {}
-    for item_index, part_index in positions:
-        wanted.setdefault(item_index, set()).add(part_index)
+    wanted = _parts_by_item(positions)
     return [
         _marked(item, wanted[index], index) if index in wanted else item
         for index, item in enumerate(items)
     ]
+
+
+def marked_items(
+    items: Sequence[object], positions: Sequence[tuple[int, int]], *, keep_ids: bool
+) -> dict[int, msgspec.Raw]:
+    """Encode only those of ``items`` that are marked, as ``encode_request`` does; by their index.
+
+    Raises:
+        RequestBuildError: One of them is no item, or has no JSON form.
+    """
+    found: dict[int, msgspec.Raw] = {}
+    for index, parts in _parts_by_item(positions).items():
+        if index in range(len(items)):
+            (item,) = prepare_items(items[index : index + 1], keep_ids=keep_ids)
+            marked = _marked(item, parts, index)
+            if isinstance(marked, msgspec.Raw):
+                found[index] = marked
+    return found
+
+
+def _parts_by_item(positions: Sequence[tuple[int, int]]) -> dict[int, set[int]]:
+    wanted: dict[int, set[int]] = {}
+    for item_index, part_index in positions:
+        wanted.setdefault(item_index, set()).add(part_index)
+    return wanted
 
 
 def _marked(item: object, part_indexes: set[int], index: int) -> object:

@@ -3,17 +3,20 @@
 A history is sent again with every request, and its items are values: raw JSON, or frozen structs.
 An item that is the same object as last time has the same JSON, unless one of the lists inside was
 changed, so those are compared with copies. What holds anything else that can be changed, such as a
-mapping, is encoded anew each time.
+mapping, is encoded anew each time. Where an input differs from the last one, what was encoded
+before the turn of the difference stays: cache breakpoints move on with every turn.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from codex_api._logic.incoming.item_codec import encode_value, prepare_items
+from codex_api._logic.outgoing.body import marked_items
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.content import (
     Extra,
@@ -44,12 +47,31 @@ _PARTS = frozenset({InputText, InputImage, ReasoningText, SummaryText})
 _SCALARS = frozenset({str, int, float, bool, type(None), msgspec.UnsetType, msgspec.Raw, Extra})
 
 
+_EMPTY_BYTES = len(b"[]")
+
+
+class _Turn(NamedTuple):
+    """How much was remembered when a turn, or its part up to a mark, had been encoded."""
+
+    items: int
+    lists: int
+    encoded: int
+
+
 class EncodedInput:
     """Remembers the JSON of the last input."""
 
     def __init__(self) -> None:
         self._keep_ids = False
+        self._marked: dict[int, msgspec.Raw] = {}
         self._forget()
+
+    def _forget(self) -> None:
+        self._items: list[Any] = []
+        self._lists: list[list[Any]] = []
+        self._copies: list[list[Any]] = []
+        self._encoded = b"[]"
+        self._turns = [_Turn(0, 0, len(self._encoded))]
 
     def encode(self, items: Sequence[Any] | str, *, keep_ids: bool) -> bytes:
         """Return the JSON array of ``items``.
@@ -63,46 +85,67 @@ class EncodedInput:
         """
         if type(items) not in {list, tuple}:
             return _encoded(items, keep_ids=keep_ids)
-        if not self._begins(items, keep_ids=keep_ids):
+        if keep_ids != self._keep_ids or self._lists != self._copies:
             self._forget()
+        self._keep_common(items)
         known = len(self._items)
-        fresh = items[known:]
+        # A mark will be elsewhere next time, and what is before it will not have changed.
+        cuts = [known, *sorted(at for at in self._marked if known < at < len(items)), len(items)]
+        pieces = [items[start:end] for start, end in pairwise(cuts)]
         try:
-            tail = _encoded(fresh, keep_ids=keep_ids)
+            tails = [_encoded(piece, keep_ids=keep_ids) for piece in pieces if piece]
         except RequestBuildError:
             return _encoded(items, keep_ids=keep_ids)  # whose error counts from the beginning
-        encoded = self._encoded[:-1] + b"," + tail[1:] if known and fresh else tail
-        if known and not fresh:
-            return self._encoded
-        self._remember(fresh, encoded, keep_ids=keep_ids)
+        encoded = self._encoded
+        self._keep_ids = keep_ids
+        ends: list[int] = []
+        for tail in tails:
+            encoded = encoded[:-1] + b"," + tail[1:] if len(encoded) > _EMPTY_BYTES else tail
+            ends.append(len(encoded))
+        self._remember([piece for piece in pieces if piece], ends, encoded)
         return encoded
 
-    def _begins(self, items: Sequence[Any], *, keep_ids: bool) -> bool:
-        """Tell whether ``items`` begins with what is remembered, object by object."""
-        known = self._items
-        return (
-            keep_ids == self._keep_ids
-            and len(known) <= len(items)
-            and all(map(is_, known, items))
-            and self._lists == self._copies
-        )
+    def with_breakpoints(
+        self, items: Sequence[Any], positions: Sequence[tuple[int, int]], *, keep_ids: bool
+    ) -> list[Any]:
+        """Return ``items`` with the marked ones in the place of what they mark.
 
-    def _remember(self, fresh: Sequence[Any], encoded: bytes, *, keep_ids: bool) -> None:
-        lists: list[list[Any]] = []
-        if not all(_is_value(item, lists) for item in fresh):
-            self._forget()
+        A mark that is as it was last time is the same object, so that ``encode`` knows it.
+
+        Raises:
+            RequestBuildError: A marked element is no item, or has no JSON form.
+        """
+        found = list(items)
+        last, self._marked = self._marked, {}
+        for index, mark in marked_items(found, positions, keep_ids=keep_ids).items():
+            before = last.get(index)
+            self._marked[index] = mark if before is None or bytes(before) != bytes(mark) else before
+            found[index] = self._marked[index]
+        return found
+
+    def _keep_common(self, items: Sequence[Any]) -> None:
+        """Forget the turns from the first one on in which ``items`` differs, object by object."""
+        same = list(map(is_, self._items, items))
+        common = len(same) if all(same) else same.index(False)
+        if common == len(self._items):
             return
-        self._keep_ids = keep_ids
-        self._items += fresh
-        self._lists += lists
-        self._copies += map(list, lists)
-        self._encoded = encoded
+        while self._turns[-1].items > common:
+            self._turns.pop()
+        kept = self._turns[-1]
+        del self._items[kept.items :], self._lists[kept.lists :], self._copies[kept.lists :]
+        self._encoded = self._encoded[: kept.encoded - 1] + b"]"
 
-    def _forget(self) -> None:
-        self._items: list[Any] = []
-        self._lists: list[list[Any]] = []
-        self._copies: list[list[Any]] = []
-        self._encoded = b"[]"
+    def _remember(self, pieces: list[Sequence[Any]], ends: list[int], encoded: bytes) -> None:
+        for piece, end in zip(pieces, ends, strict=True):
+            lists: list[list[Any]] = []
+            if not all(_is_value(item, lists) for item in piece):
+                self._forget()
+                return
+            self._items += piece
+            self._lists += lists
+            self._copies += map(list, lists)
+            self._turns.append(_Turn(len(self._items), len(self._lists), end))
+        self._encoded = encoded
 
 
 def _encoded(items: Sequence[Any] | str, *, keep_ids: bool) -> bytes:

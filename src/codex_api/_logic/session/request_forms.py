@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ from codex_api._logic.outgoing.body import (
 from codex_api._logic.outgoing.websocket_handshake import LITE, TURN_STATE
 from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import RequestBuildError
 from codex_api.types.content import wire_type
 
 if TYPE_CHECKING:
@@ -138,12 +140,17 @@ class RequestForms:
         )
 
     def _encode_input(self, encoded: EncodedInput) -> bytes:
-        request = self._request
-        if request.prompt_cache_breakpoints:
-            # The marks are part of what the server is given, so they are part of the comparison.
-            body = encode_request(request, keep_ids=self._keep_ids)
-            return bytes(_INPUT.decode(body)["input"])
-        return encoded.encode(request.input, keep_ids=self._keep_ids)
+        request, items = self._request, self._request.input
+        marks = request.prompt_cache_breakpoints
+        if not marks:
+            return encoded.encode(items, keep_ids=self._keep_ids)
+        # The marks are part of what the server is given, so they are part of the comparison.
+        if isinstance(items, list | tuple):
+            with suppress(RequestBuildError):  # the whole request names the item better
+                marked = encoded.with_breakpoints(items, marks, keep_ids=self._keep_ids)
+                return encoded.encode(marked, keep_ids=self._keep_ids)
+        body = encode_request(request, keep_ids=self._keep_ids)
+        return bytes(_INPUT.decode(body)["input"])
 
 
 def _extra(request: ResponsesApiRequest) -> Mapping[str, object]:
