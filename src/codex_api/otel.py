@@ -311,6 +311,8 @@ class _StreamSpan(_Attempts, StreamObserver):
         self._work.first_chunk(duration)
 
     def on_end(self, end: StreamEnd) -> None:
+        if end.leftovers:
+            self._span.set_attribute("codex_api.leftovers", end.leftovers)
         self._work.end(end)
 
 

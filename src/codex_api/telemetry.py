@@ -45,6 +45,8 @@ class StreamEnd(Struct, frozen=True, kw_only=True):
         usage: What it cost, or None when the server did not say.
         is_complete: Whether its last event came.
         error: What it failed with. None when it is complete, or when the caller gave it up.
+        leftovers: Frames of the response before it on the same WebSocket that came late and were
+            left alone.
     """
 
     response_id: str | None
@@ -52,6 +54,7 @@ class StreamEnd(Struct, frozen=True, kw_only=True):
     usage: TokenUsage | None
     is_complete: bool
     error: CodexApiError | None
+    leftovers: int = 0
 
 
 class CallStart(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from codex_api import (
 )
 from codex_api._logic.outgoing.body import encode_response_create
 from codex_api.items import Message
+from codex_api.telemetry import StreamObserver
 from codex_api.testing.actions import (
     AcceptWebSocket,
     Action,
@@ -51,7 +52,7 @@ from codex_api.types.websocket import WebSocketClose, WebSocketProbe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_api.telemetry import PollOutcome
+    from codex_api.telemetry import PollOutcome, StreamEnd, StreamStart
     from codex_api.transport import Headers, Request
     from tests.front import Front
 
@@ -848,3 +849,28 @@ async def test_two_refused_handshakes_share_one_renewal(front: Front) -> None:
 
     assert renewals == ["t2"]
     assert sent == ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
+
+
+async def test_late_frames_of_the_response_before_are_told_to_observers(front: Front) -> None:
+    ends: list[StreamEnd] = []
+
+    class Ear(StreamObserver):
+        def on_end(self, end: StreamEnd) -> None:
+            ends.append(end)
+
+    class Ears(Telemetry):
+        def on_stream(self, start: StreamStart) -> StreamObserver:
+            del start
+            return Ear(self)
+
+    late = SendMessage({"type": "response.output_text.done", "response": {"id": "resp_1"}})
+    peer = server(ACCEPT, *turn(1), late, late, *turn(2))
+    with peer as running:
+        async with (
+            front.entering(client(front, running, telemetry=Ears())) as api,
+            front.entering(await connect(front, api)) as socket,
+        ):
+            for _ in range(2):
+                await front(socket.stream(REQUEST).collect)
+
+    assert [end.leftovers for end in ends] == [0, 2]

@@ -329,7 +329,7 @@ def test_what_is_left_over_belongs_to_no_later_response(
         events.OutputTextDelta("two"),
         events.Completed("resp_2"),
     ]
-    assert stream._history.leftovers == 2
+    assert stream._history.leftovers == stream.leftovers == 2
     assert stream._history.is_spoiled is spoils
 
 

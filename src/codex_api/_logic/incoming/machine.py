@@ -138,6 +138,11 @@ class ResponseStreamMachine:
         return self._mapper.server_model or self._header_model
 
     @property
+    def leftovers(self) -> int:
+        """How many frames of another response came and were left alone; none over HTTP."""
+        return 0
+
+    @property
     def has_begun(self) -> bool:
         """Whether an event has come, or the end of all."""
         return self._head is None or self.done

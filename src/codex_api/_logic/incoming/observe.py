@@ -31,6 +31,8 @@ class _Facts(Protocol):
     def response_id(self) -> str | None: ...
     @property
     def server_model(self) -> str | None: ...
+    @property
+    def leftovers(self) -> int: ...
 
 
 class StreamWatch:
@@ -78,6 +80,7 @@ class StreamWatch:
                 usage=done.token_usage if done else _usage_of(error),
                 is_complete=done is not None,
                 error=failure_of(error),
+                leftovers=machine.leftovers if machine else 0,
             )
         )
 

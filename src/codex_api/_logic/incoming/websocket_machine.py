@@ -81,8 +81,14 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         self._header_model = facts.server_model
         self.initial = facts.events()
         self._history = facts.history
+        self._left_before = facts.history.leftovers
         # On a fresh connection there is nothing that could be left over.
         self._is_begun = facts.history.last_id is None
+
+    @property
+    def leftovers(self) -> int:
+        """How many frames of the response before came and were left alone."""
+        return self._history.leftovers - self._left_before
 
     def feed(self, chunk: Buffer | str, now: float) -> list[ResponseEvent]:
         """Decode a message, arrived at ``now``; text is a ``str``, anything else was binary."""
