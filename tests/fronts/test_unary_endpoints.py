@@ -400,3 +400,19 @@ async def test_a_compaction_may_be_silent_for_longer_than_a_stream(front: Front)
 
     assert result == [COMPACTED]
     assert len(server.requests) == 1
+
+
+async def test_a_list_in_both_shapes_is_read_in_the_one_that_is_known(front: Front) -> None:
+    """As llama.cpp answers."""
+    body = {
+        "models": [{"name": "qwen", "model": "qwen", "type": "model", "capabilities": ["x"]}],
+        "object": "list",
+        "data": [{"id": "qwen", "object": "model", "created": 5, "owned_by": "llamacpp"}],
+    }
+    with ScriptedServer([answer(body=body)]) as server:
+        async with front.entering(client_of(front, server)) as client:
+            page = await front(client.models.list)
+
+    (model,) = page.models
+    assert isinstance(model, PublicModel)
+    assert model.id == "qwen"

@@ -13,7 +13,7 @@ from codex_api._async.authorizer import Authorizer
 from codex_api._async.runner import Runner
 from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.calling.operation import CallContext
-from codex_api._logic.calling.policy import CallSettings, client_defaults
+from codex_api._logic.calling.policy import CallSettings, check_arguments, client_defaults
 from codex_api._logic.endpoints import any_call
 from codex_api.auth import NoAuth
 from codex_api.clock import SystemClock, new_key
@@ -62,6 +62,7 @@ class AsyncClient(Endpoints):
 
     Raises:
         RequestBuildError: A default header is illegal.
+        TypeError: ``provider`` or ``auth`` is something else, such as a text.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class AsyncClient(Endpoints):
     ) -> None:
         from codex_api.transport.network import Network  # noqa: PLC0415 - not needed to import us
 
+        check_arguments(provider, auth)
         self._network = network or Network()
         limits = timeouts or Timeouts()
         settings = CallSettings(
@@ -186,8 +188,10 @@ class AsyncClient(Endpoints):
 
         Raises:
             RequestBuildError: A default header is illegal.
+            TypeError: ``auth`` is something else, such as a text.
         """
         mine = self._runner.settings
+        check_arguments(mine.context.provider, auth)
         context = mine.context
         if timeouts is not None:
             context = structs.replace(context, timeouts=timeouts)

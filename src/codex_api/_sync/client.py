@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import structs
 
 from codex_api._logic.calling.operation import CallContext
-from codex_api._logic.calling.policy import CallSettings, client_defaults
+from codex_api._logic.calling.policy import CallSettings, check_arguments, client_defaults
 from codex_api._logic.endpoints import any_call
 from codex_api._sync.authorizer import Authorizer
 from codex_api._sync.runner import Runner
@@ -63,6 +63,7 @@ class Client(Endpoints):
 
     Raises:
         RequestBuildError: A default header is illegal.
+        TypeError: ``provider`` or ``auth`` is something else, such as a text.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Client(Endpoints):
     ) -> None:
         from codex_api.transport.network import Network  # noqa: PLC0415 - not needed to import us
 
+        check_arguments(provider, auth)
         self._network = network or Network()
         limits = timeouts or Timeouts()
         settings = CallSettings(
@@ -187,8 +189,10 @@ class Client(Endpoints):
 
         Raises:
             RequestBuildError: A default header is illegal.
+            TypeError: ``auth`` is something else, such as a text.
         """
         mine = self._runner.settings
+        check_arguments(mine.context.provider, auth)
         context = mine.context
         if timeouts is not None:
             context = structs.replace(context, timeouts=timeouts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, structs
 
 from codex_api._logic.incoming.error_body import read_as
+from codex_api._logic.outgoing.body import check_request
 from codex_api.transport.errors import DeadlineExceededError, RequestBuildError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def in_background(request: ResponsesApiRequest) -> ResponsesApiRequest:
 
     Servers keep such a response, and give its events again only if it was asked for as a stream.
     """
+    check_request(request)
     store = True if request.store is False else request.store
     return structs.replace(request, background=True, stream=True, store=store)
 

@@ -11,6 +11,7 @@ from codex_api import __version__
 from codex_api._logic.calling.dialing import handshake_headers
 from codex_api._logic.calling.log import CALL, LoggedCall
 from codex_api.errors import FirstEventTimeoutError
+from codex_api.provider import Provider
 from codex_api.transport._core.flow import CallPolicy
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.retry import RetryConfig
@@ -25,6 +26,22 @@ _CLOSED = "this client is closed; make a new one"
 _NO_RETRIES = RetryConfig(max_attempts=0)
 # Lowest layer of all: present only where nobody else said anything.
 _DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
+
+
+def check_arguments(provider: object, auth: object) -> None:
+    """Refuse what is no provider or no credentials, in words that say what to give instead.
+
+    Raises:
+        TypeError: One of the two is something else, such as a text.
+    """
+    if not isinstance(provider, Provider):
+        what = type(provider).__name__
+        message = f"a provider is a Provider, such as Provider.openai(), not {what}"
+        raise TypeError(message)
+    if auth is not None and not hasattr(auth, "add_auth_headers"):
+        what = type(auth).__name__
+        message = f"auth is an auth provider, such as ApiKeyAuth(key), not {what}"
+        raise TypeError(message)
 
 
 def client_defaults(headers: Headers) -> Headers:

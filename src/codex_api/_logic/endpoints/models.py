@@ -105,7 +105,11 @@ def decode_models(response: Response) -> list[Model]:
     """
     body = decode_answer(_BODY, response, ENDPOINT)
     if body.models is not msgspec.UNSET:
-        return [_decode_model(raw) for raw in body.models]
+        found = [_decode_model(raw) for raw in body.models]
+        # Some servers send both, and of the two only that of the public API is of a known shape.
+        is_known = any(isinstance(model, ModelInfo) for model in found)
+        if is_known or body.data is msgspec.UNSET:
+            return found
     if body.data is not msgspec.UNSET:
         return [*decode_elements(body.data, _PUBLIC.decode, _unknown_model)]
     what = "there is neither `models` (Codex backend) nor `data` (public API)"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from codex_api._logic.calling.operation import Operation
 from codex_api._logic.calling.stream_call import StreamCall
 from codex_api._logic.incoming.whole_response import accept_response
-from codex_api._logic.outgoing.body import encode_request
+from codex_api._logic.outgoing.body import check_request, encode_request
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import EncodedJson, JsonBody
@@ -46,6 +46,7 @@ def stream_call(
         RequestBuildError: The request cannot be encoded or asks not to be streamed, or a header is
             illegal.
     """
+    check_request(request)
     if request.stream is False:
         message = "the request says stream=False: ask for its answer with responses.create"
         raise RequestBuildError(message)
@@ -69,6 +70,7 @@ def create(
     Raises:
         RequestBuildError: The request cannot be encoded, or a header is illegal.
     """
+    check_request(request)
     keep_ids = options.keeps_ids(store=request.is_stored)
     body = encode_request(request, keep_ids=keep_ids, is_streamed=False)
     limit = whole_answer_limit(context, timeout)

@@ -17,7 +17,7 @@ from codex_api._logic.endpoints.responses import caller_headers
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.objects import read_deleted, read_object
 from codex_api._logic.incoming.whole_response import decode_response
-from codex_api._logic.outgoing.body import encode_request
+from codex_api._logic.outgoing.body import check_request, encode_request
 from codex_api._logic.outgoing.fields import require_text
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.transport._core.messages import EncodedJson
@@ -196,6 +196,7 @@ def input_tokens(
     timeout: float | None = None,
 ) -> Operation[InputTokens]:
     """Count what a request would send."""
+    check_request(request)
     name = "responses/input_tokens"
     keep_ids = options.keeps_ids(store=request.is_stored)
     body = _FIELDS.decode(encode_request(request, keep_ids=keep_ids, is_streamed=False))

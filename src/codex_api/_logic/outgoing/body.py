@@ -146,6 +146,22 @@ def response_create_client_metadata(
     return merged or None
 
 
+def check_request(request: object) -> None:
+    """Refuse what is no request before anything of it is looked at.
+
+    Raises:
+        TypeError: It is something else, such as a mapping.
+    """
+    from codex_api.types.request import ResponsesApiRequest  # noqa: PLC0415 - lies above
+
+    if not isinstance(request, ResponsesApiRequest):
+        message = (
+            f"a request is a ResponsesApiRequest, not {type(request).__name__}; "
+            "a body that was built elsewhere goes to responses.stream_raw"
+        )
+        raise TypeError(message)
+
+
 def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
     _check_shapes(request)
     body = body_class(

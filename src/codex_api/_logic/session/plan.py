@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from codex_api._logic.calling.websocket_call import trace_context
+from codex_api._logic.outgoing.body import check_request
 from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api._logic.session.exchange import Asked, Exchange, SessionState
 from codex_api._logic.session.progress import Progress
@@ -56,6 +57,7 @@ class SessionPlan:
         Raises:
             RequestBuildError: It cannot be encoded.
         """
+        check_request(request)
         return RequestPlan(self, request, new_turn=new_turn, generate=generate)
 
 
