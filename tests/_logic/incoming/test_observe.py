@@ -33,6 +33,7 @@ class Ear(StreamObserver):
 class Machine:
     response_id: str | None = "r1"
     server_model: str | None = "m2"
+    leftovers: int = 0
 
     def feed(self, data: list[Any], now: float) -> list[events.ResponseEvent]:
         del now
