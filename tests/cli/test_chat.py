@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -127,16 +127,20 @@ def test_ctrl_c_in_an_answer_stops_it_and_not_the_conversation(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    read = WebSocket.recv
     interrupts = [KeyboardInterrupt]
 
-    def recv(socket: WebSocket, timeout: float | None = None) -> str | bytes:
-        message = read(socket, timeout)
-        if "response.output_text.delta" in str(message) and interrupts:
-            raise interrupts.pop()
-        return message
+    def interrupted(read: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            message = read(*arguments)
+            if "response.output_text.delta" in str(message) and interrupts:
+                raise interrupts.pop()
+            return message
 
-    monkeypatch.setattr(WebSocket, "recv", recv)
+        return call
+
+    # A message is waited for, or has come together with the one before.
+    for name in ("recv", "take"):
+        monkeypatch.setattr(WebSocket, name, interrupted(getattr(WebSocket, name)))
     code = chat("hello", "once more")
     out, err = capsys.readouterr()
 
