@@ -187,10 +187,12 @@ class AsyncClient(Endpoints):
             A client that need not be closed: its connections are those of this one.
 
         Raises:
+            ClientStateError: This client is closed.
             RequestBuildError: A default header is illegal.
             TypeError: ``auth`` is something else, such as a text.
         """
         mine = self._runner.settings
+        mine.check_open()
         check_arguments(mine.context.provider, auth)
         context = mine.context
         if timeouts is not None:

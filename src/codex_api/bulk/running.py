@@ -7,20 +7,16 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-import msgspec
-
-from codex_api._async.responses import AsyncResponses
-from codex_api._async.runner import Runner
 from codex_api.bulk.budget import RateBudget
 from codex_api.bulk.engine import Engine
 from codex_api.bulk.settings import BulkSettings
 from codex_api.bulk.summary import BulkSummary
-from codex_api.transport.errors import ClientStateError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api._async.client import AsyncClient
+    from codex_api._async.responses import AsyncResponses
     from codex_api.bulk.journal import Journal
     from codex_api.bulk.progress import BulkProgress
     from codex_api.bulk.results import BulkResult
@@ -178,14 +174,5 @@ def _leave(engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
 
 def _asking_once(client: AsyncClient) -> AsyncResponses:
     """Give the endpoints of a client, without the client's own retries."""
-    runner = client._runner  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the same calls, retried here
-    network = client._network  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-    given = runner.settings
-    if given.closed:
-        message = "this client is closed; make a new one"
-        raise ClientStateError(message)
-    provider = given.context.provider
-    once = replace(provider, retry=replace(provider.retry, max_attempts=0))
-    context = msgspec.structs.replace(given.context, provider=once)
-    settings = msgspec.structs.replace(given, context=context)
-    return AsyncResponses(Runner(runner.transport, runner.auth, settings), network)
+    retry = replace(client.provider.retry, max_attempts=0)
+    return client.with_options(retry=retry).responses
