@@ -74,7 +74,11 @@ class Admission:
             await send(message)
 
         served = ServedRequest(scope["method"], scope["path"])
-        watch = WatchedExchange(served, receive, send_with_limits)
+
+        def settle_it(known: ServedRequest) -> None:
+            settle(self._ledger, charge, known)
+
+        watch = WatchedExchange(served, receive, send_with_limits, settle_it)
         try:
             await self._app(scope, watch.receive, watch.send)
         finally:

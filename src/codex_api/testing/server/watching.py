@@ -54,18 +54,25 @@ class ServedRequest:
 
 
 class WatchedExchange:
-    """Looks at an HTTP exchange as it passes."""
+    """Looks at an HTTP exchange as it passes.
+
+    Args:
+        served: The note to fill in.
+        receive: The client's side.
+        send: Also the client's side.
+        when_known: Called with the note before the bytes leave that tell how a response ended, so
+            that a client that has read them finds its consequences.
+    """
 
     def __init__(
         self,
         served: ServedRequest,
         receive: Receive,
         send: Send,
-        tell: Callable[[ServedRequest], None] | None = None,
+        when_known: Callable[[ServedRequest], None] | None = None,
     ) -> None:
-        del tell
         self._served = served
-        self._receive, self._send = receive, send
+        self._receive, self._send, self._when_known = receive, send, when_known
         self._asked, self._answered = bytearray(), bytearray()
         self._looked_at = 0
         self._is_stream = self._is_json = self._is_whole = False
@@ -87,18 +94,28 @@ class WatchedExchange:
         elif message["type"] == "http.response.body":
             self._body(message.get("body", b""))
             self._is_whole = not message.get("more_body", False)
+            if self._is_whole and self._is_json:
+                self._read_answer()
         await self._send(message)
 
     def end(self) -> None:
         """Make the note complete."""
         self._served.body = decoded_object(bytes(self._asked))
-        if self._is_json:
-            answer = decoded_object(bytes(self._answered))
-            self._served.usage = object_of(answer.get("usage")) or None
-            error = object_of(answer.get("error"))
-            self._served.outcome = str(error.get("code") or error.get("type") or "")
+        if self._is_json and not self._is_whole:
+            self._read_answer()
         if (self._is_stream and not self._served.outcome) or not self._is_whole:
             self._served.outcome = "gone"
+
+    def _read_answer(self) -> None:
+        answer = decoded_object(bytes(self._answered))
+        self._served.usage = object_of(answer.get("usage")) or None
+        error = object_of(answer.get("error"))
+        self._served.outcome = str(error.get("code") or error.get("type") or "")
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._when_known is not None:
+            self._when_known(self._served)
 
     def _body(self, data: bytes) -> None:
         if not self._is_stream and not self._is_json:
@@ -114,8 +131,8 @@ class WatchedExchange:
             del self._answered[: end + 2]
             self._looked_at = 0
             lines = [line[5:] for line in block.split(b"\n") if line.startswith(b"data:")]
-            if lines:
-                self._served.note(decoded_object(b"\n".join(lines)))
+            if lines and self._served.note(decoded_object(b"\n".join(lines))):
+                self._tell()
 
 
 class WatchedSocket:
