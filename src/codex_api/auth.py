@@ -38,7 +38,7 @@ class RequestSigner(Protocol):
     """Signs a whole request: final URL, headers and body bytes."""
 
     def apply_auth(self, request: Request) -> Request | Awaitable[Request]:
-        """Give the request to send instead. Awaitable only under ``AsyncClient``.
+        """Return the request to send instead. Awaitable only under ``AsyncClient``.
 
         Raises:
             AuthBuildError: It cannot; the call fails and is not retried.
@@ -214,7 +214,7 @@ def _close(awaitable: object) -> None:
 
 
 def signer(auth: AuthProvider) -> Callable[[Request], Request | Awaitable[Request]]:
-    """Give how ``auth`` is applied: by its own signature if it signs, else by headers.
+    """Return how ``auth`` is applied: by its own signature if it signs, else by headers.
 
     The request that is handed in is the attempt's own; its headers may be changed in place.
     """

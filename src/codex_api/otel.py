@@ -141,7 +141,7 @@ class OpenTelemetry(Telemetry):
         return _RealtimeSpan(self, span, begin)
 
     def trace_headers(self) -> Mapping[str, str]:
-        """Give the active trace context, in the form of the global propagator."""
+        """Return the active trace context, in the form of the global propagator."""
         headers: dict[str, str] = {}
         propagate.inject(headers)
         return headers
@@ -273,7 +273,7 @@ class _Work:
 
 
 class _Attempts(CallObserver):
-    """A span that hears of attempts; the server gets it as ``traceparent``."""
+    """A span that records attempts; the server gets it as ``traceparent``."""
 
     def __init__(self, telemetry: Telemetry, span: Span) -> None:
         super().__init__(telemetry)

@@ -177,7 +177,7 @@ class Provider:
         return _joined(self.base_url, path, (*self.query_params.items(), *more))
 
     def websocket_url(self, path: str) -> str:
-        """Give ``url_for_path`` with ``ws`` for ``http`` and ``wss`` for ``https``.
+        """Return ``url_for_path`` with ``ws`` for ``http`` and ``wss`` for ``https``.
 
         Raises:
             RequestBuildError: As ``url_for_path``.
@@ -224,7 +224,7 @@ def _split(base_url: str) -> SplitResult:
 
 
 def is_azure_responses_provider(name: str, base_url: str | None = None) -> bool:
-    """Whether a provider is Azure, by its name or by markers in its base URL.
+    """Return whether a provider is Azure, by its name or by markers in its base URL.
 
     See wire.md, Provider.
     """

@@ -120,15 +120,15 @@ class CallObserver:
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
     ) -> None:
-        """Hear of one finished attempt, as ``Telemetry.on_request``."""
+        """Handle one finished attempt, as ``Telemetry.on_request``."""
         self._telemetry.on_request(attempt, status, error, duration)
 
     def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
-        """Hear of a wait, as ``Telemetry.on_retry``."""
+        """Handle a wait, as ``Telemetry.on_retry``."""
         self._telemetry.on_retry(attempt, delay, error)
 
     def trace_headers(self) -> Mapping[str, str]:
-        """Give the trace context of this call, as ``Telemetry.trace_headers``."""
+        """Return the trace context of this call, as ``Telemetry.trace_headers``."""
         return self._telemetry.trace_headers()
 
 
@@ -136,17 +136,17 @@ class UnaryObserver(CallObserver):
     """Hears of one call whose answer comes whole."""
 
     def on_end(self, end: CallEnd) -> None:
-        """Hear of the end, once: answered, failed, or given up."""
+        """Handle the end, once: answered, failed, or given up."""
 
 
 class StreamObserver(CallObserver):
     """Hears of one streamed response."""
 
     def on_first_event(self, duration: float) -> None:
-        """Hear of the first event, ``duration`` after the start of the call."""
+        """Handle the first event, ``duration`` after the start of the call."""
 
     def on_end(self, end: StreamEnd) -> None:
-        """Hear of the end, once: complete, failed, or given up early."""
+        """Handle the end, once: complete, failed, or given up early."""
 
 
 class RealtimeObserver(CallObserver):
@@ -156,13 +156,13 @@ class RealtimeObserver(CallObserver):
     """
 
     def on_open(self, *, reconnected: bool) -> None:
-        """Hear that a connection stands, and the session on it."""
+        """Handle an open connection with its session."""
 
     def on_event(self, event: RealtimeEvent) -> None:
-        """Hear of an event, before the caller gets it."""
+        """Handle an event, before the caller gets it."""
 
     def on_end(self, error: CodexApiError | None) -> None:
-        """Hear of the end, once.
+        """Handle the end, once.
 
         Args:
             error: What the session failed with; None when a side said goodbye.
@@ -173,24 +173,24 @@ class Telemetry:
     """Hooks that do nothing."""
 
     def on_stream(self, start: StreamStart) -> StreamObserver | None:
-        """Hear that a response is asked for; give who wants to hear more of it, or None."""
+        """Handle the start of a response; return an observer of the rest of it, or None."""
         del start
         return None
 
     def on_call(self, start: CallStart) -> UnaryObserver | None:
-        """Hear that a whole answer is asked for; give who wants to hear more of it, or None."""
+        """Handle the start of a unary call; return an observer of the rest of it, or None."""
         del start
         return None
 
     def on_realtime(self, start: RealtimeStart) -> RealtimeObserver | None:
-        """Hear that a realtime session is opened; give who wants to hear more of it, or None."""
+        """Handle the start of a realtime session; return an observer of the rest of it, or None."""
         del start
         return None
 
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
     ) -> None:
-        """Hear of one finished HTTP attempt.
+        """Handle one finished HTTP attempt.
 
         Args:
             attempt: 0 for the first.
@@ -200,19 +200,19 @@ class Telemetry:
         """
 
     def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
-        """Hear of a wait before attempt ``attempt`` + 1 is made."""
+        """Handle a wait before attempt ``attempt`` + 1 is made."""
 
     def on_sse_poll(self, outcome: PollOutcome, duration: float) -> None:
-        """Hear of one finished wait for more of an event stream."""
+        """Handle one finished wait for more of an event stream."""
 
     def on_ws_request(
         self, duration: float, error: CodexApiError | None, *, connection_reused: bool
     ) -> None:
-        """Hear of one request sent, or not sent, over a WebSocket."""
+        """Handle one request sent, or not sent, over a WebSocket."""
 
     def on_ws_event(self, outcome: PollOutcome, duration: float) -> None:
-        """Hear of one finished wait for a WebSocket message."""
+        """Handle one finished wait for a WebSocket message."""
 
     def trace_headers(self) -> Mapping[str, str]:
-        """Give the active W3C trace context: ``traceparent`` and ``tracestate`` where known."""
+        """Return the active W3C trace context: ``traceparent`` and ``tracestate`` where known."""
         return {}

@@ -78,7 +78,7 @@ class AsyncEventStream:
 
     @abstractmethod
     def _take_raw(self) -> list[RawEvent]:
-        """Give the payloads that were kept since the last look."""
+        """Return the payloads that were kept since the last look."""
 
     def _ended(self, error: BaseException | None = None) -> None:
         """Clean up, and tell observers. Nobody reads meanwhile; called several times."""

@@ -32,7 +32,7 @@ class AsyncFiles(Endpoints):
 
     @unary(kept.content)
     def content(self) -> None:
-        """Give the content."""
+        """Yield the content."""
 
     @unary(kept.delete)
     def delete(self) -> None:

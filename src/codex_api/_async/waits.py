@@ -37,7 +37,7 @@ class Lock:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def locked(self) -> bool:
-        """Whether somebody holds it."""
+        """Return whether somebody holds it."""
         return self._lock is not None and self._lock.locked()
 
     async def __aenter__(self) -> None:

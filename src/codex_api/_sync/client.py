@@ -175,7 +175,7 @@ class Client(Endpoints):
         telemetry: Telemetry | None = None,
         default_headers: HeaderSource | None = None,
     ) -> Self:
-        """Give a client with other settings over the same connections, which costs next to nothing.
+        """Return a client with other settings that shares this one's connections.
 
         Args:
             auth: Other credentials; None keeps these, as everywhere here.

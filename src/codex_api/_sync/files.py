@@ -33,7 +33,7 @@ class Files(Endpoints):
 
     @unary(kept.content)
     def content(self) -> None:
-        """Give the content."""
+        """Yield the content."""
 
     @unary(kept.delete)
     def delete(self) -> None:

@@ -129,7 +129,7 @@ class RealtimeConnection:
         return self._machine.state.response_active
 
     def take_transcript_tail(self) -> tuple[TranscriptEntry, ...]:
-        """Give what was said since the last handoff, once."""
+        """Return what was said since the last handoff, once."""
         return self._machine.state.take_transcript_tail()
 
     def __iter__(self) -> Self:

@@ -69,7 +69,7 @@ class Runner:
         *,
         asks_once: bool = False,
     ) -> tuple[StreamResponse, int]:
-        """Make a call up to the head of its streamed answer, heard by ``observer``.
+        """Make a call up to the head of its streamed answer, reported to ``observer``.
 
         Args:
             asks_once: Whether a failed attempt is not made again.

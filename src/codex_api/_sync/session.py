@@ -304,7 +304,7 @@ class Link:
 
 
 def _step(steps: Steps, result: object, failure: CodexApiError | None) -> Effect | None:
-    """Tell an exchange what came of its last effect, and return the next; None at its end."""
+    """Send an exchange the result of its last effect, and return the next; None at its end."""
     try:
         return steps.send(result) if failure is None else steps.throw(failure)
     except StopIteration:

@@ -15,7 +15,7 @@ from codex_api._logic.calling.websocket_call import (
 )
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts, handshake
 from codex_api._sync.event_stream import EventStream
-from codex_api._sync.socket_line import SocketLine
+from codex_api._sync.shared_socket import SharedSocket
 from codex_api._sync.waits import Waiter
 from codex_api.transport.errors import (
     ClientStateError,
@@ -60,8 +60,8 @@ class ResponsesWebSocket:
     def __init__(self, runner: Runner, socket: WebSocket, options: ResponsesOptions) -> None:
         self._runner = runner
         self._options = options
-        self._line = SocketLine(socket)
-        facts = self._line.facts
+        self._shared = SharedSocket(socket)
+        facts = self._shared.facts
         self.status = facts.status
         self.headers = facts.headers
         self.reasoning_included = facts.reasoning_included
@@ -72,12 +72,12 @@ class ResponsesWebSocket:
     @property
     def is_closed(self) -> bool:
         """Whether the connection is of no more use."""
-        return self._line.is_closed
+        return self._shared.is_closed
 
     @property
     def is_usable(self) -> bool:
         """Whether the caller may use it: open, and opened where the caller runs."""
-        return not self._line.is_closed and self._line.socket.is_ours
+        return not self._shared.is_closed and self._shared.socket.is_ours
 
     def stream(
         self,
@@ -111,14 +111,14 @@ class ResponsesWebSocket:
 
     def stream_frame(self, frame: bytes, options: ResponsesOptions) -> WebSocketResponseStream:
         """Prepare a response to a frame that is encoded already."""
-        return WebSocketResponseStream(self._runner, self._line, frame, options)
+        return WebSocketResponseStream(self._runner, self._shared, frame, options)
 
     def close(self) -> None:
         """Drop the connection, as the real client does: without a close frame. May be called twice.
 
         A thread that waits for an event gets a ``ClientStateError``.
         """
-        self._line.spoil(ClientStateError(CLOSED))
+        self._shared.fail(ClientStateError(CLOSED))
 
     def __enter__(self) -> Self:
         return self
@@ -142,7 +142,7 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
     def __init__(
         self,
         runner: Runner,
-        line: SocketLine,
+        shared: SharedSocket,
         frame: bytes,
         options: ResponsesOptions,
     ) -> None:
@@ -151,7 +151,7 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
         SocketStreamFacts.__init__(
             self, socket_call(settings.context, options, settings.telemetry, frame)
         )
-        self._line = line
+        self._shared = shared
         self._frame = frame
         self._monotonic = settings.clock.monotonic
         self._waiter = Waiter(self._monotonic)
@@ -162,11 +162,11 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
     def _open(self) -> list[ResponseEvent]:
         started_at = self._monotonic()
         self._begin(started_at)
-        reused = self._line.take(self, self._call.first_event_timeout)
+        reused = self._shared.take(self, self._call.first_event_timeout)
         self._fed_at = self._monotonic()
-        machine = self._start_on_socket(self._line.facts, started_at, self._fed_at)
+        machine = self._start_on_socket(self._shared.facts, started_at, self._fed_at)
         self._socket_machine, self._feed = machine, logged(self._heard(machine.feed), "WebSocket")
-        told = self._line.facts.turn_state
+        told = self._shared.facts.turn_state
         if told is not None and not reused:  # the handshake belongs to the first response's turn
             machine.turn_state.offer(told)
         self._send(machine, reused=reused)
@@ -176,7 +176,7 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
         began = self._monotonic()
         error: CodexApiError | None = None
         try:
-            self._line.socket.send(self._frame, self._call.idle_timeout)
+            self._shared.socket.send(self._frame, self._call.idle_timeout)
         except TransportError as exc:
             error = machine.lost(exc)
             raise error from exc
@@ -191,12 +191,12 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
             raise machine.failure
         if machine.done:
             return None
-        message = self._wait(self._line.socket, machine)
+        message = self._wait(self._shared.socket, machine)
         self._fed_at = now = self._monotonic()
         events = self._feed(message, now)
         # What came with it costs no further wait; what follows the end is the next response's.
         while not (machine.done or machine.failure is not None):
-            further = self._line.socket.take()
+            further = self._shared.socket.take()
             if further is None:
                 break
             if self._call.telemetry is not None:
@@ -218,7 +218,7 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
                 except TransportTimeoutError:
                     now = self._monotonic()
                     # A ping may have moved the limit while we waited for it.
-                    machine.heard(now - socket.silence)
+                    machine.received(now - socket.silence)
                     deadline = self._deadline(machine, began - self._fed_at)
                     if deadline is not None and deadline <= now:
                         raise
@@ -227,7 +227,7 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
             outcome = "timeout"
             raise self._late(machine, self._monotonic()) from exc
         except TransportError as exc:
-            if self._line.was_closed_here or isinstance(exc, ClientStateError):
+            if self._shared.was_closed_here or isinstance(exc, ClientStateError):
                 raise ClientStateError(CLOSED) from exc
             raise machine.lost(exc) from exc
         else:
@@ -237,9 +237,9 @@ class WebSocketResponseStream(EventStream, SocketStreamFacts):
                 self._call.telemetry.on_ws_event(outcome, self._monotonic() - began)
 
     def _let_go(self, error: BaseException | None = None) -> None:
-        """Give the connection back; unless the response is complete, that spoils it."""
+        """Release the connection; unless the response is complete, it is not used again."""
         failure = error if isinstance(error, CodexApiError) else ClientStateError(CLOSED)
-        self._line.release(self, None if self._is_complete else failure)
+        self._shared.release(self, None if self._is_complete else failure)
 
     @property
     def _is_complete(self) -> bool:

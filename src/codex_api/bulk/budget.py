@@ -124,7 +124,7 @@ class RateBudget:
 
     @property
     def in_flight(self) -> int:
-        """Grants of which nothing was heard yet."""
+        """Grants whose outcome is not known yet."""
         return self._window.in_flight
 
     @property
@@ -219,7 +219,7 @@ class RateBudget:
 
         Args:
             grant: What the request was sent with.
-            now: When that was heard.
+            now: When that was received.
             retry_after: Seconds that the server asks to wait, or None.
         """
         self._window.in_flight -= 1
@@ -229,7 +229,7 @@ class RateBudget:
             self._not_before = max(self._not_before, now + max(pause, asked))
 
     def lost(self, grant: Grant) -> None:
-        """Take in that nothing will be heard of a request: cancelled, or its connection broke."""
+        """Take in that a request gets no answer: cancelled, or its connection broke."""
         del grant
         self._window.in_flight -= 1
 
@@ -249,7 +249,7 @@ class RateBudget:
         ]
 
     def ceiling(self, load: Load, now: float) -> tuple[float, str] | None:
-        """Give how many requests like ``load`` the limits admit each second, and which binds.
+        """Return how many requests like ``load`` the limits admit each second, and which binds.
 
         Returns:
             None when no limit is known.
@@ -303,7 +303,7 @@ class RateBudget:
         family.observe(told, grant.at, grant.sent)
 
     def _blamed(self, limit: str | None, grant: Grant, now: float) -> list[Family]:
-        """Give the families that a refusal is about."""
+        """Return the families that a refusal is about."""
         name = (limit or "").replace("_", "-")
         if name in self._families:
             return [self._families[name]]

@@ -115,7 +115,7 @@ class Family:
         self._grown_at: float | None = None
 
     def charge(self, load: Load) -> float:
-        """Give what ``load`` costs of this limit, by our own reckoning."""
+        """Return what ``load`` costs of this limit, by our own reckoning."""
         weights = self._weights
         return load[0] * weights[0] + load[1] * weights[1] + load[2] * weights[2]
 
@@ -145,7 +145,7 @@ class Family:
         self._learn_drift()
 
     def level(self, now: float, sent: Load) -> float | None:
-        """Give what is left at ``now``, after all that was ``sent``; None when it is not known."""
+        """Return what is left at ``now``, after all that was ``sent``; None: not known."""
         if self._base is None or self.rate is None:
             return None
         remaining, at, spent = self._base
@@ -155,7 +155,7 @@ class Family:
         return min(self.capacity, remaining + flow - self._scale * (self.charge(sent) - spent))
 
     def wait(self, now: float, load: Load, sent: Load) -> float:
-        """Give the seconds until ``load`` may be sent; 0 when it may now."""
+        """Return the seconds until ``load`` may be sent; 0 when it may now."""
         charge = self._scale * self.charge(load)
         if charge <= 0:
             return 0.0
@@ -188,7 +188,7 @@ class Family:
             self._own = (self._own_level(now) - self._scale * raw, now)
 
     def pace(self, now: float, sent: Load) -> float | None:
-        """Give the charge that may be sent each second now; None when nothing limits it."""
+        """Return the charge that may be sent each second now; None when nothing limits it."""
         self._grow(now)
         if self.rate is None or self.is_long:
             return self.ceiling
@@ -204,7 +204,7 @@ class Family:
         return pace if self.ceiling is None else min(pace, self.ceiling)
 
     def admits_ever(self, load: Load) -> bool:
-        """Whether ``load`` fits into the limit at all."""
+        """Return whether ``load`` fits into the limit at all."""
         return self.limit is None or self._scale * self.charge(load) <= self.limit
 
     def start_at(self, pace: float, now: float) -> None:
@@ -270,7 +270,7 @@ class Family:
         return self._counts > 1
 
     def _window_ends(self, now: float) -> float:
-        """Give the end of the window that is open at ``now``."""
+        """Return the end of the window that is open at ``now``."""
         ends = self._reset[0] + self._reset[1]
         length = self._longest_reset
         return ends if now < ends else ends + length * ((now - ends) // length + 1)
@@ -285,7 +285,7 @@ class Family:
         return self.capacity - own
 
     def _own_level(self, now: float) -> float:
-        """Give what is left of our share of the bucket."""
+        """Return what is left of our share of the bucket."""
         assert self.rate is not None  # noqa: S101 - asked only where it is known
         most = self._share * self.capacity
         if self._own is None:
@@ -372,7 +372,7 @@ class Family:
         self._compared = (reset, remaining)
 
     def _slope(self) -> float | None:
-        """Give the flow that answers show, or None while they do not agree on one."""
+        """Return the flow that answers show, or None while they do not agree on one."""
         slopes = sorted(self._slopes)
         if not slopes or slopes[-1 - len(slopes) // 4] > 1.5 * slopes[len(slopes) // 4]:
             return None

@@ -95,7 +95,7 @@ class Journal:
         self.begun: dict[str, str] = {}
 
     def beside(self, kind: str) -> Path:
-        """Give the path of a file that belongs to the journal."""
+        """Return the path of a file that belongs to the journal."""
         return beside(self.path, kind)
 
     def open(
@@ -137,7 +137,7 @@ class Journal:
             raise
 
     def knows(self, index: int, custom_id: str) -> bool:
-        """Whether a row is finished."""
+        """Return whether a row is finished."""
         return index in self.rows or (bool(self._ids) and digest_of(custom_id) in self._ids)
 
     @property
@@ -178,7 +178,7 @@ class Journal:
         return bool(self.manifest.runs) and self._lock is not None
 
     def known_input(self) -> InputFacts | None:
-        """Give what an earlier run knew of its input, or None.
+        """Return what an earlier run knew of its input, or None.
 
         Raises:
             JournalError: The manifest cannot be read.

@@ -258,7 +258,7 @@ def _in_order(path: Path, order: RowOrder) -> Iterator[bytes]:
 
 @contextmanager
 def _replacing(target: Path) -> Generator[IO[bytes]]:
-    """Give a file that takes the place of ``target`` when all went well."""
+    """Yield a file that takes the place of ``target`` when all went well."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.partial")
     handle = os.open(
         partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600

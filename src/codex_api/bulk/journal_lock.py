@@ -41,7 +41,7 @@ class JournalLock:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process uses the journal whose lock this is."""
+    """Return whether a process uses the journal whose lock this is."""
     if not path.exists():
         return False
     handle = os.open(path, os.O_RDWR)

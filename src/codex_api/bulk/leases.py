@@ -1,6 +1,6 @@
 """One budget for several processes: its owner lends grants in groups, for a while.
 
-Nothing here knows what carries the calls. A holder that is not heard of for some time is given up,
+Nothing here knows what carries the calls. A holder that sends nothing for some time is given up,
 so that what it had in flight holds up nobody.
 """
 
@@ -166,7 +166,7 @@ class LeasedBudget(RateBudget):
 
     @property
     def in_flight(self) -> int:
-        """Grants of which nothing was heard yet."""
+        """Grants whose outcome is not known yet."""
         return self._out
 
     def ask(
@@ -214,7 +214,7 @@ class LeasedBudget(RateBudget):
         self._report(Report(grant.number, "lost"), None)
 
     async def give_back(self) -> None:
-        """Tell all that is to be told, and give back what was lent and not used."""
+        """Report what is outstanding, and release the grants that were not used."""
         while self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         self._reports += [Report(grant.number, "lost") for grant in self._grants]

@@ -150,7 +150,7 @@ class Ledger:
         await waited
 
     def response_id(self, custom_id: str) -> str | None:
-        """Give the id of a background response that an earlier run began, or None."""
+        """Return the id of a background response that an earlier run began, or None."""
         return None if self._journal is None else self._journal.begun.pop(custom_id, None)
 
     def leave(self, row: PendingRow) -> None:

@@ -51,7 +51,7 @@ class Accepted:
                 return
 
     def rate(self, now: float) -> float | None:
-        """Give the charge that was accepted each second; None when too little is known.
+        """Return the charge that was accepted each second; None when too little is known.
 
         The last quarter of a second does not count: its refusals may still be on their way.
         """

@@ -41,7 +41,7 @@ class Manifest(msgspec.Struct):
 
 
 def beside(path: Path, kind: str) -> Path:
-    """Give the path of a file that belongs to the journal at ``path``."""
+    """Return the path of a file that belongs to the journal at ``path``."""
     return path.with_name(f"{path.name}.{kind}")
 
 

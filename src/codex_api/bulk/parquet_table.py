@@ -74,7 +74,7 @@ def write_parquet(lines: Iterator[bytes], out: IO[bytes]) -> int:
 
 
 def record_of(line: bytes) -> dict[str, object]:
-    """Give a line of a journal as a row of the table."""
+    """Return a line of a journal as a row of the table."""
     whole = _WHOLE.decode(line)
     record: dict[str, object] = {"custom_id": whole.custom_id}
     if whole.x is not None:

@@ -84,7 +84,7 @@ class Prices:
         return cls(read.models, read.tiers)
 
     def price(self, model: str) -> ModelPrice | None:
-        """Give the price of a model, or None."""
+        """Return the price of a model, or None."""
         exact = self._models.get(model)
         if exact is not None:
             return exact
@@ -94,7 +94,7 @@ class Prices:
     def estimate(
         self, model: str, input_tokens: float, output_tokens: float, tier: str | None = None
     ) -> float | None:
-        """Give the dollars that a request will cost; None for a model without a price."""
+        """Return the dollars that a request will cost; None for a model without a price."""
         price = self.price(model)
         if price is None:
             return None
@@ -102,7 +102,7 @@ class Prices:
         return self._factor(tier) * cost / _MILLION
 
     def cost(self, model: str, usage: TokenUsage, tier: str | None = None) -> float | None:
-        """Give the dollars that an answer did cost; None for a model without a price."""
+        """Return the dollars that an answer did cost; None for a model without a price."""
         price = self.price(model)
         if price is None:
             return None

@@ -89,7 +89,7 @@ class Gauge:
         self.mean_input += step * (input_tokens - self.mean_input)
 
     def rate(self, now: float) -> float:
-        """Give the rows that were finished each second, of late."""
+        """Return the rows that were finished each second, of late."""
         if self._began is None:
             return 0.0
         first = now // 1 - _SECONDS
@@ -97,7 +97,7 @@ class Gauge:
         return recent / min(max(now - self._began, 1.0), _SECONDS + now % 1)
 
     def latencies(self) -> tuple[float | None, float | None]:
-        """Give the median, and what 5 in 100 took longer than."""
+        """Return the median, and what 5 in 100 took longer than."""
         if not self._latencies:
             return None, None
         ordered = sorted(self._latencies)

@@ -173,7 +173,7 @@ class RequestFile:
         )
 
     def rescan(self, known: InputFacts) -> InputFacts:
-        """Give ``known`` if the file still has the same bytes, else what ``scan`` finds.
+        """Return ``known`` if the file still has the same bytes, else what ``scan`` finds.
 
         Raises:
             BulkInputError: As ``scan``.
@@ -191,7 +191,7 @@ class RequestFile:
     def rows(
         self, shard: tuple[int, int] | None = None, skip: RowSet | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Give each row as its number and its line, not yet decoded.
+        """Yield each row as its number and its line, not yet decoded.
 
         Args:
             shard: Number from 1, and of how many: only every so-many-th row. None gives all.

@@ -17,7 +17,7 @@ _CHUNK: Final = 1 << 15
 
 
 def digest_of(custom_id: str) -> bytes:
-    """Give 16 bytes that stand for an id."""
+    """Return 16 bytes that stand for an id."""
     return blake2b(custom_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
 
 
@@ -68,7 +68,7 @@ class Duplicates:
             self._spill(shard)
 
     def find(self) -> set[bytes]:
-        """Give the digests of the ids that came more than once."""
+        """Return the digests of the ids that came more than once."""
         twice: set[bytes] = set()
         for shard in range(_SHARDS):
             digests = self._digests(shard)

@@ -84,7 +84,7 @@ class RowSource:
         return self.file.scan() if known is None else self.file.rescan(known)
 
     def count(self, facts: InputFacts | None) -> int | None:
-        """Give how many rows there are to send in all runs, or None."""
+        """Return how many rows there are to send in all runs, or None."""
         if facts is None:
             return None
         if self._shard is None:
@@ -100,7 +100,7 @@ class RowSource:
         self._unknown = {custom_id for _, custom_id in journal.unknown}
 
     def poll(self) -> BulkRequest | _Pending | None:
-        """Give the next row, ``PENDING`` while none is there, or None at the end.
+        """Return the next row, ``PENDING`` while none is there, or None at the end.
 
         Raises:
             BulkInputError: What was given is no row, or its id was given before.

@@ -173,6 +173,6 @@ def _leave(engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _asking_once(client: AsyncClient) -> AsyncResponses:
-    """Give the endpoints of a client, without the client's own retries."""
+    """Return the endpoints of a client, without the client's own retries."""
     retry = replace(client.provider.retry, max_attempts=0)
     return client.with_options(retry=retry).responses

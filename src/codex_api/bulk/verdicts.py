@@ -92,5 +92,5 @@ def _incomplete(error: errors.ResponseIncompleteError) -> Verdict:
 
 
 def may_be_charged(error: CodexApiError) -> bool:
-    """Whether the server may have done, and charged, what no answer came of."""
+    """Return whether the server may have done, and charged, what no answer came of."""
     return error.status is None and error.sent in {"maybe", "begun"}

@@ -50,7 +50,7 @@ class Window:
         return self.size < self.most
 
     def admits(self, now: float) -> bool:
-        """Whether one more may be in flight."""
+        """Return whether one more may be in flight."""
         if self._grown_at is not None:
             passed = now - self._grown_at
             if passed >= 0.05:  # noqa: PLR2004 - seconds; growing needs no finer steps
@@ -65,7 +65,7 @@ class Window:
         Call it when the request is no longer counted as in flight.
 
         Args:
-            now: When that was heard.
+            now: When that was received.
             number: Of the grant of the request that was turned away.
             last: Number of the newest grant.
 

@@ -157,7 +157,7 @@ def results(
         Path | None, Parameter(help="File to write. Default: standard output.")
     ] = None,
 ) -> int:
-    """Give the answers, one JSON object a line, in the order of the server."""
+    """Return the answers, one JSON object a line, in the order of the server."""
     check_target(output)
     with connection.client() as client:
         batch = client.batches.retrieve(batch_id)
@@ -188,7 +188,7 @@ def _row(batch: Batch | Raw) -> tuple[str, ...]:
 
 
 def _why(batch: Batch) -> str:
-    """Give what the server says of the file of requests, its first line."""
+    """Return what the server says of the file of requests, its first line."""
     try:
         problems = msgspec.convert(batch.errors or {}, _Problems).data
     except msgspec.ValidationError:

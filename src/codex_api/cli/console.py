@@ -28,7 +28,7 @@ class Output(Console):
 
 
 def notes() -> Console:
-    """Give a console on standard error that prints text as it is, a line as one line."""
+    """Return a console on standard error that prints text as it is, a line as one line."""
     return Output(stderr=True, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 

@@ -51,7 +51,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
 
 
 def exit_code(error: BaseException) -> int:
-    """Give the exit code for what a command failed with."""
+    """Return the exit code for what a command failed with."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, errors.UnexpectedStatusError) and error.status == _FORBIDDEN:

@@ -80,7 +80,7 @@ def _remaining(noun: str, limit: ApiRateLimit) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Give a length of time in two units at most, rounded up, such as ``2 h 5 min``."""
+    """Return a length of time in two units at most, rounded up, such as ``2 h 5 min``."""
     minutes = max(1, -int(-seconds // 60))
     parts: list[str] = []
     for size, unit in _MINUTES:

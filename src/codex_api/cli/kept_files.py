@@ -74,7 +74,7 @@ def content(
         Path | None, Parameter(help="File to write. Default: standard output.")
     ] = None,
 ) -> None:
-    """Give the content of a file, byte for byte."""
+    """Print the content of a file, byte for byte."""
     check_target(output)
     with connection.client() as client:
         data = client.files.content(file_id)

@@ -26,7 +26,7 @@ def print_raw(line: bytes) -> None:
 
 
 def one_line_json(data: bytes) -> bytes:
-    """Give JSON without the white space between its parts."""
+    """Return JSON without the white space between its parts."""
     return msgspec.json.format(data, indent=-1)
 
 

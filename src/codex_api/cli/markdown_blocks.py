@@ -40,7 +40,7 @@ class MarkdownBlocks:
         self.rest += text
 
     def take(self) -> list[str]:
-        """Give the sources of the blocks that can no longer change, each once."""
+        """Return the sources of the blocks that can no longer change, each once."""
         # The last line may still become anything: it takes no part in the decision.
         complete = self.rest[: self.rest.rfind("\n") + 1]
         starts = [
@@ -56,14 +56,14 @@ class MarkdownBlocks:
         return ["".join(lines[first:last]).strip("\n") for first, last in bounds]
 
     def close(self) -> list[str]:
-        """Give the sources of all blocks that are left."""
+        """Return the sources of all blocks that are left."""
         self.rest += "\n"
         blocks = [*self.take(), self.rest.strip("\n")]
         self.rest = ""
         return [block for block in blocks if block.strip()]
 
     def tail(self, lines: int) -> str:
-        """Give the end of ``rest``, enough of it to fill ``lines`` lines of a screen."""
+        """Return the end of ``rest``, enough of it to fill ``lines`` lines of a screen."""
         if self.rest.count("\n") <= lines:
             return self.rest
         tail = "".join(self.rest.splitlines(keepends=True)[-lines:])

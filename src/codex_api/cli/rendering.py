@@ -189,7 +189,7 @@ class JsonLines:
 
 
 def event_json(event: ResponseEvent) -> bytes:
-    """Give an event as JSON in one line; what came as an item is given as it came."""
+    """Return an event as JSON in one line; what came as an item is given as it came."""
     value: Any = event
     match event:
         case events.OtherEvent(_, raw):
@@ -213,7 +213,7 @@ def _again(error: CodexApiError) -> str:
 
 
 def call_note(item: ResponseItem) -> str | None:
-    """Give one line about an item that calls a tool, or None for another one."""
+    """Return one line about an item that calls a tool, or None for another one."""
     match item:
         case items.FunctionCall():
             return f"[{item.name}] {item.arguments}"

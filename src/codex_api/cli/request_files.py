@@ -71,7 +71,7 @@ def read_tools(path: Path, option: str = "--tool") -> list[msgspec.Raw]:
 
 
 def image_url(source: str, option: str = "--image") -> str:
-    """Give a URL as it is, and a file as a data URL.
+    """Return a URL as it is, and a file as a data URL.
 
     Raises:
         RequestBuildError: The file cannot be read, or is no image, or the URL cannot be one.

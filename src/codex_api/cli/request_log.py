@@ -102,7 +102,7 @@ def _duration(seconds: float) -> str:
 
 
 def last_text(value: object) -> str:
-    """Give the last text of an input in one line, however it is written down; empty for none."""
+    """Return the last text of an input in one line, however it is written down; empty for none."""
     if isinstance(value, str):
         return " ".join(value.split())[:_PROMPT_CHARACTERS]
     inner: list[object] = []

@@ -48,7 +48,7 @@ class LimitOptions:
     ] = None
 
     def chosen(self) -> Limits | None:
-        """Give the limits, or None when there is none.
+        """Return the limits, or None when there is none.
 
         Raises:
             ValueError: A limit is below 1.
@@ -176,7 +176,7 @@ def serve(
 
 @contextmanager
 def told_to_end() -> Generator[threading.Event]:
-    """Give what is set by Ctrl-C and by a request to terminate."""
+    """Yield what is set by Ctrl-C and by a request to terminate."""
     ending = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield ending

@@ -87,7 +87,7 @@ class ModelsCache:
         self._clock = clock
 
     def load(self, key: str) -> CachedModels | None:
-        """Give what is stored for ``key``, however old, or None."""
+        """Return what is stored for ``key``, however old, or None."""
         entry = self._read()
         if entry is None or entry.key != key:
             return None
@@ -124,7 +124,7 @@ class ModelsCache:
             self._write(msgspec.structs.replace(entry, fetched_at=self._clock()))
 
     def observe(self, event: ModelsEtag | str) -> None:
-        """Hear of the server's current ETag, from a ``ModelsEtag`` event or as it is.
+        """Take in the server's current ETag, from a ``ModelsEtag`` event or as it is.
 
         The entry with that ETag is new again; one with another ETag is asked about next time.
 

@@ -30,7 +30,7 @@ class BinaryFile(Protocol):
     """A file that was opened for reading bytes."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """Give up to ``size`` bytes, none at the end."""
+        """Return up to ``size`` bytes, none at the end."""
         ...
 
 
@@ -70,7 +70,7 @@ class UploadStream:
         self._attempt: _Attempt | None = None
 
     def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
-        """Give the bytes from the first one on. What was given before ends."""
+        """Return the bytes from the first one on. What was given before ends."""
         attempt = self._attempt = _Attempt(self)
         chunks = self._start()
         if isinstance(chunks, AsyncIterable):
@@ -86,7 +86,7 @@ class UploadStream:
         )
 
     def report(self, attempt: _Attempt, sent: int) -> None:
-        """Tell how far ``attempt`` is, and end it when another has begun."""
+        """Report the progress of ``attempt``, and end it when another has begun."""
         if attempt is not self._attempt:
             message = "this attempt was given up; another one has begun"
             raise FileUploadError(message, stage="blob")
@@ -244,7 +244,7 @@ _Start: TypeAlias = "Callable[[], Iterable[bytes] | AsyncIterable[bytes]]"
 
 
 def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int | None, str, bool]:
-    """Give how to start reading, the size and name if known, and whether it can start again."""
+    """Return how to start reading, the size and name if known, and whether it can start again."""
     if isinstance(source, str | os.PathLike):
         return _path(Path(source))
     if isinstance(source, bytes | bytearray | memoryview):
@@ -302,7 +302,7 @@ def _file(file: BinaryFile) -> tuple[_Start, int | None, str, bool]:
 
 
 def _rest(file: BinaryFile) -> tuple[int, int] | tuple[None, None]:
-    """Give where ``file`` stands and how many bytes follow, if it can be read again from there."""
+    """Return the position of ``file`` and how many bytes follow, if it can be reread from there."""
     seek, tell = getattr(file, "seek", None), getattr(file, "tell", None)
     if seek is None or tell is None or not getattr(file, "seekable", lambda: True)():
         return None, None

@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
             self._feed_websocket(early)
 
     async def read_message(self) -> str | bytes:
-        """Give the next WebSocket message.
+        """Return the next WebSocket message.
 
         Raises:
             PeerGoneError: The client closed instead.

@@ -122,7 +122,7 @@ def parse_fault(spec: str) -> NamedFault:
 
 
 def _annotations() -> dict[str, Any]:
-    """Give the names that `faults` imports for type checkers only."""
+    """Return the names that `faults` imports for type checkers only."""
     from collections import abc  # noqa: PLC0415 - resolves annotations
 
     import codex_api.testing.gate  # noqa: PLC0415 - resolves annotations
@@ -136,7 +136,7 @@ def _annotations() -> dict[str, Any]:
 
 
 def _checked(where: str, wanted: Any, value: Any) -> Any:  # noqa: ANN401 - of a file
-    """Give ``value`` as the type ``wanted``; texts of a command line are read as one."""
+    """Return ``value`` as the type ``wanted``; texts of a command line are read as one."""
     if get_origin(wanted) is not None and value in get_args(wanted):
         return value
     kinds: dict[Any, Callable[[Any], Any]] = {int: int, float: float, str: str, bytes: _bytes}

@@ -34,7 +34,7 @@ TERMINAL_TYPES = frozenset({"response.completed", "response.failed", "response.i
 
 
 def apply(steps: Iterable[Step], faults: Iterable[Fault]) -> Iterator[Step]:
-    """Give ``steps`` as all ``faults`` leave them."""
+    """Return ``steps`` as all ``faults`` leave them."""
     for fault in faults:
         steps = fault(steps)
     return iter(steps)

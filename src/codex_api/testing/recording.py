@@ -51,12 +51,12 @@ class RecordedRequest:
         return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
 
     def header(self, name: str) -> str | None:
-        """Give the first value of header ``name``, or None."""
+        """Return the first value of header ``name``, or None."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     def header_names(self) -> list[str]:
-        """Give the header names in order, as sent."""
+        """Return the header names in order, as sent."""
         return [name for name, _ in self.headers]
 
     @property
@@ -95,7 +95,7 @@ class Journal:
         return len(self._requests)
 
     def snapshot(self) -> list[RecordedRequest]:
-        """Give a copy of the list."""
+        """Return a copy of the list."""
         with self._changed:
             return list(self._requests)
 

@@ -87,7 +87,7 @@ class ReplayServer(ScriptedServer):
         return list(self._left)
 
     def script_for(self, request: RecordedRequest) -> Script | None:
-        """Give the answer that was recorded for ``request``."""
+        """Return the answer that was recorded for ``request``."""
         found = self._found(request)
         line = f"{request.method} {request.path}"
         if found is not None:

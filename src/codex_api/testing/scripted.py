@@ -253,7 +253,7 @@ class ScriptedServer:
             connection.record.actions_played += 1
 
     def script_for(self, request: RecordedRequest) -> Script | None:
-        """Give the script that answers ``request``, or None when none is left."""
+        """Return the script that answers ``request``, or None when none is left."""
         del request
         return self._next_script()
 

@@ -100,10 +100,10 @@ def decoded_object(data: str | bytes) -> JsonObject:
 
 
 def object_of(value: object) -> JsonObject:
-    """Give ``value`` where it is a JSON object, else an empty one."""
+    """Return ``value`` where it is a JSON object, else an empty one."""
     return cast("JsonObject", value) if isinstance(value, dict) else {}
 
 
 def header_pairs(headers: HeaderPairs) -> list[tuple[str, str]]:
-    """Give ``headers`` as a new list of pairs."""
+    """Return ``headers`` as a new list of pairs."""
     return list(headers.items() if isinstance(headers, Mapping) else headers)

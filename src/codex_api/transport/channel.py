@@ -91,7 +91,7 @@ class SocketChannel:
         "__weakref__",
         "_closed",
         "_inherited",
-        "_poisoned",
+        "_is_half_sent",
         "_receiving",
         "_sending",
         "_sock",
@@ -102,7 +102,7 @@ class SocketChannel:
         sock.settimeout(0)
         self._sock = sock
         self._wait_readable = readable_waiter(sock)
-        self._closed = self._inherited = self._poisoned = False
+        self._closed = self._inherited = self._is_half_sent = False
         self._receiving = self._sending = False
         disown_after_fork(self)
 
@@ -140,10 +140,10 @@ class SocketChannel:
         try:
             if self._closed:
                 raise self._refusal()
-            if self._poisoned:
+            if self._is_half_sent:
                 raise NetworkError("an earlier send to this connection was cut short")
             taken = self._send(memoryview(data), deadline, until_readable=until_readable)
-            self._poisoned = not taken
+            self._is_half_sent = not taken
         except TransportError:
             raise
         except OSError as exc:
@@ -157,7 +157,7 @@ class SocketChannel:
 
     def _send(self, view: memoryview, deadline: float | None, *, until_readable: bool) -> bool:
         sock = self._sock
-        self._poisoned = True  # unless all of it leaves
+        self._is_half_sent = True  # unless all of it leaves
         while view:
             try:
                 view = view[sock.send(view) :]

@@ -33,7 +33,7 @@ class Receiver(Protocol):
         ...
 
     def connection_lost(self, error: TransportError | None) -> None:
-        """Hear that nothing more will come: None for a proper end. Called once at most."""
+        """Handle the end of what comes: None for a proper end. Called once at most."""
         ...
 
 
@@ -69,7 +69,7 @@ class AsyncChannel(Protocol):
         ...
 
     def is_readable(self) -> bool:
-        """Tell whether something has come that the loop has not handed on yet."""
+        """Return whether something has come that the loop has not handed on yet."""
         ...
 
     def pause_reading(self) -> None:
@@ -81,7 +81,7 @@ class AsyncChannel(Protocol):
         ...
 
     def abort(self) -> None:
-        """Drop the connection now. The receiver hears nothing. May be called again."""
+        """Drop the connection now. The receiver is not woken. May be called again."""
         ...
 
 
@@ -138,7 +138,7 @@ class SocketChannelAsync(asyncio.Protocol):
         return self._transport is None or not self._transport.get_write_buffer_size()
 
     def is_readable(self) -> bool:
-        """Tell whether something has come that the loop has not handed on yet."""
+        """Return whether something has come that the loop has not handed on yet."""
         if self._is_closed:
             return True
         if self._look is None:
@@ -186,7 +186,7 @@ class SocketChannelAsync(asyncio.Protocol):
             self._transport.abort()  # closing would wait until the peer takes what it will not read
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the receiver that the connection broke."""
+        """Wake the receiver with the error that broke the connection."""
         if self._is_closed:
             return
         if exc is not None:
@@ -257,7 +257,7 @@ class TlsChannelAsync:
         return self._inner.is_flushed
 
     def is_readable(self) -> bool:
-        """Tell whether something has come that the loop has not handed on yet."""
+        """Return whether something has come that the loop has not handed on yet."""
         return self._is_over or self._inner.is_readable()
 
     def pause_reading(self) -> None:
@@ -292,7 +292,7 @@ class TlsChannelAsync:
             self._end(None)
 
     def connection_lost(self, error: TransportError | None) -> None:
-        """Tell an end from a cut."""
+        """Distinguish an end from a cut."""
         if error is None and not self._layer.is_over:
             error = NetworkError("the connection was cut: it ended without TLS's close_notify")
         self._end(error)

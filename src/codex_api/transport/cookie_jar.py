@@ -31,7 +31,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def header_for(url: str) -> str | None:
-    """Give the value of ``Cookie`` for a request to ``url``, or None when there is none."""
+    """Return the value of ``Cookie`` for a request to ``url``, or None when there is none."""
     with _lock:
         return _jar.header_for(url, time.time())
 

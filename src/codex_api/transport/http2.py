@@ -120,7 +120,7 @@ class _Stream:
         return chunk
 
     def close(self) -> None:
-        """Give the stream up."""
+        """Close the stream."""
         self._stream.close()
         if self._leaving.leave() and not self._is_over:
             self._stream.connection.close()
@@ -143,7 +143,7 @@ class _AsyncStream:
         return chunk
 
     async def aclose(self) -> None:
-        """Give the stream up."""
+        """Close the stream."""
         await self._stream.aclose()
         if self._leaving.leave() and not self._is_over:
             await self._stream.connection.aclose()

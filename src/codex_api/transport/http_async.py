@@ -139,7 +139,7 @@ class _Stream:
             self._wake()
 
     def _complete(self) -> None:
-        """Give the connection back: the answer is here, though nobody may have read it yet."""
+        """Release the connection: the answer is here, though nobody may have read it yet."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self._stop_timer()
@@ -285,14 +285,14 @@ class _Stream:
             self._waiter = None
 
     def close(self) -> None:
-        """Give the connection up at once; a task that reads gets an error."""
+        """Close the connection at once; a task that reads gets an error."""
         if not self._reader.is_complete:
             self._held.clear()
         self._drop()
         self._wake()
 
     async def aclose(self) -> None:
-        """Give the connection up at once. May be called twice, and from another loop."""
+        """Close the connection at once. May be called twice, and from another loop."""
         if asyncio.get_running_loop() is self._loop:
             self.close()
         else:
@@ -306,7 +306,7 @@ class _Stream:
             connection.drop()
 
     def forget(self) -> None:
-        """Give the connection up from whatever thread the collector runs in."""
+        """Close the connection from whatever thread the collector runs in."""
         if self._connection is not None and not self._channel.is_closed:
             with suppress(RuntimeError):  # that loop is closed, and the connection with it
                 self._loop.call_soon_threadsafe(self.close)
@@ -327,7 +327,7 @@ class AsyncHttpStream:
         return self._stream.read_chunk(self)
 
     async def aclose(self) -> None:
-        """Give the connection up at once. May be called twice, and from another loop."""
+        """Close the connection at once. May be called twice, and from another loop."""
         await self._stream.aclose()
 
     def __del__(self) -> None:

@@ -161,7 +161,7 @@ class HttpxStream:
             raise _translated(exc) from exc
 
     def close(self) -> None:
-        """Give the stream up."""
+        """Close the stream."""
         self._response.close()
 
 
@@ -225,7 +225,7 @@ class AsyncHttpxStream:
             raise _translated(exc) from exc
 
     async def aclose(self) -> None:
-        """Give the stream up."""
+        """Close the stream."""
         await self._response.aclose()
 
 

@@ -122,7 +122,7 @@ def _network(values: dict[str, object]) -> Network:
 
 
 def proxy_for(network: Network, url: str) -> str | None:
-    """Give the proxy URL for a request to ``url``, credentials included, or None to go directly.
+    """Return the proxy URL for a request to ``url``, credentials included, or None to go directly.
 
     ``ws`` and ``wss`` URLs take the proxies of ``http`` and ``https``. The environment is read anew
     at each call.

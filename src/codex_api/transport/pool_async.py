@@ -1,7 +1,7 @@
 """The connections of an asyncio transport: for each event loop its own, ended with the loop.
 
-A connection that hears anything while it is idle is dead: the server has closed it, or answers what
-nobody has asked.
+A connection that receives anything while it is idle is dead: the server has closed it, or sends an
+answer without a request.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Connection:
         return self._home.loop
 
     def give_back(self, *, reusable: bool) -> None:
-        """Give it back after an exchange; one that cannot be used again is closed."""
+        """Put it back after an exchange; one that cannot be used again is closed."""
         if not reusable or not self.channel.is_flushed:
             self.drop()
             return

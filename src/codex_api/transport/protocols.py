@@ -45,7 +45,7 @@ class StreamResponse(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection up at once. May be called twice."""
+        """Close the connection at once. May be called twice."""
         ...
 
 
@@ -109,7 +109,7 @@ class AsyncStreamResponse(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Give the connection up at once. May be called twice."""
+        """Close the connection at once. May be called twice."""
         ...
 
 

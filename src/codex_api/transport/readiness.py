@@ -83,5 +83,5 @@ def _milliseconds(timeout: float | None) -> int | None:
 
 
 def is_readable(sock: socket.socket) -> bool:
-    """Tell whether something has come: bytes, the end of the connection, or a failure."""
+    """Return whether something has come: bytes, the end of the connection, or a failure."""
     return bool(wait_for(readable=(sock,), deadline=0.0))

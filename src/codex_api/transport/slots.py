@@ -62,7 +62,7 @@ class Slots:
             raise _late()
 
     def give(self) -> None:
-        """Give a slot back."""
+        """Release a slot."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()
@@ -118,7 +118,7 @@ class AsyncSlots:
             raise
 
     def give(self) -> None:
-        """Give a slot back. May be called from any thread."""
+        """Release a slot. May be called from any thread."""
         with self._lock:
             while self._waiting:
                 turn = self._waiting.popleft()

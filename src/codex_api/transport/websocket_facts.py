@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 64 << 20
 # A peer that does not answer our close frame, or does not take our pong, is not waited for longer.
 CLOSE_TIMEOUT = 2.0
-# How often is read for the peer's close frame; one that goes on talking has not heard us.
+# How often is read for the peer's close frame; one that goes on sending has not read ours.
 GOODBYE_READS = 64
 _SCHEMES = frozenset(("ws", "wss"))
 _CLOSED = "the WebSocket is closed"

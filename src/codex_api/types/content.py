@@ -312,7 +312,7 @@ class UnknownPart:
 
 
 def encode_unknown(value: object) -> msgspec.Raw:
-    """Give the JSON of an ``UnknownPart``; an ``enc_hook`` for msgspec encoders.
+    """Return the JSON of an ``UnknownPart``; an ``enc_hook`` for msgspec encoders.
 
     Raises:
         ExtraFieldsError: ``value`` is the ``extra`` of an item or part.
@@ -332,7 +332,7 @@ class _Head(msgspec.Struct):
 
 
 def wire_type(raw: msgspec.Raw | bytes) -> str:
-    """Give the string ``type`` of a JSON object; empty when there is none."""
+    """Return the string ``type`` of a JSON object; empty when there is none."""
     try:
         return msgspec.json.decode(raw, type=_Head).type
     except msgspec.ValidationError:

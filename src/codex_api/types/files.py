@@ -64,7 +64,7 @@ class UploadLimits(msgspec.Struct, frozen=True, kw_only=True):
     finalize: float = 30.0
 
     def blob_timeout(self, size: int) -> float:
-        """Give the limit for a transfer of ``size`` bytes."""
+        """Return the limit for a transfer of ``size`` bytes."""
         if self.blob is not None:
             return self.blob
         return self.request + size / SLOWEST_BYTES_PER_SECOND

@@ -82,7 +82,7 @@ class ImageData(msgspec.Struct, frozen=True):
         return f"ImageData(b64_json=<{len(self.b64_json)} characters>)"
 
     def content(self) -> bytes:
-        """Give the bytes of the image file.
+        """Return the bytes of the image file.
 
         Raises:
             DecodeError: The server's base64 is not valid.

@@ -225,5 +225,5 @@ class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):
         return f"ResponsesOptions({shown})"
 
     def keeps_ids(self, *, store: bool) -> bool:
-        """Tell whether typed items send their ids in a request that is stored or not."""
+        """Return whether typed items send their ids in a request that is stored or not."""
         return store if self.item_ids == "auto" else self.item_ids == "keep"

@@ -50,18 +50,18 @@ _DEFS = "#/$defs/"
 
 
 def schema_name(type_: Any) -> str:  # noqa: ANN401  # any type that has a schema
-    """Give the name of a type in the letters that the server allows."""
+    """Return the name of a type in the letters that the server allows."""
     name = getattr(type_, "__name__", "")
     return _NAME_BREAK.sub("_", name)[:_MAX_NAME_CHARS] or "answer"
 
 
 def is_pydantic(type_: Any) -> bool:  # noqa: ANN401  # any type
-    """Tell whether pydantic decodes this type, without importing pydantic."""
+    """Return whether pydantic decodes this type, without importing pydantic."""
     return hasattr(type_, "__pydantic_validator__")
 
 
 def schema_of(type_: Any, *, strict: bool) -> _Schema:  # noqa: ANN401  # any type that has a schema
-    """Give the JSON Schema of a type, with an object at the root.
+    """Return the JSON Schema of a type, with an object at the root.
 
     Args:
         type_: A ``msgspec.Struct``, dataclass, ``TypedDict`` or pydantic model.

@@ -18,7 +18,7 @@ class TurnState:
             self.offer(value)
 
     def get(self) -> str | None:
-        """Give the value, or None before the first offer."""
+        """Return the value, or None before the first offer."""
         offered = self._cell.get("offered")
         return offered[0] if offered else None
 

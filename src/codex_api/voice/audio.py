@@ -55,7 +55,7 @@ class Pcm16Audio(msgspec.Struct, frozen=True):
     def converted(
         self, *, sample_rate_hz: int = REALTIME_SAMPLE_RATE_HZ, channels: int = 1
     ) -> Pcm16Audio:
-        """Give the same sound at another rate, with all channels mixed to one if asked.
+        """Return the same sound at another rate, with all channels mixed to one if asked.
 
         Args:
             sample_rate_hz: The new rate.

@@ -31,7 +31,7 @@ _FORMAT: dict[str, Any] = {
 
 
 async def microphone(device: int | str | None = None) -> AsyncIterator[bytes]:
-    """Give what the microphone hears, in pieces of 20 ms, until it is closed.
+    """Yield what the microphone hears, in pieces of 20 ms, until it is closed.
 
     When nobody takes them, the oldest pieces beyond five seconds are dropped.
 

@@ -95,7 +95,7 @@ class Pcm16Track(MediaStreamTrack):
         await self._drained.wait()
 
     async def recv(self) -> AudioFrame:
-        """Give the next 20 ms, when they are due. The peer connection calls this."""
+        """Return the next 20 ms, when they are due. The peer connection calls this."""
         if self.readyState != "live":
             raise MediaStreamError
         await self._pace()
@@ -132,7 +132,7 @@ class Pcm16Track(MediaStreamTrack):
 
 
 async def pcm16_of(track: MediaStreamTrack) -> AsyncIterator[bytes]:
-    """Give the sound of a remote track as 24 kHz mono until it ends."""
+    """Yield the sound of a remote track as 24 kHz mono until it ends."""
     resampler = AudioResampler("s16", "mono", REALTIME_SAMPLE_RATE_HZ)
     while True:
         try:

@@ -28,12 +28,12 @@ class Result:
 
 
 def test_a_result_is_told_as_far_as_it_has_what_counts() -> None:
-    heard: Any = Heard()
+    received: Any = Heard()
 
-    CallWatch(heard).answered(Result())
-    CallWatch(heard).answered([])
+    CallWatch(received).answered(Result())
+    CallWatch(received).answered([])
 
-    first, second = heard.ends
+    first, second = received.ends
     assert (first.response_id, first.server_model, first.service_tier) == ("resp_1", "m", None)
     assert first.usage == TokenUsage(input_tokens=1)
     assert (first.error, first.is_complete) == (None, True)
@@ -41,24 +41,24 @@ def test_a_result_is_told_as_far_as_it_has_what_counts() -> None:
 
 
 def test_a_failure_is_told_with_its_error() -> None:
-    heard: Any = Heard()
+    received: Any = Heard()
     error = StreamError("no")
 
-    CallWatch(heard).failed(error)
+    CallWatch(received).failed(error)
 
-    (end,) = heard.ends
+    (end,) = received.ends
     assert (end.error, end.is_complete, end.usage) == (error, False, None)
 
 
 @pytest.mark.parametrize("wants", [True, False])
 def test_who_wants_to_hear_of_a_call_is_told_its_start(*, wants: bool) -> None:
     starts: list[CallStart] = []
-    heard: Any = Heard()
+    received: Any = Heard()
 
     class Listening(Telemetry):
         def on_call(self, start: CallStart) -> Any:
             starts.append(start)
-            return heard if wants else None
+            return received if wants else None
 
     operation = request(CONTEXT, "post", "things?key=s3cret", {"model": "m"})
     watch = watch_call(Listening(), operation)

@@ -113,18 +113,18 @@ def test_events_that_were_seen_before_are_left_out() -> None:
 
 class Listening(Telemetry):
     def __init__(self, *, interested: bool = True) -> None:
-        self.heard: list[object] = []
+        self.received: list[object] = []
         self.interested = interested
 
     def on_stream(self, start: StreamStart) -> StreamObserver | None:
-        self.heard.append(start)
+        self.received.append(start)
         return _Listener(self) if self.interested else None
 
 
 class _Listener(StreamObserver):
     def __init__(self, telemetry: Listening) -> None:
         super().__init__(telemetry)
-        self._heard = telemetry.heard
+        self._heard = telemetry.received
 
     def on_first_event(self, duration: float) -> None:
         self._heard.append(duration)
@@ -141,7 +141,7 @@ def test_whoever_wants_to_hears_of_start_first_event_and_end() -> None:
     feed = stream._heard(stream._opened().feed)
     feed(b'data: {"type":"response.created","response":{"id":"resp_1"}}\n\n', 4.5)
     stream._end()
-    start, duration, end = telemetry.heard
+    start, duration, end = telemetry.received
 
     assert isinstance(observer, StreamObserver)
     assert start == StreamStart(model="m", url="https://h", conversation_id=None)

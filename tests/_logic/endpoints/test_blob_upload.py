@@ -166,7 +166,7 @@ def test_observers_hear_of_each_transfer_without_the_url() -> None:
     said = (
         "the blob upload to store.example failed after 0 ms (NetworkError, client request id=id-0)"
     )
-    assert observer.heard == [
+    assert observer.received == [
         "0 200 None 0",
         f"0 None {said} 0",
         f"retry 0 0.2 {said}",

@@ -69,15 +69,15 @@ class Clock:
 
 class Observer:
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.received: list[str] = []
 
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
     ) -> None:
-        self.heard.append(f"{attempt} {status} {error} {duration:g}")
+        self.received.append(f"{attempt} {status} {error} {duration:g}")
 
     def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
-        self.heard.append(f"retry {attempt} {delay:g} {error}")
+        self.received.append(f"retry {attempt} {delay:g} {error}")
 
 
 class Upload:

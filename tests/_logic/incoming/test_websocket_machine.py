@@ -212,11 +212,11 @@ def test_an_event_restarts_both_clocks() -> None:
 
 def test_a_ping_restarts_the_liveness_clock_only() -> None:
     stream = machine(idle_timeout=10.0, liveness_timeout=4.0, now=0.0)
-    stream.heard(3.0)
+    stream.received(3.0)
     assert stream.deadline == 7.0
-    stream.heard(8.0)
+    stream.received(8.0)
     assert stream.deadline == 10.0
-    stream.heard(9.0)
+    stream.received(9.0)
 
     error = stream.timed_out(10.0)
     assert type(error) is errors.IdleTimeoutError
@@ -224,7 +224,7 @@ def test_a_ping_restarts_the_liveness_clock_only() -> None:
 
 def test_a_ping_from_before_does_not_turn_the_clock_back() -> None:
     stream = machine(liveness_timeout=4.0, now=5.0)
-    stream.heard(1.0)
+    stream.received(1.0)
 
     assert stream.deadline == 9.0
 
@@ -306,7 +306,7 @@ def after_first(first: list[dict[str, Any]] = FIRST) -> WebSocketStreamMachine:
 
 
 @pytest.mark.parametrize(
-    ("leftover", "spoils"),
+    ("leftover", "is_unusable"),
     [
         (named("response.completed", "resp_1", status="completed"), True),
         (named("response.done", "resp_1"), True),
@@ -318,7 +318,7 @@ def after_first(first: list[dict[str, Any]] = FIRST) -> WebSocketStreamMachine:
     ],
 )
 def test_what_is_left_over_belongs_to_no_later_response(
-    leftover: dict[str, Any], *, spoils: bool
+    leftover: dict[str, Any], *, is_unusable: bool
 ) -> None:
     stream = after_first()
 
@@ -330,7 +330,7 @@ def test_what_is_left_over_belongs_to_no_later_response(
         events.Completed("resp_2"),
     ]
     assert stream._history.leftovers == stream.leftovers == 2
-    assert stream._history.is_spoiled is spoils
+    assert stream._history.is_unusable is is_unusable
 
 
 def test_what_names_another_response_begins_it() -> None:

@@ -34,8 +34,8 @@ class Dialed:
 
 
 def test_an_observer_hears_of_one_end() -> None:
-    heard: Any = Heard()
-    watch = SessionWatch(heard)
+    received: Any = Heard()
+    watch = SessionWatch(received)
     event, error = SessionUpdated("s"), StreamClosedError("cut")
 
     watch.open(reconnected=False)
@@ -43,15 +43,15 @@ def test_an_observer_hears_of_one_end() -> None:
     watch.end(error)
     watch.end(None)
 
-    assert heard.told == [("open", False), event, error]
+    assert received.told == [("open", False), event, error]
 
 
 def test_a_session_that_is_cancelled_did_not_fail() -> None:
-    heard: Any = Heard()
+    received: Any = Heard()
 
-    SessionWatch(heard).end(asyncio.CancelledError())
+    SessionWatch(received).end(asyncio.CancelledError())
 
-    assert heard.told == [None]
+    assert received.told == [None]
 
 
 def test_without_an_observer_nothing_is_told() -> None:
@@ -66,18 +66,18 @@ def test_without_an_observer_nothing_is_told() -> None:
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_telemetry_is_told_where_a_session_goes(*, listens: bool) -> None:
-    heard: Any = Heard()
+    received: Any = Heard()
     starts: list[RealtimeStart] = []
     dialing: Dialing = Dialed()  # type: ignore[assignment]  # only its request is looked at
 
     class Listening(Telemetry):
         def on_realtime(self, start: RealtimeStart) -> Any:
             starts.append(start)
-            return heard
+            return received
 
     watch = watch_session(Listening() if listens else None, dialing, "m", "call")
 
-    assert watch.observer is (heard if listens else None)
+    assert watch.observer is (received if listens else None)
     assert [(start.model, start.call_id) for start in starts] == (
         [("m", "call")] if listens else []
     )

@@ -309,7 +309,7 @@ def test_what_an_answers_head_tells_is_not_the_response_itself() -> None:
     progress = Progress(keep_ids=False)
     for event in (events.ServerModel("m"), events.ModelsEtag("e")):
         progress.observe(event)
-    assert not progress.heard
+    assert not progress.received
     progress.observe(events.OutputTextDelta(delta="x"))
 
-    assert progress.heard
+    assert progress.received

@@ -20,12 +20,12 @@ def done(item: FunctionCall | Message) -> events.OutputItemDone:
 def test_a_try_begins_with_nothing_heard() -> None:
     progress = Progress(keep_ids=False)
 
-    assert (progress.heard, progress.completed, progress.response_id) == (False, False, None)
+    assert (progress.received, progress.completed, progress.response_id) == (False, False, None)
     assert (progress.kept, progress.output_forms) == ([], [])
 
 
 @pytest.mark.parametrize(
-    ("event", "heard", "completed"),
+    ("event", "received", "completed"),
     [
         (events.OutputTextDelta("a"), True, False),
         (events.Created("r"), True, False),
@@ -36,15 +36,15 @@ def test_a_try_begins_with_nothing_heard() -> None:
     ],
 )
 def test_only_what_comes_from_the_response_is_heard(
-    event: events.ResponseEvent, *, heard: bool, completed: bool
+    event: events.ResponseEvent, *, received: bool, completed: bool
 ) -> None:
     progress = Progress(keep_ids=False)
 
     progress.observe(event)
 
-    assert (progress.heard, progress.completed) == (heard, completed)
+    assert (progress.received, progress.completed) == (received, completed)
     progress.begin_try()
-    assert (progress.heard, progress.response_id) == (False, None)
+    assert (progress.received, progress.response_id) == (False, None)
 
 
 def test_what_is_kept_goes_out_again_and_is_known_in_both_forms() -> None:

@@ -96,7 +96,9 @@ def closed(code: int | None, **facts: Any) -> Failure:
         pytest.param(closed(1008), STREAMS_FAILED, id="1008-to-http"),
         pytest.param(closed(1009), STREAMS_FAILED, id="1009-to-http"),
         pytest.param(closed(1001, was_reused=True), Again(), id="stale-socket"),
-        pytest.param(closed(1001, was_reused=True, heard=True), FIRST_RETRY, id="cut-when-reused"),
+        pytest.param(
+            closed(1001, was_reused=True, received=True), FIRST_RETRY, id="cut-when-reused"
+        ),
         pytest.param(
             failure(
                 Phase.WEBSOCKET, errors.RetryableError(code="websocket_connection_limit_reached")
@@ -175,7 +177,7 @@ def test_jitter_stays_within_a_tenth(draw: float, delay: float) -> None:
 
 def test_http_gets_what_is_left_of_the_budget_when_the_websocket_used_it_up() -> None:
     decide = decider(max_retries=2)
-    cut = closed(None, heard=True)
+    cut = closed(None, received=True)
     steps = [decide.next_step(cut) for _ in range(3)]
     over_http = failure(Phase.HTTP, errors.StreamClosedError())
     steps.append(decide.next_step(over_http))
@@ -209,7 +211,7 @@ def test_a_delay_of_the_server_is_ignored_where_none_is_honoured() -> None:
     [
         (closed(1009), STREAMS_FAILED),
         (closed(None, is_huge=True), STREAMS_FAILED),
-        (closed(None, is_huge=True, heard=True), FIRST_RETRY),
+        (closed(None, is_huge=True, received=True), FIRST_RETRY),
         (
             failure(
                 Phase.WEBSOCKET,
@@ -229,7 +231,7 @@ def test_what_is_too_large_for_the_websocket_goes_over_http_at_once(
 
 def test_a_used_up_websocket_is_final_when_nothing_else_may_be_used() -> None:
     decide = decider(max_retries=1)
-    cut = closed(None, heard=True, may_fall_back=False)
+    cut = closed(None, received=True, may_fall_back=False)
 
     assert [decide.next_step(cut) for _ in range(2)] == [FIRST_RETRY, GiveUp()]
 

@@ -27,7 +27,7 @@ class _Numbered(Struct):
 
 
 def in_background(request: ResponsesApiRequest) -> ResponsesApiRequest:
-    """Give the request as one whose response is made in the background and can be followed.
+    """Return the request as one whose response is made in the background and can be followed.
 
     Servers keep such a response, and give its events again only if it was asked for as a stream.
     """
@@ -75,7 +75,7 @@ class Drops:
         self._count = 0
 
     def wait_after(self, error: CodexApiError, *, can_resume: bool) -> float | None:
-        """Give the seconds to wait before going on; None when ``error`` is the outcome."""
+        """Return the seconds to wait before going on; None when ``error`` is the outcome."""
         if not (can_resume and error.retryable) or self._count >= self._retry.max_attempts:
             return None
         self._count += 1
@@ -104,7 +104,7 @@ class Polling:
         self._ends_at = None if timeout is None else now + timeout
 
     def pause(self, now: float) -> float:
-        """Give the seconds until the next look.
+        """Return the seconds until the next look.
 
         Raises:
             DeadlineExceededError: The limit on all of it has passed.

@@ -1,4 +1,4 @@
-"""What an observer hears of one call whose answer comes whole."""
+"""What is reported to an observer of one call whose answer comes whole."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CallWatch:
         self.observer: UnaryObserver = observer
 
     def answered(self, result: object) -> None:
-        """Tell what came. A result that is no response of a model has no id and no usage."""
+        """Report the result. A result that is no response of a model has no id and no usage."""
         told = _Told(result)
         self.observer.on_end(
             CallEnd(
@@ -35,7 +35,7 @@ class CallWatch:
         )
 
     def failed(self, error: BaseException) -> None:
-        """Tell with what the call ended instead; one that was cancelled did not fail."""
+        """Report the error that ended the call; one that was cancelled did not fail."""
         told = _Told(error)
         self.observer.on_end(
             CallEnd(
@@ -64,7 +64,7 @@ class _Told:
 
 
 def watch_call(telemetry: Telemetry | None, operation: Operation[Any]) -> CallWatch | None:
-    """Tell ``telemetry`` of a call that begins; give the watch of its end, or None."""
+    """Report a call that begins to ``telemetry``; return the watch of its end, or None."""
     if telemetry is None:
         return None
     request = operation.request

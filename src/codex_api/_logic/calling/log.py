@@ -34,13 +34,13 @@ class LoggedCall:
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
     ) -> None:
-        """Hear of one finished attempt; ``duration`` in seconds."""
+        """Log one finished attempt; ``duration`` in seconds."""
         CALL.debug("attempt %d: %s after %.3f s", attempt + 1, _outcome(status, error), duration)
         if self._hooks is not None:
             self._hooks.on_request(attempt, status, error, duration)
 
     def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
-        """Hear of a wait of ``delay`` seconds before the next attempt."""
+        """Log a wait of ``delay`` seconds before the next attempt."""
         CALL.info(
             "attempt %d failed (%s): the next one in %.3f s",
             attempt + 1,

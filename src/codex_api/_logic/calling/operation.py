@@ -136,5 +136,5 @@ def as_method(
 
 
 def _is_codex_wire(headers: Headers) -> bool:
-    """Whether a request is one of the Codex client, whose wire has no such key."""
+    """Return whether a request is one of the Codex client, whose wire has no such key."""
     return any(name in _CODEX_FIELDS or name.startswith("x-codex-") for name in headers)

@@ -97,7 +97,7 @@ class StreamFacts:
 
     @property
     def server_model(self) -> str | None:
-        """The model that the server says it runs, newest first heard, or None."""
+        """The model that the server last said it runs, or None."""
         return self._opened().server_model
 
     @property
@@ -155,12 +155,12 @@ class StreamFacts:
             error.sent = "begun" if self._answer_has_begun(machine) else "maybe"
 
     def _answer_has_begun(self, machine: ResponseStreamMachine) -> bool:
-        """Whether the server has begun to answer: over HTTP since its headers are there."""
+        """Return whether the server has begun to answer: over HTTP since its headers are there."""
         del machine
         return True
 
     def _heard(self, feed: Feed[T]) -> Feed[T]:
-        """Give ``feed`` of the machine, with an ear on it when somebody wants to hear."""
+        """Return ``feed`` of the machine, wrapped when there is an observer."""
         return feed if self._watch is None else self._watch.feeding(self._opened(), feed)
 
     def _start_machine(
@@ -186,7 +186,7 @@ class StreamFacts:
         return machine
 
     def _deadline(self, machine: ResponseStreamMachine, slack: float) -> float | None:
-        """Give the instant at which waiting ends.
+        """Return the instant at which waiting ends.
 
         Args:
             machine: Its clocks run from what it was last fed.
@@ -200,7 +200,7 @@ class StreamFacts:
         return total if deadline is None or (total is not None and total < deadline) else deadline
 
     def _due(self, machine: ResponseStreamMachine, now: float, fed_at: float) -> float | None:
-        """Give the instant at which the next wait ends.
+        """Return the instant at which the next wait ends.
 
         After a limit has passed, what arrived before is still looked at, without waiting: a program
         that was held up finds more than one reading of it. A server that always has more to send

@@ -76,7 +76,7 @@ def encode_frame(
 
 
 def trace_context(telemetry: Telemetry | None) -> W3cTraceContext | None:
-    """Give the active trace as frames carry it."""
+    """Return the active trace as frames carry it."""
     if telemetry is None:
         return None
     headers = telemetry.trace_headers()
@@ -106,12 +106,12 @@ def probed(url: str, facts: HandshakeFacts, ended: CodexApiError | None) -> WebS
     )
 
 
-def closed_error(poison: CodexApiError | None) -> CodexApiError:
+def closed_error(reason: CodexApiError | None) -> CodexApiError:
     """Make the error for a request on a connection that is of no more use."""
-    if isinstance(poison, ClientStateError):
+    if isinstance(reason, ClientStateError):
         return ClientStateError("this WebSocket was closed: connect anew")
     error = StreamClosedError("this WebSocket is closed: connect anew")
-    error.__cause__ = poison
+    error.__cause__ = reason
     return error
 
 

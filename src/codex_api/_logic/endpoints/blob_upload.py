@@ -54,7 +54,7 @@ class UploadSource(Protocol):
         ...
 
     def open(self) -> Iterable[bytes] | AsyncIterable[bytes]:
-        """Give the bytes from the first one on."""
+        """Return the bytes from the first one on."""
         ...
 
 
@@ -137,7 +137,7 @@ def _try_blob(
 
 
 def _plain_failure(result: Response | CodexApiError, policy: CallPolicy) -> CodexApiError:
-    """Give the error that decides on a retry. It is not for showing."""
+    """Return the error that decides on a retry. It is not for showing."""
     if not isinstance(result, Response):
         return result
     now = policy.wall_clock()
@@ -147,7 +147,7 @@ def _plain_failure(result: Response | CodexApiError, policy: CallPolicy) -> Code
 def _blob_failure(
     plain: CodexApiError, put: Request, file_id: str, took: float, *, rewindable: bool
 ) -> FileUploadError:
-    """Give the error to show: it tells the host, and nothing else of the URL."""
+    """Return the error to show: it tells the host, and nothing else of the URL."""
     host = urlsplit(put.url).hostname
     client_id = put.headers[_CLIENT_ID]
     headers = plain.headers if isinstance(plain, HttpStatusError) else None

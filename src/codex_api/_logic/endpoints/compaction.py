@@ -131,7 +131,7 @@ def compact(
 
 
 def compaction_request(compaction: CompactionInput) -> ResponsesApiRequest:
-    """Give the streamed request that makes the server compact.
+    """Return the streamed request that makes the server compact.
 
     Raises:
         RequestBuildError: The history is empty.
@@ -153,7 +153,7 @@ def compaction_request(compaction: CompactionInput) -> ResponsesApiRequest:
 
 
 def compaction_settings(settings: CallSettings, timeout: float | None) -> CallSettings:
-    """Give the settings of a compaction by stream; ``timeout`` is as for ``compact``."""
+    """Return the settings of a compaction by stream; ``timeout`` is as for ``compact``."""
     context = settings.context
     total = resolved_timeout(context.provider, timeout)
     limited = dataclasses.replace(context.timeouts, total=total)
@@ -177,7 +177,7 @@ def compaction_options(
 
 
 def history(compaction: CompactionInput) -> Sequence[ResponseItem | msgspec.Raw]:
-    """Give the items to compact.
+    """Return the items to compact.
 
     Raises:
         RequestBuildError: There are none, or the model has no name.
@@ -195,7 +195,7 @@ def history(compaction: CompactionInput) -> Sequence[ResponseItem | msgspec.Raw]
 
 
 def compacted(compaction: CompactionInput, output: Sequence[ResponseItem]) -> list[ResponseItem]:
-    """Give the history that a streamed compaction leaves: the user's messages, then its item.
+    """Return the history that a streamed compaction leaves: the user's messages, then its item.
 
     Raises:
         DecodeError: The stream made no compaction item.
@@ -218,7 +218,7 @@ def _decoded(item: ResponseItem | msgspec.Raw) -> ResponseItem:
 
 
 def routes(provider: Provider, via: CompactionRoute) -> tuple[Route, ...]:
-    """Give the routes to try, in order.
+    """Return the routes to try, in order.
 
     ``auto`` begins with the stream where the Codex backend answers, which prefers it, and with the
     endpoint elsewhere: a server that does not know the trigger would answer it as a prompt.
@@ -238,7 +238,7 @@ def routes(provider: Provider, via: CompactionRoute) -> tuple[Route, ...]:
 
 
 def falls_back(route: Route, error: CodexApiError) -> bool:
-    """Whether ``error`` says that this route does not exist here, or could not be used."""
+    """Return whether ``error`` says that this route does not exist here, or could not be used."""
     if route == "stream":
         return isinstance(error, DecodeError | InvalidRequestError) or error.status in _NO_TRIGGER
     if isinstance(error, DeadlineExceededError):
@@ -265,7 +265,7 @@ def pause_before_retry(error: CodexApiError, attempt: int, policy: CallPolicy) -
 
 
 def resolved_timeout(provider: Provider, timeout: float | None) -> float | None:
-    """Give the limit in seconds on a compaction, or None for no limit."""
+    """Return the limit in seconds on a compaction, or None for no limit."""
     if timeout is not None or provider.stream_idle_timeout is None:
         return timeout
     return IDLE_TIMEOUTS * provider.stream_idle_timeout

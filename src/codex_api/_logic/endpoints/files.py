@@ -60,7 +60,7 @@ _FINALIZED: msgspec.json.Decoder[_Finalized] = msgspec.json.Decoder(_Finalized)
 
 
 def files_context(ctx: CallContext, base_url: str | None = None) -> CallContext:
-    """Give the context of the server that keeps files.
+    """Return the context of the server that keeps files.
 
     The Codex backend keeps them beside its ``codex`` folder, not in it.
     """

@@ -58,7 +58,7 @@ def content(
     extra_headers: HeaderSource | Headers | None = None,
     timeout: float | None = None,
 ) -> Operation[bytes]:
-    """Give the content of a file, which is held in memory: at most 256 MiB.
+    """Return the content of a file, which is held in memory: at most 256 MiB.
 
     Args:
         file_id: Which.

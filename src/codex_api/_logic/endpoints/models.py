@@ -86,7 +86,7 @@ def list_models(
 
 
 def resolved_client_version(ctx: CallContext, client_version: str | None) -> str:
-    """Give the version to ask with.
+    """Return the version to ask with.
 
     Raises:
         RequestBuildError: ``client_version`` is blank.

@@ -46,7 +46,7 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
         structs.force_setattr(self, "extra_headers", Headers(self.extra_headers))
 
     def operation(self) -> Operation[Page[T]]:
-        """Give the call that asks for the next page."""
+        """Return the call that asks for the next page."""
         place = () if self.after is None else (("after", self.after),)
         return Operation(
             name=self.name,
@@ -62,7 +62,7 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
         )
 
     def following(self, page: Page[T]) -> Listing[T] | None:
-        """Give what follows a page; None at the end of the list.
+        """Return what follows a page; None at the end of the list.
 
         Raises:
             DecodeError: The server promises more and does not move on.

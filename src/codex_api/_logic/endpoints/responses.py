@@ -92,7 +92,7 @@ def create(
 
 
 def whole_answer_limit(context: CallContext, timeout: float | None) -> float | None:
-    """Give the limit in seconds on an answer that is silent until it is whole; None for none."""
+    """Return the limit in seconds on an answer that is silent until it is whole; None for none."""
     if timeout is not None or context.timeouts.total is not None:
         return timeout if timeout is not None else context.timeouts.total
     idle = context.provider.stream_idle_timeout
@@ -100,7 +100,7 @@ def whole_answer_limit(context: CallContext, timeout: float | None) -> float | N
 
 
 def _is_repeatable(request: ResponsesApiRequest) -> bool:
-    """Whether the server keeps nothing of the response, so that a second one does no harm."""
+    """Return whether the server stores nothing of the response: a second one does no harm."""
     return not (request.is_stored or request.background)
 
 
@@ -160,7 +160,7 @@ def _call(
 
 
 def caller_headers(options: ResponsesOptions) -> Headers:
-    """Give the caller's headers with the turn state where the real client puts it."""
+    """Return the caller's headers with the turn state where the real client puts it."""
     extra = Headers(options.extra_headers)
     state = options.turn_state.get() if options.turn_state is not None else None
     if state is None or TURN_STATE in extra:

@@ -53,7 +53,7 @@ _FIELDS: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dic
 
 
 def response_path(response_id: str, rest: str = "") -> str:
-    """Give the path of a stored response.
+    """Return the path of a stored response.
 
     Raises:
         RequestBuildError: The id is blank.

@@ -216,7 +216,7 @@ class Collector:
                 pass
 
     def _unfinished(self, found: Sequence[Assembled], usage: TokenUsage | None) -> str | None:
-        """Tell a response that is complete from one that only says so."""
+        """Refuse a response that claims to be complete and is not."""
         if self._completed is None:
             return "unknown"
         if any(entry.item is None for entry in found):

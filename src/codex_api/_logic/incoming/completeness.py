@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def cut_off_reason(items: Sequence[ResponseItem], usage: TokenUsage | None) -> str | None:
-    """Tell a response that is complete from one that only says so; None when it is."""
+    """Return why a response that claims to be complete is not; None when it is."""
     if not items and usage is not None and usage.output_tokens:
         return "unknown"  # tokens were written, and nothing of them came
     messages = (item for item in items if isinstance(item, Message))

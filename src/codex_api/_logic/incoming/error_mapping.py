@@ -51,7 +51,7 @@ _ASKING: Final = frozenset({408, 409, 425, 429, 503})
 
 
 def map_api_error(error: CodexApiError, *, now: float | None = None) -> CodexApiError:
-    """Give the error to show for ``error``.
+    """Return the error to show for ``error``.
 
     Args:
         error: Any error of the library.

@@ -75,7 +75,7 @@ def _detail(value: object, depth: int) -> ErrorDetail | None:
 
 
 def _levels(value: object, depth: int) -> Iterator[str | _Object]:
-    """Give the parts of an envelope, innermost first: what is inside knows best."""
+    """Yield the parts of an envelope, innermost first: what is inside knows best."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, str):
@@ -96,7 +96,7 @@ def _object(value: object) -> _Object | None:
 
 
 def _listed(values: list[object], depth: int) -> Iterator[str | _Object]:
-    """Give the words of a list of complaints as one text, and what else the first one says."""
+    """Yield the words of a list of complaints as one text, and what else the first one says."""
     complaints: list[str] = []
     for value in values[:_MAX_LISTED]:
         said = _detail(value, depth + 1)
@@ -117,7 +117,7 @@ def _located(value: object, words: str) -> str:
 
 
 def _upstream(level: _Object, depth: int) -> Iterator[str | _Object]:
-    """Give what a gateway passes on of the failure behind it: JSON in a text."""
+    """Yield what a gateway passes on of the failure behind it: JSON in a text."""
     raw = (_object(level.get("metadata")) or {}).get("raw")
     if isinstance(raw, str) and raw.startswith("{"):
         yield from _levels(read_as(object, raw), depth + 1)
@@ -191,7 +191,7 @@ def delay_told(detail: ErrorDetail) -> float | None:
 
 
 def is_failure(fields: Mapping[str, Raw]) -> bool:
-    """Tell whether an object without a type is a failure: it has an error, or only says why."""
+    """Return whether an object without a type is a failure: it has an error, or only says why."""
     if any(bytes(fields.get(name, b"")) not in _NOTHING for name in ("error", "errors")):
         return True
     return bool(fields.keys() & {"detail", "message"}) and not fields.keys() & _NOT_FAILURES

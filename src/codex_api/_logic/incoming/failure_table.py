@@ -137,7 +137,7 @@ def row_for(detail: ErrorDetail, status: int | None) -> Row:
 
 
 def _fits(row: Row, status: int | None) -> bool:
-    """Whether a name may decide beside a status: 401 and 429 are what they are."""
+    """Return whether a name may decide beside a status: 401 and 429 are what they are."""
     if status == _UNAUTHORIZED:
         return row.error is AuthenticationError
     if row.error is AuthenticationError or row.error is RetryableError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def header_events(headers: Headers) -> list[ResponseEvent]:
-    """Give the events that an HTTP answer's headers stand for (wire.md, Responses over HTTP)."""
+    """Return the events that an HTTP answer's headers stand for (wire.md, Responses over HTTP)."""
     found: list[ResponseEvent] = []
     model = headers.get("openai-model")
     if model is not None:

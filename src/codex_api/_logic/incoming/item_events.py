@@ -79,7 +79,7 @@ READERS: Final[dict[str, Callable[[Fields], ResponseEvent | None]]] = {
 
 
 def is_told(raw: Raw) -> bool:
-    """Whether a member is there and not null."""
+    """Return whether a member is there and not null."""
     return bytes(raw) not in {b"", b"null"}
 
 

@@ -183,7 +183,7 @@ class ResponseStreamMachine:
             self._raws = []
 
     def take_raw(self) -> list[RawEvent]:
-        """Give the payloads that were read since the last look, and what was made of each."""
+        """Return the payloads that were read since the last look, and what was made of each."""
         taken, self._raws = self._raws or [], [] if self._raws is not None else None
         return taken
 
@@ -232,7 +232,7 @@ class ResponseStreamMachine:
         return self._stop(self._foreign() or StreamClosedError(**self._mapper.context))
 
     def broken(self, error: CodexApiError) -> StreamError:
-        """Give the failure for a connection that broke with ``error``; sets ``failure``."""
+        """Return the failure for a connection that broke with ``error``; sets ``failure``."""
         failure = StreamClosedError(
             f"the connection broke before the response was complete: {error}",
             **self._mapper.context,
@@ -241,7 +241,7 @@ class ResponseStreamMachine:
         return failure
 
     def timed_out(self, now: float) -> CodexApiError:
-        """Give the failure for reaching ``deadline``; sets ``failure``."""
+        """Return the failure for reaching ``deadline``; sets ``failure``."""
         context = self._mapper.context
         liveness_at = self._alive_at + _or_never(self._liveness_timeout)
         idle_at = self._progress_at + _or_never(self._idle_timeout)
@@ -289,7 +289,7 @@ class ResponseStreamMachine:
         return self._started_at + self._first_event_timeout
 
     def _foreign(self) -> CodexApiError | None:
-        """Tell an answer that is no event stream at all, or a failure, from one that was cut."""
+        """Return the error of an answer that is an error or no event stream; None: it was cut."""
         head = (self._head or b"").strip()
         named = self._content_type not in {"", _STREAM_TYPE}
         coded = self._coding != "identity"

@@ -62,7 +62,7 @@ def resolved(slot: Slot, *, is_complete: bool) -> Assembled:
 
 
 def _is_empty(item: ResponseItem) -> bool:
-    """Whether an item that is said to be finished holds nothing of what it is for."""
+    """Return whether an item that is said to be finished holds nothing of what it is for."""
     match item:
         case Message():
             return not any(not isinstance(part, OutputText) or part.text for part in item.content)

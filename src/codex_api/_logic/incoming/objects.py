@@ -87,7 +87,7 @@ def read_deleted(answer: Response, endpoint: str, *, of: str) -> Deleted:
 
 
 def object_reader(kind: type[T]) -> Callable[[Raw], T | Raw]:
-    """Give the reader of list elements of a class; one that makes no sense stays as it is."""
+    """Return the reader of list elements of a class; one that makes no sense stays as it is."""
 
     def read(raw: Raw) -> T | Raw:
         fields = read_as(dict[str, Raw], raw)

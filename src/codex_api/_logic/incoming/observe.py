@@ -1,4 +1,4 @@
-"""What an observer hears of one response, each thing once and the end always."""
+"""What is reported to an observer of one response, each thing once and the end always."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StreamWatch:
     """Tells an observer about one response.
 
     Args:
-        observer: Who wants to hear of it.
+        observer: Gets the reports.
         started_at: When the call began, by the clock of ``feeding``.
     """
 
@@ -52,19 +52,19 @@ class StreamWatch:
         self._ended = False
 
     def feeding(self, machine: _Facts, feed: Feed[T]) -> Feed[T]:
-        """Give ``feed``, the method of ``machine``, with an ear on it."""
+        """Return ``feed``, the method of ``machine``, wrapped so that its events are reported."""
         self._machine = machine
 
-        def heard(data: T, now: float) -> list[ResponseEvent]:
+        def observed(data: T, now: float) -> list[ResponseEvent]:
             found = feed(data, now)
             if found:
                 self._hear(found, now)
             return found
 
-        return heard
+        return observed
 
     def end(self, error: BaseException | None) -> None:
-        """Tell the end; only the first one counts.
+        """Report the end; only the first one counts.
 
         Args:
             error: What ended the response, or None when it was complete or given up.
@@ -106,7 +106,7 @@ def stream_start(request: Request, options: ResponsesOptions) -> StreamStart:
 
 
 def model_of(body: Body | None) -> str | None:
-    """Give the model that a body asks for, or None."""
+    """Return the model that a body asks for, or None."""
     if isinstance(body, EncodedJson):
         asked = read_as(_Asked, body.data)
         return asked.model if asked else None
@@ -120,7 +120,7 @@ def model_of(body: Body | None) -> str | None:
 
 
 def failure_of(error: BaseException | None) -> CodexApiError | None:
-    """Give ``error`` if it is a failure, and None for a call that its caller gave up."""
+    """Return ``error`` if it is a failure, and None for a call that its caller gave up."""
     if isinstance(error, ClientStateError):
         return None  # closed elsewhere
     return error if isinstance(error, CodexApiError) else None

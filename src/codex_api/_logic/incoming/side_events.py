@@ -62,7 +62,7 @@ class SideChannel:
         self._faster_model = None if headers is None else headers.get(_FASTER_MODEL_HEADER)
 
     def read(self, tag: str, fields: Fields) -> Iterator[ResponseEvent]:
-        """Give the events that come before the event's own; they must all be taken."""
+        """Yield the events that come before the event's own; they must all be taken."""
         head = read_as(_ResponseHead, fields.get("response", ABSENT)) or _ResponseHead()
         response_id = read_as(str, head.id)
         if response_id is not None:

@@ -80,7 +80,7 @@ class Slot:
         return "".join(self.parts(kind))
 
     def precedes(self, other: Slot) -> bool:
-        """Whether this item is known to come before the other one."""
+        """Return whether this item is known to come before the other one."""
         if self.is_placed and other.is_placed and self.index != other.index:
             return self.index < other.index
         return _NEVER < self.arrival < other.arrival
@@ -133,7 +133,7 @@ class Slots:
         return found
 
     def lay_over(self, output: Sequence[tuple[ResponseItem, Raw]]) -> list[Slot]:
-        """Give the final response's items their slots, and return all slots in its order."""
+        """Return the final response's items their slots, and return all slots in its order."""
         order: list[Slot | None] = [None] * len(output)
         # What is sure goes first: it takes no slot from an item that comes later in the output.
         for find in (self._same_name, self._same_place, self._same_item, self._same_kind):
@@ -189,7 +189,7 @@ class Slots:
         )
 
     def _open(self, index: int | None, kind: str) -> Iterator[Slot]:
-        """Give the slots of this kind that are not finished, newest first."""
+        """Yield the slots of this kind that are not finished, newest first."""
         for slot in reversed(self._all):
             is_elsewhere = slot.is_placed and index is not None and index != slot.index
             if slot.done is None and slot.kind == kind and not is_elsewhere:

@@ -121,7 +121,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         return found
 
     def _is_left_over(self, message: str) -> bool:
-        """Tell a frame of the response before from the first one of this response.
+        """Distinguish a frame of the previous response from the first one of this response.
 
         Errors are this request's, and so is what names another response. What names the response
         before is not, nor is what names none, where the server says when a response begins.
@@ -136,7 +136,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             return False
         self._history.leftovers += 1
         if head.type == _CREATED or head.type in TERMINAL_TYPES:
-            self._history.is_spoiled = True
+            self._history.is_unusable = True
         return True
 
     def _is_first(self, tag: str, response_id: str | None) -> bool:
@@ -147,14 +147,14 @@ class WebSocketStreamMachine(ResponseStreamMachine):
     def _remember(self) -> None:
         self._history.last_id = self._mapper.response_id or self._history.last_id or ""
 
-    def heard(self, at: float) -> None:
+    def received(self, at: float) -> None:
         """Take note that bytes of any kind came at ``at``."""
         if at > self._alive_at:
             self._alive_at = at
             self._set_deadline()
 
     def lost(self, error: CodexApiError) -> StreamError:
-        """Give the failure for a connection that ended with ``error``; sets ``failure``."""
+        """Return the failure for a connection that ended with ``error``; sets ``failure``."""
         context = self._mapper.context
         failure: StreamError
         if isinstance(error, TransportEventTooLargeError):

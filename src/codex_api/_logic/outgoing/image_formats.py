@@ -17,7 +17,7 @@ _MAGIC = (
 
 
 def image_type(data: bytes) -> str | None:
-    """Give the media type of an image file, or None for anything else."""
+    """Return the media type of an image file, or None for anything else."""
     for magic, media_type in _MAGIC:
         if data.startswith(magic):
             return media_type
@@ -41,7 +41,7 @@ def data_url(data: bytes) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Whether ``text`` means a URL rather than a path."""
+    """Return whether ``text`` means a URL rather than a path."""
     return text[:8].lower().startswith(("http://", "https://", "data:"))
 
 

@@ -63,7 +63,7 @@ _SENDABLE = frozenset((*_EXTRAS, UnknownItem, msgspec.Raw))
 
 
 def prepare_items(items: Sequence[Any] | str, *, keep_ids: bool) -> list[object]:
-    """Give what to encode in place of ``items``.
+    """Return what to encode in place of ``items``.
 
     Args:
         items: A string is one message of the user.

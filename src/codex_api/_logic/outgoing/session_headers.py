@@ -14,7 +14,7 @@ _WIRE_LABELS = {"thread_spawn": "collab_spawn"}
 
 
 def build_session_headers(session_id: str | None = None, thread_id: str | None = None) -> Headers:
-    """Give ``session-id`` and ``thread-id``, each only when known.
+    """Return ``session-id`` and ``thread-id``, each only when known.
 
     Raises:
         RequestBuildError: An id is not a legal header value.
@@ -32,7 +32,7 @@ def _set_session(headers: Headers, session_id: str | None, thread_id: str | None
 
 
 def subagent_header(source: SessionSource | str | None) -> str | None:
-    """Give the value of ``x-openai-subagent``; None when the source is no sub-agent."""
+    """Return the value of ``x-openai-subagent``; None when the source is no sub-agent."""
     known = SessionSource.parse(source) if isinstance(source, str) else source
     if known is None or known.kind != "subagent":
         return None
@@ -40,7 +40,7 @@ def subagent_header(source: SessionSource | str | None) -> str | None:
 
 
 def identity_headers(options: ResponsesOptions) -> Headers:
-    """Give all headers by which the server tells requests of sessions apart, in wire order.
+    """Return all headers by which the server tells requests of sessions apart, in wire order.
 
     Raises:
         RequestBuildError: An id is not a legal header value.

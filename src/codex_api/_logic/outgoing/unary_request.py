@@ -80,7 +80,7 @@ def with_headers(
 
 
 def session_identity(options: ResponsesOptions) -> Headers:
-    """Give the headers that tell session, thread and sub-agent, in wire order.
+    """Return the headers that tell session, thread and sub-agent, in wire order.
 
     Unlike a streamed response a unary call has no ``x-client-request-id``.
     """

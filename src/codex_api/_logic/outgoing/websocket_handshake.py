@@ -64,14 +64,14 @@ class SocketHistory:
         last_id: Id of the response before, or None.
         begins_with_created: Whether the server says when a response begins.
         leftovers: How many frames of a response came after its end.
-        is_spoiled: Whether they were more than late events: then nothing that follows can be
+        is_unusable: Whether they were more than late events: then nothing that follows can be
             trusted to belong to the response that is under way.
     """
 
     last_id: str | None = None
     begins_with_created: bool = False
     leftovers: int = 0
-    is_spoiled: bool = False
+    is_unusable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class HandshakeFacts:
         )
 
     def events(self) -> list[ResponseEvent]:
-        """Give the events that every response of the connection starts with."""
+        """Return the events that every response of the connection starts with."""
         events: list[ResponseEvent] = []
         if self.server_model is not None:
             events.append(ServerModel(self.server_model))

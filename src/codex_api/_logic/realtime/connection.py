@@ -100,7 +100,7 @@ class SessionMachine:
         return frames
 
     def goodbye(self) -> list[str]:
-        """Give the frames to send before the close frame; none to a peer that is gone."""
+        """Return the frames to send before the close frame; none to a peer that is gone."""
         return [] if self.closed else self.dialect.closing()
 
     @property
@@ -109,7 +109,7 @@ class SessionMachine:
         return self._acknowledged
 
     def reopened(self) -> Reconnected:
-        """Give the event that tells of the new connection, once it stands and is acknowledged."""
+        """Return the event that tells of the new connection, once it stands and is acknowledged."""
         reason = "" if self._break is None else self._break.message
         event = Reconnected(
             self._attempts, reason, self.state.transcript_tail, len(self._replayed())
@@ -178,7 +178,7 @@ class SessionMachine:
         self._waiting_at = self._pinged_at = now
 
     def wake_at(self, last_activity: float) -> float | None:
-        """Give the monotonic instant at which to call ``timed_out`` and ``ping_due``, or None.
+        """Return the monotonic instant at which to call ``timed_out`` and ``ping_due``, or None.
 
         Args:
             last_activity: Instant of the last bytes that came in, pongs included.
@@ -187,7 +187,7 @@ class SessionMachine:
         return min((since + limit for since, limit in clocks if limit is not None), default=None)
 
     def ping_due(self, now: float, last_activity: float) -> bool:
-        """Whether a ping should go out now; it then counts as sent."""
+        """Return whether a ping should go out now; it then counts as sent."""
         since, limit = self._ping_clock(last_activity)
         due = limit is not None and now >= since + limit
         if due:
@@ -195,7 +195,7 @@ class SessionMachine:
         return due
 
     def timed_out(self, now: float, last_activity: float) -> CodexApiError | None:
-        """Give the error of the clock that has run out, or None."""
+        """Return the error of the clock that has run out, or None."""
         idle, alive, greeting = (
             limit is not None and now >= since + limit
             for since, limit in self._clocks(last_activity)
@@ -251,7 +251,7 @@ class SessionMachine:
         return delay
 
     def ends_quietly(self, error: CodexApiError) -> bool:
-        """Whether ``error`` is a proper goodbye that nobody tried to mend, and no failure."""
+        """Return whether ``error`` is a regular close without a reconnect, and no failure."""
         goodbye = isinstance(error, WebSocketClosedError) and error.code in _GOODBYES
         return goodbye and self._attempts == 0
 

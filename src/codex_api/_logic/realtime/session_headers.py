@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def session_headers(config: RealtimeSessionConfig) -> Headers:
-    """Give the fields that the session's version and id ask for.
+    """Return the fields that the session's version and id ask for.
 
     Raises:
         RequestBuildError: ``session_id`` cannot be a header value.

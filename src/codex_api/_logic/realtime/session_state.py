@@ -1,4 +1,4 @@
-"""What a session has heard and said so far, and what of it the agent has not been told.
+"""What was received and sent in a session so far, and what of it the agent has not been told.
 
 See wire.md, Realtime sessions.
 
@@ -110,7 +110,7 @@ class SessionState:
         return tuple(turn.entry for turn in turns[self._handed_off :])
 
     def take_transcript_tail(self) -> tuple[TranscriptEntry, ...]:
-        """Give the turns that no handoff has shown, once: they count as shown from now on."""
+        """Return the turns that no handoff has shown, once: they count as shown from now on."""
         tail = self.transcript_tail
         self._mark_handed_off()
         return tail

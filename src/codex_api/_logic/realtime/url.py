@@ -24,7 +24,7 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 def session_url(
     config: RealtimeSessionConfig, base_url: str, query_params: Mapping[str, str] | None = None
 ) -> str:
-    """Give the URL of a session of its own.
+    """Return the URL of a session of its own.
 
     Raises:
         RequestBuildError: ``base_url`` is no HTTP or WebSocket URL.
@@ -38,7 +38,7 @@ def sideband_url(
     base_url: str,
     query_params: Mapping[str, str] | None = None,
 ) -> str:
-    """Give the URL that joins the WebRTC call ``call_id``.
+    """Return the URL that joins the WebRTC call ``call_id``.
 
     Raises:
         RequestBuildError: ``base_url`` is no HTTP or WebSocket URL, or ``call_id`` is empty.

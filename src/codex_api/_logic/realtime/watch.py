@@ -1,4 +1,4 @@
-"""What an observer hears of one realtime session, and its end once."""
+"""What is reported to an observer of one realtime session, and its end once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SessionWatch:
     """Tells an observer, where there is one.
 
     Attributes:
-        observer: None when nobody wants to hear of the session.
+        observer: None when the session has no observer.
     """
 
     __slots__ = ("_ended", "observer")
@@ -28,17 +28,17 @@ class SessionWatch:
         self._ended = False
 
     def open(self, *, reconnected: bool) -> None:
-        """Tell that a connection stands."""
+        """Report an open connection."""
         if self.observer is not None:
             self.observer.on_open(reconnected=reconnected)
 
     def event(self, event: RealtimeEvent) -> None:
-        """Tell an event."""
+        """Report an event."""
         if self.observer is not None:
             self.observer.on_event(event)
 
     def end(self, error: BaseException | None) -> None:
-        """Tell the end; only the first one counts.
+        """Report the end; only the first one counts.
 
         Args:
             error: What ended the session; None for a goodbye.
@@ -52,7 +52,7 @@ class SessionWatch:
 def watch_session(
     telemetry: Telemetry | None, dialing: Dialing, model: str | None, call_id: str | None
 ) -> SessionWatch:
-    """Tell ``telemetry`` of a session that begins; give the watch over it."""
+    """Report a session that begins to ``telemetry``; return the watch over it."""
     if telemetry is None:
         return SessionWatch()
     url = public_url(dialing.request.url)

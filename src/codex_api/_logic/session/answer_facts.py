@@ -90,7 +90,7 @@ class AnswerFacts:
         return self._plan.answer
 
     def supply(self, *outputs: ResponseItem | Raw) -> None:
-        """Tell the outputs of tools that were run while the response went on.
+        """Add the outputs of tools that were run while the response went on.
 
         With its output a tool call survives a retry; without, the model has to make it again.
         """

@@ -52,7 +52,7 @@ class ChainedInput:
         self._response_id = response_id
 
     def continuation(self, fields: bytes, input_json: bytes) -> Continuation | None:
-        """Give what is new in ``input_json``, or None when the whole input must be sent."""
+        """Return what is new in ``input_json``, or None when the whole input must be sent."""
         if not self._response_id or fields != self._fields:
             return None
         end = self._end_of_known(input_json)

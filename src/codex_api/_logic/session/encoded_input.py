@@ -153,7 +153,7 @@ def _encoded(items: Sequence[Any] | str, *, keep_ids: bool) -> bytes:
 
 
 def _is_value(item: object, lists: list[list[Any]]) -> bool:
-    """Tell whether only ``lists`` could change it, to which the lists inside are added."""
+    """Return whether only ``lists`` could change it, to which the lists inside are added."""
     if type(item) in _UNCHANGING:
         return True
     if type(item) not in _FROZEN or not isinstance(item, msgspec.Struct):
@@ -177,7 +177,7 @@ def _is_part(part: object, lists: list[list[Any]]) -> bool:
 
 
 def _is_empty(value: Any, lists: list[list[Any]]) -> bool:  # noqa: ANN401  # any JSON
-    """Tell whether a list of the server's holds nothing that could be changed."""
+    """Return whether a list of the server's holds nothing that could be changed."""
     if value.__class__ is list and not value:
         lists.append(value)
         return True

@@ -121,7 +121,7 @@ class Asked:
     is_repeatable: bool = True
 
     def with_kept(self, kept: list[bytes]) -> bytes:
-        """Give the whole input with ``kept`` items behind the caller's."""
+        """Return the whole input with ``kept`` items behind the caller's."""
         if not kept:
             return self.input
         tail = b",".join(kept)
@@ -304,7 +304,7 @@ class Exchange:
             error=error,
             cause=cause if isinstance(cause, CodexApiError) else error,
             was_reused=was_reused,
-            heard=self._progress.heard,
+            received=self._progress.received,
             chained=chained,
             may_fall_back=self._state.choice.may_fall_back,
             is_repeatable=is_resumption or self._is_known or self._asked.is_repeatable,
@@ -352,7 +352,7 @@ class Exchange:
         if self._asked.replay == "safe" and kept.replayed is not None:
             raise ReplayRefusedError(kept.replayed.type) from failure.error
         dropped = progress.keep(kept.length)
-        if step.counted or progress.heard:
+        if step.counted or progress.received:
             retries = self._decider.spent.retries
             yield Announce(StreamRetry(retries, step.delay, failure.error, dropped))
         progress.begin_try()

@@ -129,7 +129,7 @@ class RequestPlan:
         )
 
     def options(self, cell: TurnState | None = None) -> ResponsesOptions:
-        """Give the session's options with the turn's cell."""
+        """Return the session's options with the turn's cell."""
         return msgspec.structs.replace(self._session.options, turn_state=cell)
 
 

@@ -41,7 +41,7 @@ class Progress:
         kept: Items of earlier tries that are input now, as they go out.
         response_id: Of the current try, once it is known.
         last_sequence: Number of the last event read, as the server counts, or None.
-        heard: Whether any event of the current try came from the response itself.
+        received: Whether any event of the current try came from the response itself.
         completed: Whether the response came to its end.
     """
 
@@ -53,7 +53,7 @@ class Progress:
         self.kept: list[bytes] = []
         self.response_id: str | None = None
         self.last_sequence: int | None = None
-        self.heard: bool = False
+        self.received: bool = False
         self.completed: bool = False
 
     @property
@@ -65,7 +65,7 @@ class Progress:
         """Forget what belonged to the try before; kept items stay."""
         self._items = []
         self.response_id = self.last_sequence = None
-        self.heard = False
+        self.received = False
 
     def supply(self, outputs: Sequence[ResponseItem | msgspec.Raw]) -> None:
         """Take the outputs of tool calls that the caller has run already."""
@@ -79,14 +79,14 @@ class Progress:
         """Note what ``event`` tells, before the caller gets it."""
         kind = type(event)
         if kind not in _TELLING:
-            self.heard = True
+            self.received = True
         elif isinstance(event, OutputItemDone):
             self._items.append(event)
-            self.heard = True
+            self.received = True
         elif isinstance(event, Created | Completed):
             self.response_id = event.response_id or self.response_id
             self.completed = kind is Completed
-            self.heard = True
+            self.received = True
 
     def split(self) -> Kept:
         """Say what of the broken try would be kept."""

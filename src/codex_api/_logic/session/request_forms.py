@@ -96,7 +96,7 @@ class RequestForms:
         return not kind.endswith("_output")
 
     def posted(self, kept: Sequence[msgspec.Raw]) -> ResponsesApiRequest:
-        """Give the request to post, with ``kept`` items behind the caller's."""
+        """Return the request to post, with ``kept`` items behind the caller's."""
         if not kept:
             return self._request
         own = [msgspec.Raw(item) for item in _ITEMS.decode(self.input)]

@@ -47,7 +47,7 @@ class StickyTurn:
         return True
 
     def value_for(self, owner: str) -> str | None:
-        """Give the turn's value, or None when there is none for these credentials."""
+        """Return the turn's value, or None when there is none for these credentials."""
         return self._value if self._owner == owner else None
 
 

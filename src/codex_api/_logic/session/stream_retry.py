@@ -67,7 +67,7 @@ class Failure:
         error: As the caller would see it.
         cause: The transport's error behind it, or the same.
         was_reused: Whether the socket had carried a response before.
-        heard: Whether any event of this response came.
+        received: Whether any event of this response came.
         chained: Whether the request named a previous response.
         may_fall_back: Whether HTTP may take over.
         is_huge: Whether what was sent is larger than some servers take in a frame.
@@ -78,7 +78,7 @@ class Failure:
     error: CodexApiError
     cause: CodexApiError
     was_reused: bool = False
-    heard: bool = False
+    received: bool = False
     chained: bool = False
     may_fall_back: bool = True
     is_huge: bool = False
@@ -89,7 +89,7 @@ class Again(NamedTuple):
     """Try again after ``delay`` seconds.
 
     Attributes:
-        counted: Whether it is a retry that the caller hears of.
+        counted: Whether it is a retry that is reported to the caller.
         signals: What it means for the choice of the transport.
     """
 
@@ -186,7 +186,7 @@ class RetryDecider:
 
 
 def _recovers(failure: Failure) -> bool:
-    """Whether a fresh socket and the whole input will do, as for a fault that is nobody's."""
+    """Return whether a new connection and the whole input mend it, as for a transient fault."""
     code = getattr(failure.error, "code", None)
     if code == CONNECTION_LIMIT_CODE:
         return True
@@ -195,22 +195,22 @@ def _recovers(failure: Failure) -> bool:
     lost = isinstance(failure.cause, WebSocketClosedError) and not _only_over_websocket(
         failure.cause
     )
-    return lost and failure.was_reused and not failure.heard
+    return lost and failure.was_reused and not failure.received
 
 
 def _is_too_large(failure: Failure) -> bool:
-    """Whether the request is more than this WebSocket takes, which HTTP may take.
+    """Return whether the request is more than this WebSocket takes, which HTTP may take.
 
     Servers say so in a close frame or with a status; some just drop the connection.
     """
     cause = failure.cause
     if cause.status == CONTENT_TOO_LARGE or _only_over_websocket(cause):
         return True
-    return failure.is_huge and not failure.heard and isinstance(cause, NetworkError)
+    return failure.is_huge and not failure.received and isinstance(cause, NetworkError)
 
 
 def _only_over_websocket(error: CodexApiError) -> bool:
-    """Whether the same request would fail again over a WebSocket, and may pass over HTTP."""
+    """Return whether the same request would fail again over a WebSocket, and may pass over HTTP."""
     return isinstance(error, WebSocketClosedError) and error.code in {
         POLICY_VIOLATION,
         MESSAGE_TOO_BIG,

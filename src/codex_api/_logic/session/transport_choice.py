@@ -88,7 +88,7 @@ class TransportChoice:
         return self._mode != "websocket"
 
     def pick(self, now: float) -> TransportName:
-        """Give the transport for a request that starts at ``now``, in monotonic seconds."""
+        """Return the transport for a request that starts at ``now``, in monotonic seconds."""
         if self.state is State.COOLING and now >= self._until:
             self.state = TRANSITIONS[self.state, Signal.COOLED]
         return "websocket" if self.state in {State.UNTRIED, State.WORKING} else "http"

@@ -12,7 +12,7 @@ _THOUSAND, _MILLION, _BILLION = 1e3, 1e6, 1e9
 
 
 def short(number: float) -> str:
-    """Give a number in few characters."""
+    """Return a number in few characters."""
     for size, unit in ((_BILLION, " G"), (_MILLION, " M")):
         if number >= size:
             return f"{number / size:.2f}{unit}"
@@ -20,12 +20,12 @@ def short(number: float) -> str:
 
 
 def money(dollars: float) -> str:
-    """Give dollars, with as many places as they need."""
+    """Return dollars, with as many places as they need."""
     return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.4f}"
 
 
 def duration(seconds: float) -> str:
-    """Give hours, minutes and seconds."""
+    """Return hours, minutes and seconds."""
     whole = int(seconds + 0.5)
     hours, minutes = whole // 3600, whole // 60 % 60
     if hours >= 48:  # noqa: PLR2004 - hours
@@ -34,7 +34,7 @@ def duration(seconds: float) -> str:
 
 
 def rate(rows: float) -> str:
-    """Give rows a second."""
+    """Return rows a second."""
     return f"{rows:,.0f}" if rows >= 100 else f"{rows:.1f}"  # noqa: PLR2004 - three digits
 
 

@@ -89,7 +89,7 @@ class PageServer:
         return f"http://{_HOST}:{self._port}/{self._token}/"
 
     def application(self) -> ASGIApp:
-        """Give the ASGI application."""
+        """Return the ASGI application."""
         base = "/{token}"
         app = Starlette(
             routes=[

@@ -110,7 +110,7 @@ class EventLines:
 
 
 def event_json(event: RealtimeEvent) -> bytes:
-    """Give an event as a JSON object whose ``event`` names its class."""
+    """Return an event as a JSON object whose ``event`` names its class."""
     name = type(event).__name__
     if isinstance(event, events.RealtimeOtherEvent) and not event.type:
         # What has no type may be no JSON either.
@@ -149,7 +149,7 @@ class _Watching:
 
 @contextmanager
 def printing(out: TextIO, *, json_lines: bool) -> Generator[EventPrinter]:
-    """Give a printer for one session.
+    """Yield a printer for one session.
 
     Raises:
         ApiError: At the end, when the server reported an error on the way.

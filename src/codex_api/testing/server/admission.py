@@ -106,7 +106,7 @@ class _Socket:
         self._watch.end()
 
     async def _admitted(self) -> Message:
-        """Give the next message that is let in, and answer those that are not."""
+        """Return the next message that is let in, and answer those that are not."""
         while True:
             message = await self._inner()
             frame = _frame(message)
@@ -149,7 +149,7 @@ class _Socket:
 
 
 def problem_of(refusal: Refusal, model: str, headers: dict[str, str]) -> RequestProblem:
-    """Give the answer to a request that is not let in."""
+    """Return the answer to a request that is not let in."""
     delay: dict[str, str] = {}
     if refusal.wait is not None:
         delay["retry-after"] = str(max(1, math.ceil(refusal.wait)))
@@ -202,7 +202,7 @@ def _body(recorded: RecordedRequest) -> JsonObject | None:
 
 
 def _frame(message: Message) -> JsonObject | None:
-    """Give a frame that asks for a response; None for every other message."""
+    """Return a frame that asks for a response; None for every other message."""
     if message["type"] != "websocket.receive":
         return None
     frame = decoded_object(message.get("text") or "")

@@ -17,13 +17,13 @@ TOKENS_PER_MINUTE = 2_000_000
 
 
 def models_etag(state: ServerState) -> str:
-    """Give the entity tag of the catalogue."""
+    """Return the entity tag of the catalogue."""
     digest = hashlib.sha256("\n".join(state.settings.models).encode()).hexdigest()
     return f'W/"{digest[:16]}"'
 
 
 def response_headers(state: ServerState, request: RecordedRequest, model: str) -> dict[str, str]:
-    """Give the headers of an answer to ``POST /responses``."""
+    """Return the headers of an answer to ``POST /responses``."""
     headers = {
         "openai-version": "2020-10-01",
         "openai-processing-ms": "1",
@@ -40,18 +40,18 @@ def response_headers(state: ServerState, request: RecordedRequest, model: str) -
 
 
 def turn_state_header(state: ServerState, request: RecordedRequest) -> dict[str, str]:
-    """Give the turn state: the one that the request brought, or a new one."""
+    """Return the turn state: the one that the request brought, or a new one."""
     known = request.header("x-codex-turn-state")
     return {"x-codex-turn-state": known or state.new_id("ts")}
 
 
 def used_percent(state: ServerState) -> float:
-    """Give the used part of the primary window: half a percent for each request."""
+    """Return the used part of the primary window: half a percent for each request."""
     return min(0.5 * len(state.journal), 100.0)
 
 
 def codex_limit_headers(state: ServerState) -> dict[str, str]:
-    """Give the ``x-codex-*`` limits."""
+    """Return the ``x-codex-*`` limits."""
     percent = used_percent(state)
     now = int(state.clock())
     return {
@@ -68,7 +68,7 @@ def codex_limit_headers(state: ServerState) -> dict[str, str]:
 
 
 def api_limit_headers(state: ServerState) -> dict[str, str]:
-    """Give the ``x-ratelimit-*`` limits of the public API."""
+    """Return the ``x-ratelimit-*`` limits of the public API."""
     used = len(state.journal)
     return {
         "x-ratelimit-limit-requests": str(REQUESTS_PER_MINUTE),
@@ -81,7 +81,7 @@ def api_limit_headers(state: ServerState) -> dict[str, str]:
 
 
 def rate_limits_event(state: ServerState) -> JsonObject:
-    """Give the ``codex.rate_limits`` frame that a WebSocket gets in place of headers."""
+    """Return the ``codex.rate_limits`` frame that a WebSocket gets in place of headers."""
     percent = used_percent(state)
     now = int(state.clock())
     primary = {

@@ -62,7 +62,7 @@ class BackgroundRun:
         self._finish()
 
     def follow(self, after: int) -> Iterator[Step]:
-        """Give the steps that send the events after number ``after``, as they come."""
+        """Yield the steps that send the events after number ``after``, as they come."""
         at = 0
         while True:
             events = self.stored.events

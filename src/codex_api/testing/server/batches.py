@@ -159,7 +159,7 @@ class Batches:
         self._state = state
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path."""
+        """Return the routes below the base path."""
         one = "/batches/{batch_id}"
         return [
             Route("/batches", self.create, methods=["POST"]),

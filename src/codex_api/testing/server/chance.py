@@ -30,7 +30,7 @@ class Chance:
         self._faults, self._dice = faults, dice
 
     def scenario(self, endpoint: str) -> Scenario:
-        """Give the scenario of the next request to ``endpoint``."""
+        """Return the scenario of the next request to ``endpoint``."""
         if endpoint != "responses":
             return Scenario()
         struck = [each.fault for each in self._faults if each.strikes(self._dice)]

@@ -50,14 +50,14 @@ def json_body(request: RecordedRequest) -> JsonObject:
 
 
 def as_object(value: object, param: str) -> JsonObject:
-    """Give ``value`` if it is an object."""
+    """Return ``value`` if it is an object."""
     if not isinstance(value, dict):
         raise invalid_type(param, "an object", value)
     return cast("JsonObject", value)
 
 
 def as_objects(value: object, param: str) -> list[JsonObject]:
-    """Give ``value`` if it is an array of objects."""
+    """Return ``value`` if it is an array of objects."""
     if not isinstance(value, list):
         raise invalid_type(param, "an array", value)
     elements = cast("list[object]", value)
@@ -65,14 +65,14 @@ def as_objects(value: object, param: str) -> list[JsonObject]:
 
 
 def required(body: JsonObject, key: str, kind: type, where: str = "") -> Any:  # noqa: ANN401 - checked
-    """Give ``body[key]``, which must be there and of ``kind``."""
+    """Return ``body[key]``, which must be there and of ``kind``."""
     if body.get(key) is None:
         raise missing(where + key)
     return optional(body, key, kind, where)
 
 
 def optional(body: JsonObject, key: str, kind: type, where: str = "") -> Any:  # noqa: ANN401 - checked
-    """Give ``body[key]``, or None; what is there must be of ``kind``."""
+    """Return ``body[key]``, or None; what is there must be of ``kind``."""
     value = body.get(key)
     if value is None:
         return None
@@ -83,7 +83,7 @@ def optional(body: JsonObject, key: str, kind: type, where: str = "") -> Any:  #
 
 
 def non_empty(body: JsonObject, key: str, where: str = "") -> str:
-    """Give the string ``body[key]``, which must not be empty."""
+    """Return the string ``body[key]``, which must not be empty."""
     value: str = required(body, key, str, where)
     if not value:
         raise invalid_value(where + key, "it must not be empty.")
@@ -91,7 +91,7 @@ def non_empty(body: JsonObject, key: str, where: str = "") -> str:
 
 
 def one_of(body: JsonObject, key: str, allowed: Collection[str], where: str = "") -> str | None:
-    """Give the string ``body[key]`` if it is one of ``allowed``, or None."""
+    """Return the string ``body[key]`` if it is one of ``allowed``, or None."""
     value: str | None = optional(body, key, str, where)
     if value is not None and value not in allowed:
         supported = ", ".join(f"'{each}'" for each in sorted(allowed))
@@ -101,7 +101,7 @@ def one_of(body: JsonObject, key: str, allowed: Collection[str], where: str = ""
 
 
 def strings(body: JsonObject, key: str, where: str = "") -> list[str]:
-    """Give the array of strings ``body[key]``, or an empty list."""
+    """Return the array of strings ``body[key]``, or an empty list."""
     values: list[object] = optional(body, key, list, where) or []
     for at, value in enumerate(values):
         if not isinstance(value, str):
@@ -111,7 +111,7 @@ def strings(body: JsonObject, key: str, where: str = "") -> list[str]:
 
 
 def string_map(body: JsonObject, key: str) -> dict[str, str]:
-    """Give the object ``body[key]`` whose values are strings, or an empty one."""
+    """Return the object ``body[key]`` whose values are strings, or an empty one."""
     values: dict[str, object] = optional(body, key, dict) or {}
     for name, value in values.items():
         if not isinstance(value, str):

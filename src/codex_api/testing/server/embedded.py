@@ -197,7 +197,7 @@ class EmbeddedServer:
             self.state.close()
 
     def uploaded(self, file_id: str) -> bytes:
-        """Give the content of an uploaded file.
+        """Return the content of an uploaded file.
 
         Raises:
             FileNotFoundError: It was announced, but is not there as a whole.

@@ -41,7 +41,7 @@ class StoredFile:
     expires_at: int | None = None
 
     def shown(self) -> JsonObject:
-        """Give the object that answers show."""
+        """Return the object that answers show."""
         return {
             "id": self.file_id,
             "object": "file",
@@ -83,7 +83,7 @@ class FileStore:
         self._state = state
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path, but for ``POST /files``."""
+        """Return the routes below the base path, but for ``POST /files``."""
         return [
             Route("/files", self.list, methods=["GET"]),
             Route("/files/{file_id}", self.retrieve, methods=["GET"]),
@@ -133,7 +133,7 @@ class FileStore:
         return JSONResponse({"id": file.file_id, "object": "file", "deleted": True})
 
     async def content(self, http: Request) -> Response:
-        """Give the content back."""
+        """Return the content back."""
         return Response(self._file(http).content, media_type="application/octet-stream")
 
     def _file(self, http: Request) -> StoredFile:

@@ -73,7 +73,7 @@ class Part:
         self.received += len(data)
 
     def keep(self) -> bool:
-        """Give the file its name if it has the size that was announced."""
+        """Return the file its name if it has the size that was announced."""
         self._file.close()
         if self.received != self._upload.size:
             return False
@@ -96,7 +96,7 @@ class Files:
         self._store = store
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path."""
+        """Return the routes below the base path."""
         return [
             Route("/files", self.announce, methods=["POST"]),
             Route("/files/{file_id}/uploaded", self.finalize, methods=["POST"]),
@@ -157,7 +157,7 @@ class Files:
         )
 
     async def get(self, http: Request) -> Response:
-        """Give the content back."""
+        """Return the content back."""
         upload = self._signed(http)
         if not upload.is_whole:
             return _blob_error(404, "BlobNotFound")

@@ -78,7 +78,7 @@ class Generation:
         return [*self._request.input, *self._writer.output]
 
     def events(self) -> Iterable[JsonObject]:
-        """Give all events; a response to be stored is complete before the first is given."""
+        """Return all events; a response to be stored is complete before the first is given."""
         if not self._request.store:
             return self._writer.events(self._plan)
         events = list(self._writer.events(self._plan))
@@ -88,18 +88,18 @@ class Generation:
         return events
 
     def stored(self) -> StoredResponse:
-        """Give the response as it is kept, without events."""
+        """Return the response as it is kept, without events."""
         made_of = [kept(item, self._state.new_id) for item in self._request.input]
         return StoredResponse(self.response, made_of, self.items, [])
 
     def run(self, scenario: Scenario) -> BackgroundRun:
-        """Give the task that makes the response without a connection."""
+        """Return the task that makes the response without a connection."""
         scripted = scenario.events
         events = self._writer.events(self._plan) if scripted is None else iter(scripted)
         return BackgroundRun(self._state, self, iter(events))
 
     def steps(self, scenario: Scenario) -> Iterator[Step]:
-        """Give the steps that send the response, as ``scenario`` leaves them."""
+        """Return the steps that send the response, as ``scenario`` leaves them."""
         events = self._noted() if scenario.events is None else scenario.events
         return apply((Event(event) for event in events), scenario.faults)
 

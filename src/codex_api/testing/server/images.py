@@ -53,7 +53,7 @@ class Images:
         self._state = state
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path."""
+        """Return the routes below the base path."""
         return [
             Route("/images/generations", self.generate, methods=["POST"]),
             Route("/images/edits", self.edit, methods=["POST"]),

@@ -187,13 +187,13 @@ def _check_image(part: JsonObject, where: str) -> None:
 
 
 def item_type(item: JsonObject) -> str:
-    """Give the type of a checked item."""
+    """Return the type of a checked item."""
     kind: str = item.get("type", "message")
     return kind
 
 
 def item_text(item: JsonObject) -> str:
-    """Give the text that an item holds, wherever it holds it."""
+    """Return the text that an item holds, wherever it holds it."""
     for key in ("content", "output", "summary"):
         value = item.get(key)
         if isinstance(value, str):

@@ -23,7 +23,7 @@ _PREFIXES: Final = {
 
 
 def kept(item: JsonObject, new_id: Callable[[str], str]) -> JsonObject:
-    """Give an item as it is kept; one that has an id already stays as it is."""
+    """Return an item as it is kept; one that has an id already stays as it is."""
     kind = item_type(item)
     found = {"id": new_id(_PREFIXES.get(kind, "item")), **item, "type": kind}
     if kind == "message":

@@ -53,7 +53,7 @@ class LatencyDice:
         self._dice = random.Random(latency.seed)  # noqa: S311 - to be repeated, not to be secret
 
     def throw(self) -> Fault:
-        """Give the waits of the next response."""
+        """Return the waits of the next response."""
         latency = self._latency
         first, pace = (math.exp(self._dice.gauss(0.0, latency.spread)) for _ in range(2))
         rate = latency.tokens_per_second

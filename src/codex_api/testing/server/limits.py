@@ -110,7 +110,7 @@ class Bucket:
         self._at = clock()
 
     def level(self) -> float:
-        """Give what is in it now."""
+        """Return what is in it now."""
         now = self._clock()
         gained = max(0.0, now - self._at) * self.per_minute / _MINUTE
         self._level = min(float(self.capacity), self._level + gained)
@@ -122,7 +122,7 @@ class Bucket:
         self._level = min(float(self.capacity), self.level() - amount)
 
     def wait(self, amount: float) -> float:
-        """Give the seconds until ``amount`` is in it; 0 is now."""
+        """Return the seconds until ``amount`` is in it; 0 is now."""
         missing = amount - self.level()
         return 0.0 if missing <= _TINY else missing * _MINUTE / self.per_minute
 
@@ -177,7 +177,7 @@ class Ledger:
         charge.charged = used
 
     def headers(self, model: str) -> dict[str, str]:
-        """Give the ``x-ratelimit-*`` headers as the buckets are now."""
+        """Return the ``x-ratelimit-*`` headers as the buckets are now."""
         told: dict[str, str] = {}
         for noun, bucket in (("requests", self._requests[model]), ("tokens", self._tokens[model])):
             if bucket is not None:

@@ -22,7 +22,7 @@ _KEYS = frozenset({"model", "traces", "reasoning"})
 
 
 def memory_routes() -> list[BaseRoute]:
-    """Give the routes below the base path."""
+    """Return the routes below the base path."""
     return [Route("/memories/trace_summarize", _summarize, methods=["POST"])]
 
 

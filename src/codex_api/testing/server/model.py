@@ -46,7 +46,7 @@ def answer(request: ResponseRequest) -> list[Output]:
 
 
 def _ends_with_an_answer(items: list[JsonObject]) -> bool:
-    """Tell a client that kept the answer and lost only the end of the stream."""
+    """Recognise a client that has the answer and lost only the end of the stream."""
     last = items[-1] if items else {}
     return item_type(last) == "message" and last.get("role") == "assistant"
 
@@ -143,7 +143,7 @@ def _formatted(request: ResponseRequest, text: str) -> str:
 
 
 def offered_tools(request: ResponseRequest) -> list[tuple[str, JsonObject, str | None]]:
-    """Give name, definition and namespace of each tool that can be called."""
+    """Return name, definition and namespace of each tool that can be called."""
     groups: list[tuple[list[JsonObject], str | None]] = [(request.tools, None)]
     groups += [
         (item["tools"], None) for item in request.input if item_type(item) == "additional_tools"
@@ -187,7 +187,7 @@ def _call(name: str, tool: JsonObject, namespace: str | None, prompt: str) -> Ca
 
 
 def user_texts(items: list[JsonObject]) -> list[str]:
-    """Give the texts of the user messages in order."""
+    """Return the texts of the user messages in order."""
     return [
         item_text(item)
         for item in items
@@ -196,7 +196,7 @@ def user_texts(items: list[JsonObject]) -> list[str]:
 
 
 def last_user_text(items: list[JsonObject]) -> str:
-    """Give the text of the last user message, or an empty string."""
+    """Return the text of the last user message, or an empty string."""
     return next(iter(user_texts(items)[-1:]), "")
 
 

@@ -31,14 +31,14 @@ class Models:
         self._state = state
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path."""
+        """Return the routes below the base path."""
         return [
             Route("/models", self.listed, methods=["GET"]),
             Route("/models/{slug}", self.one, methods=["GET"]),
         ]
 
     async def listed(self, http: Request) -> Response:
-        """Give all models, or 304 when the client has them."""
+        """Return all models, or 304 when the client has them."""
         tag = models_etag(self._state)
         headers = {"etag": tag}
         known = http.headers.get("if-none-match", "")
@@ -52,7 +52,7 @@ class Models:
         return JSONResponse({"object": "list", "data": data}, headers=headers)
 
     async def one(self, http: Request) -> Response:
-        """Give one model of the public API."""
+        """Return one model of the public API."""
         slug: str = http.path_params["slug"]
         if slug not in self._state.settings.models:
             message = f"The model '{slug}' does not exist."

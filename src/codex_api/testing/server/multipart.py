@@ -33,13 +33,13 @@ class FormField:
 
 
 def is_form(request: RecordedRequest) -> bool:
-    """Tell a form from other bodies."""
+    """Return whether a body is a form."""
     kind = (request.header("content-type") or "").partition(";")[0]
     return kind.strip().lower() == MEDIA_TYPE
 
 
 def form_fields(request: RecordedRequest) -> list[FormField]:
-    """Give the fields of a form in order.
+    """Return the fields of a form in order.
 
     Raises:
         RequestProblem: Status 400, it is none or ends too early.

@@ -53,7 +53,7 @@ def page(
 
 
 def page_object(shown: Sequence[JsonObject], *, has_more: bool) -> JsonObject:
-    """Give the object of one page."""
+    """Return the object of one page."""
     return {
         "object": "list",
         "data": list(shown),

@@ -34,7 +34,7 @@ def picture(width: int, height: int, ground: Colour | None, figure: Colour) -> b
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:
-    """Give width and height of a PNG, or None for anything else."""
+    """Return width and height of a PNG, or None for anything else."""
     if not data.startswith(SIGNATURE) or data[12:16] != b"IHDR" or len(data) < _HEAD_BYTES:
         return None
     width, height = struct.unpack(">II", data[16:24])

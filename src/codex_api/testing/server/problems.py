@@ -42,7 +42,7 @@ class RequestProblem(Exception):  # noqa: N818 - an answer, not a failure of the
         self.headers: dict[str, str] = dict(headers or {})
 
     def error(self) -> JsonObject:
-        """Give the ``error`` object."""
+        """Return the ``error`` object."""
         return {
             "message": self.message,
             "type": self.kind,

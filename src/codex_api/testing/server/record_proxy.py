@@ -84,7 +84,7 @@ class RecordProxy:
         await self._transport.aclose()
 
     def _requests(self, scope: Scope, body: bytes) -> tuple[Request, Request]:
-        """Give a request as the program made it, and as it is passed on."""
+        """Return a request as the program made it, and as it is passed on."""
         pairs = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         ]

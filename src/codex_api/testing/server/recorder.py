@@ -123,7 +123,7 @@ class Recorder:
 
 
 def base_path(path: str) -> str:
-    """Give the base path that ``path`` is below, or an empty string."""
+    """Return the base path that ``path`` is below, or an empty string."""
     return next((base for base in BASE_PATHS if path.startswith(base + "/")), "")
 
 

@@ -55,7 +55,7 @@ class ResponseWriter:
         self.response: JsonObject = response_shell(request, response_id, int(clock()))
 
     def events(self, plan: Sequence[Output]) -> Iterator[JsonObject]:
-        """Give all events of the response."""
+        """Yield all events of the response."""
         if self._request.background:
             self.response["status"] = "queued"
         yield self._event("response.created", {"response": dict(self.response)})

@@ -45,7 +45,7 @@ class Responses:
         self._state = state
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path."""
+        """Return the routes below the base path."""
         one = "/responses/{response_id}"
         return [
             Route("/responses", self.create, methods=["POST"]),
@@ -91,7 +91,7 @@ class Responses:
         return JSONResponse({**run.stored.response, "status": "queued"}, headers=headers)
 
     async def retrieve(self, http: Request) -> Response:
-        """Give a stored response, or the rest of its events."""
+        """Return a stored response, or the rest of its events."""
         _, scenario = _context(http)
         stored = self._state.response(http.path_params["response_id"])
         if http.query_params.get("stream") != "true":
@@ -147,7 +147,7 @@ class Responses:
         return JSONResponse({"object": "response.input_tokens", "input_tokens": count})
 
     async def compact(self, http: Request) -> Response:
-        """Give the user messages of a conversation and one item that stands for all of it."""
+        """Return the user messages of a conversation and one item that stands for all of it."""
         recorded, _ = _context(http)
         extra = self._state.settings.extra_item_types
         body = json_body(recorded)

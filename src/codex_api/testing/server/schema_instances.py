@@ -183,6 +183,6 @@ def _shifted(bound: float | None, by: float) -> float | None:
 
 
 def gist(text: str, words: int = 12) -> str:
-    """Give the first words of ``text``."""
+    """Return the first words of ``text``."""
     parts = text.split()
     return " ".join(parts[:words]) + ("..." if len(parts) > words else "")

@@ -60,7 +60,7 @@ _NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
 def search_routes() -> list[BaseRoute]:
-    """Give the routes below the base path."""
+    """Return the routes below the base path."""
     return [Route("/alpha/search", _search, methods=["POST"])]
 
 

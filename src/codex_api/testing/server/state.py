@@ -104,13 +104,13 @@ class ServerState:
         self._scenarios: defaultdict[str, deque[Scenario]] = defaultdict(deque)
 
     def new_id(self, prefix: str) -> str:
-        """Give an id that was not given before; the order of ids is always the same."""
+        """Return an id that was not given before; the order of ids is always the same."""
         number = next(self._numbers)
         digest = hashlib.sha256(f"{prefix}-{number}".encode()).hexdigest()
         return f"{prefix}_{number:08x}{digest[:40]}"
 
     def files_dir(self) -> Path:
-        """Give the directory where uploads land; it is made when it is first needed."""
+        """Return the directory where uploads land; it is made when it is first needed."""
         chosen = self.settings.files_dir
         if chosen is not None:
             chosen.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ class ServerState:
             self._scenarios[endpoint].extend(scenarios)
 
     def take_scenario(self, endpoint: str) -> Scenario:
-        """Give the scenario of the next request to ``endpoint``."""
+        """Return the scenario of the next request to ``endpoint``."""
         with self._changed:
             queue = self._scenarios[endpoint]
             scenario = queue.popleft() if queue else self.by_default(endpoint)
@@ -161,7 +161,7 @@ class ServerState:
         return self.disconnects
 
     def response(self, response_id: str) -> StoredResponse:
-        """Give a stored response.
+        """Return a stored response.
 
         Raises:
             RequestProblem: Status 404.
@@ -172,7 +172,7 @@ class ServerState:
         return self.stored[response_id]
 
     def previous_items(self, response_id: str | None) -> list[JsonObject]:
-        """Give the conversation up to a stored response; nothing for None.
+        """Return the conversation up to a stored response; nothing for None.
 
         Raises:
             RequestProblem: Status 400, it is not stored.

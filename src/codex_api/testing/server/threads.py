@@ -50,7 +50,7 @@ class Thread:
     items: list[JsonObject] = field(default_factory=list["JsonObject"])
 
     def shown(self) -> JsonObject:
-        """Give the object that answers show."""
+        """Return the object that answers show."""
         return {
             "id": self.thread_id,
             "object": "conversation",
@@ -60,7 +60,7 @@ class Thread:
 
 
 def thread_of(state: ServerState, body: JsonObject) -> Thread | None:
-    """Give the conversation that a request for a response belongs to, or None.
+    """Return the conversation that a request for a response belongs to, or None.
 
     Raises:
         RequestProblem: There is no such conversation.
@@ -82,7 +82,7 @@ class Threads:
         self._state = state
 
     def routes(self) -> list[BaseRoute]:
-        """Give the routes below the base path."""
+        """Return the routes below the base path."""
         one = "/conversations/{thread_id}"
         return [
             Route("/conversations", self.create, methods=["POST"]),
@@ -107,7 +107,7 @@ class Threads:
         return JSONResponse(thread.shown())
 
     async def retrieve(self, http: Request) -> Response:
-        """Give a conversation without its items."""
+        """Return a conversation without its items."""
         return JSONResponse(self._thread(http).shown())
 
     async def update(self, http: Request) -> Response:
@@ -140,7 +140,7 @@ class Threads:
         return JSONResponse(page_object(added, has_more=False))
 
     async def item(self, http: Request) -> Response:
-        """Give one item."""
+        """Return one item."""
         return JSONResponse(self._item(http, self._thread(http)))
 
     async def delete_item(self, http: Request) -> Response:

@@ -98,15 +98,15 @@ class ResponseRequest:
     background: bool
 
     def text(self, key: str) -> str:
-        """Give a string parameter, or an empty string."""
+        """Return a string parameter, or an empty string."""
         return str(self.body.get(key) or "")
 
     def section(self, key: str) -> JsonObject:
-        """Give an object parameter, or an empty one."""
+        """Return an object parameter, or an empty one."""
         return cast("JsonObject", self.body.get(key) or {})
 
     def with_input(self, items: list[JsonObject]) -> ResponseRequest:
-        """Give the same request over a whole conversation."""
+        """Return the same request over a whole conversation."""
         return ResponseRequest(
             body=self.body,
             model=self.model,

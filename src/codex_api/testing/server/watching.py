@@ -174,7 +174,7 @@ class WatchedSocket:
         await self._send(message)
 
     def end(self) -> None:
-        """Tell a response that did not come to its end."""
+        """Report a response that did not come to its end."""
         if self._turn is not None:
             self._turn.outcome = "gone"
             self._finish(self._turn)

@@ -57,7 +57,7 @@ logger: logging.Logger = logging.getLogger("codex_api.testing")
 
 
 def websocket_routes(state: ServerState) -> list[BaseRoute]:
-    """Give the routes below the base path."""
+    """Return the routes below the base path."""
 
     async def serve(socket: WebSocket) -> None:
         await ResponsesSocket(state, socket).serve()

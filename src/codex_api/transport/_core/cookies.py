@@ -73,12 +73,12 @@ class _Cookie(NamedTuple):
 
 
 def is_cookie_host(host: str) -> bool:
-    """Tell whether cookies are kept for ``host``, which is in lower case."""
+    """Return whether cookies are kept for ``host``, which is in lower case."""
     return host in _HOSTS or host.endswith(_PARENT_HOSTS)
 
 
 def is_cookie_name(name: str) -> bool:
-    """Tell whether a cookie of this name is Cloudflare's."""
+    """Return whether a cookie of this name is Cloudflare's."""
     return name in _NAMES or name.startswith(_NAME_PREFIX)
 
 
@@ -111,7 +111,7 @@ class CookieJar:
         self._shrink(now)
 
     def header_for(self, url: str, now: float) -> str | None:
-        """Give the value of ``Cookie`` for a request to ``url``, or None when there is none."""
+        """Return the value of ``Cookie`` for a request to ``url``, or None when there is none."""
         target = _target(url)
         if target is None:
             return None
@@ -141,7 +141,7 @@ class CookieJar:
 
 
 def _target(url: str) -> tuple[str, str] | None:
-    """Give host and path, or None when cookies are not for this URL."""
+    """Return host and path, or None when cookies are not for this URL."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -95,11 +95,11 @@ class CallObserver(Protocol):
     def on_request(
         self, attempt: int, status: int | None, error: CodexApiError | None, duration: float
     ) -> None:
-        """Hear of one finished attempt; ``duration`` in seconds, auth included."""
+        """Handle one finished attempt; ``duration`` in seconds, auth included."""
         ...
 
     def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
-        """Hear of a wait of ``delay`` seconds before attempt ``attempt`` + 1."""
+        """Handle a wait of ``delay`` seconds before attempt ``attempt`` + 1."""
         ...
 
 

@@ -52,7 +52,7 @@ _HARMLESS = re.compile(
 
 
 def is_harmless(name: str) -> bool:
-    """Tell whether the values of the field ``name`` may be shown and recorded."""
+    """Return whether the values of the field ``name`` may be shown and recorded."""
     return _HARMLESS.fullmatch(name.lower()) is not None
 
 
@@ -123,12 +123,12 @@ class Headers:
         return f"Headers({list(shown)!r})"
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Give the first value of ``name``, or ``default`` when it is absent."""
+        """Return the first value of ``name``, or ``default`` when it is absent."""
         values = self._fields.get(name.lower())
         return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
-        """Give every value of ``name``, in order; empty when it is absent."""
+        """Return every value of ``name``, in order; empty when it is absent."""
         return list(self._fields.get(name.lower(), ()))
 
     def items(self) -> Iterator[tuple[str, str]]:
@@ -190,7 +190,7 @@ class Headers:
         raise RequestBuildError(message)
 
     def copy(self) -> Headers:
-        """Give an independent copy."""
+        """Return an independent copy."""
         copied = Headers()
         copied._fields = self._fields.copy()
         return copied

@@ -101,7 +101,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 def prepare(request: Request) -> Request:
-    """Give the request whose body is final: bytes, compressed if asked, content headers set.
+    """Return the request whose body is final: bytes, compressed if asked, content headers set.
 
     The request itself is left untouched.
 
@@ -152,7 +152,7 @@ def encode_json(value: object) -> bytes:
 
 
 def public_url(url: str) -> str:
-    """Give ``url`` without what may be secret: user info, query and fragment."""
+    """Return ``url`` without what may be secret: user info, query and fragment."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -39,7 +39,7 @@ class _Block(NamedTuple):
 
 
 def parse_certificates(bundle: bytes) -> list[bytes]:
-    """Give the DER of every certificate, in the order of the bundle.
+    """Return the DER of every certificate, in the order of the bundle.
 
     Raises:
         PemError: A block is malformed, or the bundle has no certificate.
@@ -100,7 +100,7 @@ def _decoded(block: _Block) -> bytes:
 
 
 def is_certificate(der: bytes) -> bool:
-    """Tell whether ``der`` has the outline of an X.509 certificate: two sequences, a signature."""
+    """Return whether ``der`` is shaped as an X.509 certificate: two sequences, a signature."""
     outer = _extent(der, 0)
     if outer is None or der[0] != _SEQUENCE or outer[1] != len(der):
         return False
@@ -124,7 +124,7 @@ def _first_object(block: _Block) -> bytes:
 
 
 def _extent(der: bytes, at: int) -> tuple[int, int] | None:
-    """Give where the contents of the DER object at ``at`` begin and end."""
+    """Return where the contents of the DER object at ``at`` begin and end."""
     start = at + 2
     if len(der) < start:
         return None

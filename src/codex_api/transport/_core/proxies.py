@@ -71,7 +71,7 @@ class Bypass:
         return Bypass(self.everything or other.everything, self.exceptions + other.exceptions)
 
     def matches(self, host: str, port: int) -> bool:
-        """Tell whether ``host``, a name or an address, is reached directly on ``port``."""
+        """Return whether ``host``, a name or an address, is reached directly on ``port``."""
         if self.everything:
             return True
         host = host.lower().rstrip(".")
@@ -110,7 +110,7 @@ class ProxyRules:
         return self.http is not None or self.https is not None
 
     def proxy_for(self, url: str) -> str | None:
-        """Give the URL of the proxy for a request to ``url``, or None to go directly.
+        """Return the URL of the proxy for a request to ``url``, or None to go directly.
 
         Raises:
             RequestBuildError: ``url`` is none.
@@ -190,7 +190,7 @@ def proxy_url(value: str, source: str) -> str:
 
 
 def redacted(url: str) -> str:
-    """Give scheme, host and port of a proxy URL, for display; user info is masked."""
+    """Return scheme, host and port of a proxy URL, for display; user info is masked."""
     parts = _split(url)
     if parts is None:
         return "<invalid>"

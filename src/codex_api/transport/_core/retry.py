@@ -75,7 +75,7 @@ class RetryConfig:
                 raise RequestBuildError(message)
 
     def retries(self, error: CodexApiError) -> bool:
-        """Whether ``error`` is of a class that this configuration retries."""
+        """Return whether ``error`` is of a class that this configuration retries."""
         if isinstance(error, HttpStatusError):
             status = error.status or 0
             if status == TOO_MANY_REQUESTS:
@@ -88,7 +88,7 @@ class RetryConfig:
         return self.retry_transport and isinstance(error, TransportTimeoutError | NetworkError)
 
     def may_repeat(self, error: CodexApiError, *, is_repeatable: bool) -> bool:
-        """Whether a request may be sent again after ``error``, given what may have become of it.
+        """Return whether a request may be sent again after ``error``, by what may have come of it.
 
         Args:
             error: What the attempt failed with; its ``sent`` says what had left.
@@ -99,7 +99,7 @@ class RetryConfig:
         return error.sent not in {"maybe", "begun"}
 
     def delay(self, error: CodexApiError, attempt: int, draw: Callable[[], float]) -> float | None:
-        """Give the seconds to wait after attempt ``attempt`` (0 is the first) failed.
+        """Return the seconds to wait after attempt ``attempt`` (0 is the first) failed.
 
         Args:
             error: What the attempt failed with.
@@ -131,7 +131,7 @@ class RetryConfig:
 
 
 def backoff(base_delay: float, count: int, draw: Callable[[], float]) -> float:
-    """Give the wait before retry ``count``, in whole milliseconds as the reference counts them.
+    """Return the wait before retry ``count``, in whole milliseconds as the reference counts them.
 
     ``backoff(base, 0)`` is the base itself; retry k waits base * 2^(k-1) * [0.9, 1.1).
     """

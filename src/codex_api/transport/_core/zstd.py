@@ -17,7 +17,7 @@ LEVEL = 3
 
 
 def available() -> bool:
-    """Whether a zstd module is installed."""
+    """Return whether a zstd module is installed."""
     return _module() is not None
 
 

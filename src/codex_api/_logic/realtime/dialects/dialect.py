@@ -64,27 +64,27 @@ class Dialect(Protocol):
     no_calls: str | None
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
-        """Give the session object, ``id`` and ``model`` included when they are set."""
+        """Return the session object, ``id`` and ``model`` included when they are set."""
         ...
 
     def session_update(self, config: RealtimeSessionConfig) -> str:
-        """Give the message that sets the session's configuration."""
+        """Return the message that sets the session's configuration."""
         ...
 
     def audio_append(self, audio_base64: str) -> str:
-        """Give the message that carries sound."""
+        """Return the message that carries sound."""
         ...
 
     def item_create(self, text: str, role: RealtimeRole) -> list[str]:
-        """Give the messages that add ``text`` to the conversation."""
+        """Return the messages that add ``text`` to the conversation."""
         ...
 
     def handoff_append(self, handoff_id: str, text: str) -> list[str]:
-        """Give the messages that report progress on a handoff."""
+        """Return the messages that report progress on a handoff."""
         ...
 
     def standalone_handoff(self, handoff_id: str, text: str) -> list[str]:
-        """Give the messages for news that no handoff asked for.
+        """Return the messages for news that no handoff asked for.
 
         Raises:
             InvalidRequestError: The version has no such message.
@@ -92,11 +92,11 @@ class Dialect(Protocol):
         ...
 
     def function_call_output(self, call_id: str, text: str) -> list[str]:
-        """Give the messages that end a handoff with ``text``."""
+        """Return the messages that end a handoff with ``text``."""
         ...
 
     def response_create(self) -> str:
-        """Give the message that asks the model to answer now.
+        """Return the message that asks the model to answer now.
 
         Raises:
             InvalidRequestError: The version has no such message.
@@ -104,7 +104,7 @@ class Dialect(Protocol):
         ...
 
     def closing(self) -> list[str]:
-        """Give the messages to send before the close frame."""
+        """Return the messages to send before the close frame."""
         ...
 
     def decode(self, frame: bytes) -> RealtimeEvent:
@@ -242,7 +242,7 @@ ERROR: Final = reader(_FailureFrame, _error)
 
 
 def message_item(text: str, role: RealtimeRole) -> str:
-    """Give the message that creates a conversation item; v1 and v2 agree on it."""
+    """Return the message that creates a conversation item; v1 and v2 agree on it."""
     kind = "output_text" if role == "assistant" else "input_text"
     return encode(
         {

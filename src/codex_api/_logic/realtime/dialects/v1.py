@@ -73,7 +73,7 @@ class V1:
     no_calls: str | None = None
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
-        """Give the session object."""
+        """Return the session object."""
         return {
             **dialect.identified(config, "quicksilver"),
             "instructions": config.instructions,
@@ -84,19 +84,19 @@ class V1:
         }
 
     def session_update(self, config: RealtimeSessionConfig) -> str:
-        """Give the message that sets the session's configuration."""
+        """Return the message that sets the session's configuration."""
         return dialect.update_message(self.session(config))
 
     def audio_append(self, audio_base64: str) -> str:
-        """Give the message that carries sound."""
+        """Return the message that carries sound."""
         return dialect.encode({"type": "input_audio_buffer.append", "audio": audio_base64})
 
     def item_create(self, text: str, role: RealtimeRole) -> list[str]:
-        """Give the message that adds ``text`` to the conversation."""
+        """Return the message that adds ``text`` to the conversation."""
         return [dialect.message_item(text, role)]
 
     def handoff_append(self, handoff_id: str, text: str) -> list[str]:
-        """Give the message that reports progress on a handoff."""
+        """Return the message that reports progress on a handoff."""
         return [
             dialect.encode(
                 {
@@ -108,19 +108,19 @@ class V1:
         ]
 
     def standalone_handoff(self, handoff_id: str, text: str) -> list[str]:
-        """Give the message for news that no handoff asked for."""
+        """Return the message for news that no handoff asked for."""
         return self.handoff_append(handoff_id, text)
 
     def function_call_output(self, call_id: str, text: str) -> list[str]:
-        """Give the message that ends a handoff with ``text``."""
+        """Return the message that ends a handoff with ``text``."""
         return self.handoff_append(call_id, dialect.FINAL_MESSAGE_PREFIX + text)
 
     def response_create(self) -> str:
-        """Give the message that asks the model to answer now."""
+        """Return the message that asks the model to answer now."""
         return dialect.encode({"type": "response.create"})
 
     def closing(self) -> list[str]:
-        """Give nothing: the close frame says it all."""
+        """Return nothing: the close frame says it all."""
         return []
 
     def decode(self, frame: bytes) -> RealtimeEvent:

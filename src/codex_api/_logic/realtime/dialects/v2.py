@@ -205,7 +205,7 @@ class V2:
     no_calls: str | None = "v2 has WebSocket sessions"
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
-        """Give the session object of the configured mode."""
+        """Return the session object of the configured mode."""
         if config.mode == "transcription":
             return {
                 **dialect.identified(config, "transcription"),
@@ -234,19 +234,19 @@ class V2:
         }
 
     def session_update(self, config: RealtimeSessionConfig) -> str:
-        """Give the message that sets the session's configuration."""
+        """Return the message that sets the session's configuration."""
         return dialect.update_message(self.session(config))
 
     def audio_append(self, audio_base64: str) -> str:
-        """Give the message that carries sound."""
+        """Return the message that carries sound."""
         return dialect.encode({"type": "input_audio_buffer.append", "audio": audio_base64})
 
     def item_create(self, text: str, role: RealtimeRole) -> list[str]:
-        """Give the message that adds ``text`` to the conversation."""
+        """Return the message that adds ``text`` to the conversation."""
         return [dialect.message_item(text, role)]
 
     def handoff_append(self, handoff_id: str, text: str) -> list[str]:
-        """Give the message that reports progress on a handoff."""
+        """Return the message that reports progress on a handoff."""
         return [
             dialect.encode(
                 {
@@ -264,7 +264,7 @@ class V2:
         raise InvalidRequestError(message)
 
     def function_call_output(self, call_id: str, text: str) -> list[str]:
-        """Give the message that ends a handoff with ``text``."""
+        """Return the message that ends a handoff with ``text``."""
         return [
             dialect.encode(
                 {
@@ -279,11 +279,11 @@ class V2:
         ]
 
     def response_create(self) -> str:
-        """Give the message that asks the model to answer now."""
+        """Return the message that asks the model to answer now."""
         return dialect.encode({"type": "response.create"})
 
     def closing(self) -> list[str]:
-        """Give nothing: the close frame says it all."""
+        """Return nothing: the close frame says it all."""
         return []
 
     def decode(self, frame: bytes) -> RealtimeEvent:

@@ -137,7 +137,7 @@ class V3:
     no_calls: str | None = None
 
     def session(self, config: RealtimeSessionConfig) -> JsonObject:
-        """Give the session object; it has neither id nor type."""
+        """Return the session object; it has neither id nor type."""
         session: JsonObject = {
             "instructions": config.instructions,
             "audio": {"output": {"voice": config.effective_voice}},
@@ -148,15 +148,15 @@ class V3:
         return session
 
     def session_update(self, config: RealtimeSessionConfig) -> str:
-        """Give the message that sets the session's configuration."""
+        """Return the message that sets the session's configuration."""
         return dialect.update_message(self.session(config))
 
     def audio_append(self, audio_base64: str) -> str:
-        """Give the message that carries sound."""
+        """Return the message that carries sound."""
         return dialect.encode({"type": "input_audio.append", "audio": audio_base64})
 
     def item_create(self, text: str, role: RealtimeRole) -> list[str]:
-        """Give the messages that add ``text`` to the conversation, whoever is its author."""
+        """Return the messages that add ``text`` to the conversation, whoever is its author."""
         _ = role
         return [
             dialect.encode({"type": "session.context.append", "content": _content(piece)})
@@ -164,7 +164,7 @@ class V3:
         ]
 
     def handoff_append(self, handoff_id: str, text: str) -> list[str]:
-        """Give the messages that report progress on a delegation."""
+        """Return the messages that report progress on a delegation."""
         return [
             dialect.encode(
                 {
@@ -177,12 +177,12 @@ class V3:
         ]
 
     def standalone_handoff(self, handoff_id: str, text: str) -> list[str]:
-        """Give the messages for news that no delegation asked for."""
+        """Return the messages for news that no delegation asked for."""
         _ = handoff_id
         return self.item_create(text, "developer")
 
     def function_call_output(self, call_id: str, text: str) -> list[str]:
-        """Give the messages that end a delegation with ``text``."""
+        """Return the messages that end a delegation with ``text``."""
         return self.handoff_append(call_id, dialect.FINAL_MESSAGE_PREFIX + text)
 
     def response_create(self) -> str:
@@ -191,7 +191,7 @@ class V3:
         raise InvalidRequestError(message)
 
     def closing(self) -> list[str]:
-        """Give the goodbye that precedes the close frame."""
+        """Return the goodbye that precedes the close frame."""
         return [dialect.encode({"type": "session.close"})]
 
     def decode(self, frame: bytes) -> RealtimeEvent:

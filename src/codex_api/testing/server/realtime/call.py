@@ -40,7 +40,7 @@ class Call:
         )
 
     async def answer(self, offer: str) -> str:
-        """Give the answer to ``offer``.
+        """Return the answer to ``offer``.
 
         Raises:
             ValueError: The offer is no SDP that this end understands.

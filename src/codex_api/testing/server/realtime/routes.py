@@ -34,7 +34,7 @@ _AVAS = {"intent": "quicksilver", "architecture": "avas"}
 
 
 def realtime_routes(state: ServerState) -> list[BaseRoute]:
-    """Give the routes below the base path."""
+    """Return the routes below the base path."""
     service = _Service(state)
     return [
         Route("/realtime/calls", service.create, methods=["POST"]),

@@ -69,6 +69,6 @@ Voice: TypeAlias = Mapping[Fact, Callable[[Saying], list[JsonObject]]]
 
 
 def error(saying: Saying) -> list[JsonObject]:
-    """Give the error message, which all versions share."""
+    """Return the error message, which all versions share."""
     cause = {"type": "invalid_request_error", "message": saying.text}
     return [{"type": "error", "error": cause}]

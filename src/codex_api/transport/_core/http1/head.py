@@ -66,7 +66,7 @@ class Head(NamedTuple):
     is_http_10: bool
 
     def keeps_alive(self) -> bool:
-        """Whether the peer will take another request on the connection (RFC 9112, 9.3)."""
+        """Return whether the peer will take another request on the connection (RFC 9112, 9.3)."""
         if "connection" not in self.headers:
             return not self.is_http_10
         options = ",".join(self.headers.get_all("connection")).lower().split(",")
@@ -74,7 +74,7 @@ class Head(NamedTuple):
         return "close" not in wishes and (not self.is_http_10 or "keep-alive" in wishes)
 
     def is_chunked(self) -> bool:
-        """Whether the body is sent in chunks, if it has one.
+        """Return whether the body is sent in chunks, if it has one.
 
         Raises:
             HttpProtocolError: It has another transfer coding, or a length besides.
@@ -107,11 +107,11 @@ class Head(NamedTuple):
         return int(length)
 
     def has_no_body(self, method: str) -> bool:
-        """Whether the answer to ``method`` ends with its head, whatever the fields say."""
+        """Return whether the answer to ``method`` ends with its head, whatever the fields say."""
         return method == "HEAD" or self.status in (_NO_CONTENT, _NOT_MODIFIED)
 
     def opens_tunnel(self, method: str) -> bool:
-        """Whether what follows belongs to no answer, and the fields say nothing about it."""
+        """Return whether what follows belongs to no answer, and the fields say nothing about it."""
         return method == "CONNECT" and self.status < _FIRST_REDIRECTION
 
 

@@ -1,50 +1,49 @@
-# Generated from src/codex_api/_async/socket_line.py by tools/generate_sync.py; do not edit.
-"""Taking turns on one WebSocket in blocking code."""
+"""Taking turns on one WebSocket under asyncio."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_api._async.waits import Guard, Turn
 from codex_api._logic.calling.websocket_call import closed_error
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
-from codex_api._sync.waits import Guard, Turn
 from codex_api.errors import FirstEventTimeoutError
 from codex_api.transport.errors import ClientStateError
 
 if TYPE_CHECKING:
     from codex_api.transport.errors import CodexApiError
-    from codex_api.transport.websocket import WebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
 
-_UNFINISHED = "this thread has not finished its last response on this WebSocket: read or close it"
+_UNFINISHED = "this task has not finished its last response on this WebSocket: read or close it"
 
 
-class SocketLine:
+class SharedSocket:
     """One connection and whose turn it is on it. Shared by a connection and its responses."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: AsyncWebSocket) -> None:
         self.socket = socket
         self.facts: HandshakeFacts = HandshakeFacts.of(socket.status, socket.headers)
         self._turn = Turn()
         self._guard = Guard()
         self._holder: object = None
-        self._poison: CodexApiError | None = None
+        self._reason: CodexApiError | None = None
         self._used = False
 
     @property
     def is_closed(self) -> bool:
         """Whether the connection is of no more use."""
-        return self._poison is not None or self.facts.history.is_spoiled or self.socket.is_closed
+        return self._reason is not None or self.facts.history.is_unusable or self.socket.is_closed
 
     @property
     def was_closed_here(self) -> bool:
         """Whether this program dropped the connection, and not the server."""
-        return isinstance(self._poison, ClientStateError)
+        return isinstance(self._reason, ClientStateError)
 
-    def take(self, holder: object, timeout: float | None) -> bool:
+    async def take(self, holder: object, timeout: float | None) -> bool:
         """Wait until the connection is free, and say whether it carried a response before.
 
         Raises:
-            ClientStateError: The thread would wait for itself, or the connection was closed here or
+            ClientStateError: The task would wait for itself, or the connection was closed here or
                 opened elsewhere.
             FirstEventTimeoutError: It was not free within ``timeout`` seconds.
             StreamClosedError: It is of no more use.
@@ -52,12 +51,12 @@ class SocketLine:
         self.socket.check_owner()  # a foreign lock might never be free
         if self._turn.is_ours:
             raise ClientStateError(_UNFINISHED)
-        if not self._turn.take(timeout):
+        if not await self._turn.take(timeout):
             message = f"the WebSocket was busy with another response for {timeout} s"
             raise FirstEventTimeoutError(message)
         if self.is_closed:
             self._turn.release()
-            raise closed_error(self._poison)
+            raise closed_error(self._reason)
         self._holder = holder
         used, self._used = self._used, True
         return used
@@ -72,11 +71,11 @@ class SocketLine:
                 return
             self._holder = None
         if failure is not None:
-            self.spoil(failure)
+            self.fail(failure)
         self._turn.release()
 
-    def spoil(self, reason: CodexApiError) -> None:
+    def fail(self, reason: CodexApiError) -> None:
         """Drop the connection; the first reason stays."""
-        if self._poison is None:
-            self._poison = reason
+        if self._reason is None:
+            self._reason = reason
         self.socket.abort()
