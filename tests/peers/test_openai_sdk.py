@@ -84,7 +84,7 @@ async def test_reasoning_is_streamed(front: Front, sdk: Any) -> None:
 
 
 async def test_a_tool_is_called_and_its_output_answered(front: Front, sdk: Any) -> None:
-    prompt = "call get_weather with city=Rome for 3 days"
+    prompt = "call get_weather with city=Rome, days=3"
     first = await front(sdk.responses.create, model=MODEL, input=prompt, tools=[WEATHER])
     (call,) = first.output
     output = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
@@ -101,7 +101,7 @@ async def test_a_tool_is_called_and_its_output_answered(front: Front, sdk: Any) 
 
 
 async def test_a_tool_call_is_streamed(front: Front, sdk: Any) -> None:
-    prompt = "call get_weather with city=Rome for 3 days"
+    prompt = "call get_weather with city=Rome, days=3"
     stream = await front(
         sdk.responses.create, model=MODEL, input=prompt, tools=[WEATHER], stream=True
     )

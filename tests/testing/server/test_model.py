@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from codex_api.testing.server.arguments import PATCH
 from codex_api.testing.server.compaction import seal, unseal
-from codex_api.testing.server.model import PATCH, answer
+from codex_api.testing.server.model import answer
 from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reasoning
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.tokens import PromptCache, count_tokens, pieces
@@ -80,7 +81,8 @@ def test_no_reasoning_without_being_asked(reasoning: object) -> None:
     [
         ('lookup "cats"', Call("lookup", '{"q": "cats"}')),
         ("use the tool q=dogs", Call("lookup", '{"q": "dogs"}')),
-        ("shell ls", Call("shell", "shell ls", is_custom=True)),
+        ("shell `ls`", Call("shell", "ls", is_custom=True)),
+        ("shell: please look around", Call("shell", "", is_custom=True)),
     ],
 )
 def test_a_tool_that_is_asked_for_is_called(prompt: str, expected: Call) -> None:
@@ -139,6 +141,64 @@ def test_a_trigger_is_answered_by_a_compaction() -> None:
 
     assert isinstance(output, Compacted)
     assert unseal(output.encrypted_content).user_texts == ["hi"]
+
+
+CALL = {
+    "type": "function_call",
+    "name": "lookup",
+    "arguments": "{}",
+    "call_id": "1",
+}
+RESULT = {"type": "function_call_output", "call_id": "1", "output": "cats"}
+ASKED = {"role": "user", "content": "call lookup q=cats"}
+TRIGGER = {"type": "compaction_trigger"}
+
+
+def compacted(*items: Any) -> dict[str, Any]:
+    (output,) = answer(parse_response_request({"model": "m", "input": [*items, TRIGGER]}))
+    assert isinstance(output, Compacted)
+    return {"type": "compaction", "encrypted_content": output.encrypted_content}
+
+
+def answered(*items: Any) -> list[Output]:
+    body = {"model": "m", "input": [*items], "tools": [FUNCTION]}
+    return answer(parse_response_request(body))
+
+
+def test_a_call_that_was_compacted_is_not_made_again() -> None:
+    once = compacted(ASKED, CALL, RESULT)
+    twice = compacted(ASKED, once)
+
+    told = Answer('lookup returned "cats".')
+    assert answered(ASKED, once) == answered(ASKED, twice) == [told]
+    assert answered(ASKED, once, {"role": "developer", "content": "be kind"}) == [told]
+
+
+def test_an_answer_that_was_compacted_is_not_sought_again() -> None:
+    said = {"role": "assistant", "content": "No."}
+
+    assert answered(ASKED, compacted(ASKED, said)) == [Answer("No.")]
+
+
+def test_a_question_that_was_compacted_unanswered_is_answered() -> None:
+    assert answered(ASKED, compacted(ASKED)) == [Call("lookup", '{"q": "cats"}')]
+
+
+def test_a_question_after_a_compaction_is_new() -> None:
+    once = compacted(ASKED, CALL, RESULT)
+
+    assert answered(ASKED, once, ASKED) == [Call("lookup", '{"q": "cats"}')]
+
+
+def test_a_summary_of_its_own_is_no_order_and_tells_the_results() -> None:
+    asked = {"role": "user", "content": "Summarize."}
+    (summary,) = answered(ASKED, CALL, RESULT, asked)
+    assert isinstance(summary, Answer)
+    (told,) = answered(ASKED, {"role": "user", "content": f"It was said: {summary.text}"})
+
+    assert '"call lookup q=cats"' in summary.text
+    assert isinstance(told, Answer)
+    assert told.text.endswith('Earlier lookup returned "cats". Tools offered: lookup.')
 
 
 def test_a_damaged_seal_is_noticed() -> None:

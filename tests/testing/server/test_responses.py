@@ -169,7 +169,7 @@ def test_reasoning_is_summarized_when_asked_for(http: httpx2.Client) -> None:
 
 
 def test_a_tool_is_called_and_its_output_told_back(http: httpx2.Client) -> None:
-    request = body("call get_weather with city=Rome for 3 days", tools=[WEATHER])
+    request = body("call get_weather with city=Rome, days=3", tools=[WEATHER])
     (call,) = http.post("/responses", json=request).json()["output"]
 
     assert json.loads(call["arguments"]) == {"city": "Rome", "days": 3}

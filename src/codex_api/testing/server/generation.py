@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from codex_api.testing.faults import TERMINAL_TYPES, apply
 from codex_api.testing.server.background import BackgroundRun
+from codex_api.testing.server.calls import offered_tools
 from codex_api.testing.server.items import check_calls
 from codex_api.testing.server.kept_items import kept
-from codex_api.testing.server.model import answer, offered_tools
+from codex_api.testing.server.model import answer
 from codex_api.testing.server.response_events import ResponseWriter
 from codex_api.testing.server.state import StoredResponse
 from codex_api.testing.server.threads import thread_of

@@ -6,10 +6,15 @@ person sees at once whether a history, an image or a tool arrived. What it obeys
 - a compaction trigger at the end: the conversation is compacted;
 - its own answer at the end: there is nothing to add;
 - tool outputs at the end: they are told back;
+- a compaction at the end: what had come of the last user message before it is told;
 - "refuse" in the prompt: a refusal;
-- the name of a tool, or "use the tool": a call, as far as ``tool_choice`` lets it;
+- the name of a tool, or "use the tool": a call, as far as ``tool_choice`` lets it, with the
+  arguments that the prompt gives in a form of `arguments`;
 - a JSON text format: an instance of the schema;
 - "count to N": N numbers, for streams of a chosen length.
+
+What it said itself is no order when it is handed back to it, as in a summary that a client made
+of a conversation.
 """
 
 from __future__ import annotations
@@ -18,22 +23,22 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from codex_api.testing.server.compaction import memories, seal
+from codex_api.testing.server.calls import calls, offered_tools
+from codex_api.testing.server.compaction import memories, outcome, seal
 from codex_api.testing.server.items import image_count, item_text, item_type
-from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reasoning
+from codex_api.testing.server.plan import Answer, Compacted, Output, Reasoning
+from codex_api.testing.server.results import RESULT_TYPES, plural, told_back
 from codex_api.testing.server.schema_instances import SchemaInstances, gist
 
 if TYPE_CHECKING:
     from codex_api.testing.server.validation import ResponseRequest
     from codex_api.testing.wire import JsonObject
 
-_OUTPUT_TYPES = frozenset({"function_call_output", "custom_tool_call_output"})
-_CALL_TYPES = frozenset({"function_call", "custom_tool_call"})
-_WANTS_TOOL = re.compile(r"\b(call|use|run|invoke)\b.{0,40}\btools?\b", re.IGNORECASE | re.DOTALL)
 _WANTS_REFUSAL = re.compile(r"\brefuse\b", re.IGNORECASE)
 _WANTS_COUNT = re.compile(r"\bcount (?:up )?to (\d{1,6})\b", re.IGNORECASE)
+_OWN_WORDS = 'You said: "'
+_EARLIER = re.compile(r'Earlier [^"]+ returned "[^"]*"(?:; [^"]+ returned "[^"]*")*\.')
 MAX_COUNT = 200_000
-PATCH = "*** Begin Patch\n*** Add File: hello.txt\n+hello\n*** End Patch\n"
 
 
 def answer(request: ResponseRequest) -> list[Output]:
@@ -52,14 +57,15 @@ def _ends_with_an_answer(items: list[JsonObject]) -> bool:
 
 
 def _outcome(request: ResponseRequest) -> list[Output]:
-    results = _trailing_results(request.input)
-    if results:
-        return [Answer(_formatted(request, _told_back(results, request.input)))]
+    came_of_it = outcome(request.input)
+    if came_of_it is not None:
+        return [Answer(_formatted(request, came_of_it))]
     prompt = last_user_text(request.input)
-    if _WANTS_REFUSAL.search(prompt):
+    orders = prompt.partition(_OWN_WORDS)[0]
+    if _WANTS_REFUSAL.search(orders):
         return [Answer(f'I was asked to refuse "{gist(prompt)}", so I do.', is_refusal=True)]
-    calls = _calls(request, prompt)
-    return [*calls] if calls else [Answer(_formatted(request, _words(request, prompt)))]
+    wanted = calls(request, orders)
+    return [*wanted] if wanted else [Answer(_formatted(request, _words(request, prompt)))]
 
 
 def _reasoning(request: ResponseRequest) -> list[Output]:
@@ -79,26 +85,6 @@ def _reasoning(request: ResponseRequest) -> list[Output]:
     return [Reasoning(summaries, seal(request.input[-1:]) if sealed else None)]
 
 
-def _trailing_results(items: list[JsonObject]) -> list[JsonObject]:
-    results: list[JsonObject] = []
-    for item in reversed(items):
-        if item_type(item) not in _OUTPUT_TYPES:
-            break
-        results.insert(0, item)
-    return results
-
-
-def _told_back(results: list[JsonObject], items: list[JsonObject]) -> str:
-    names = {item["call_id"]: item["name"] for item in items if item_type(item) in _CALL_TYPES}
-    told = [
-        f'{names.get(item["call_id"], "The tool")} returned "{gist(item_text(item), 24)}"'
-        for item in results
-    ]
-    images = image_count(results)
-    seen = f" with {_plural(images, 'image')}" if images else ""
-    return "; ".join(told) + seen + "."
-
-
 def _words(request: ResponseRequest, prompt: str) -> str:
     if count := _WANTS_COUNT.search(prompt):
         return " ".join(str(number + 1) for number in range(min(int(count[1]), MAX_COUNT)))
@@ -112,16 +98,20 @@ def _words(request: ResponseRequest, prompt: str) -> str:
 
 
 def _details(request: ResponseRequest) -> list[str]:
-    told = [f"I read {_plural(len(request.input), 'item')}"]
+    told = [f"I read {plural(len(request.input), 'item')}"]
     if images := image_count(request.input):
-        told[0] += f" and {_plural(images, 'image')}"
+        told[0] += f" and {plural(images, 'image')}"
     told[0] += "."
     earlier = [gist(text) for text in user_texts(request.input)[:-1]]
     if earlier:
         told.append("Before that you said: " + "; ".join(f'"{text}"' for text in earlier) + ".")
     for memory in memories(request.input):
         texts = "; ".join(f'"{text}"' for text in memory.user_texts)
-        told.append(f"I remember {_plural(memory.items, 'compacted item')}: {texts}.")
+        told.append(f"I remember {plural(memory.items, 'compacted item')}: {texts}.")
+    if results := [item for item in request.input if item_type(item) in RESULT_TYPES]:
+        told.append(f"Earlier {told_back(results, request.input)}")
+    elif handed := _EARLIER.findall(last_user_text(request.input).partition(_OWN_WORDS)[2]):
+        told.append(handed[-1])
     if names := [name for name, _, _ in offered_tools(request)]:
         told.append(f"Tools offered: {', '.join(names)}.")
     if instructions := request.text("instructions"):
@@ -142,50 +132,6 @@ def _formatted(request: ResponseRequest, text: str) -> str:
             return text
 
 
-def offered_tools(request: ResponseRequest) -> list[tuple[str, JsonObject, str | None]]:
-    """Return name, definition and namespace of each tool that can be called."""
-    groups: list[tuple[list[JsonObject], str | None]] = [(request.tools, None)]
-    groups += [
-        (item["tools"], None) for item in request.input if item_type(item) == "additional_tools"
-    ]
-    found: list[tuple[str, JsonObject, str | None]] = []
-    while groups:
-        tools, namespace = groups.pop(0)
-        for tool in tools:
-            if tool.get("type") == "namespace":
-                groups.append((tool.get("tools") or [], tool["name"]))
-            elif tool.get("type") in {"function", "custom"}:
-                found.append((tool["name"], tool, namespace))
-    return found
-
-
-def _calls(request: ResponseRequest, prompt: str) -> list[Call]:
-    tools = offered_tools(request)
-    choice = request.body.get("tool_choice") or "auto"
-    if not tools or choice == "none":
-        return []
-    if isinstance(choice, dict):
-        wanted = [tool for tool in tools if tool[0] == request.section("tool_choice").get("name")]
-    else:
-        wanted = [tool for tool in tools if re.search(rf"\b{re.escape(tool[0])}\b", prompt)]
-        if not wanted and (choice == "required" or _WANTS_TOOL.search(prompt)):
-            wanted = tools[:1]
-    if request.body.get("parallel_tool_calls") is False:
-        wanted = wanted[:1]
-    return [_call(name, tool, namespace, prompt) for name, tool, namespace in wanted]
-
-
-def _call(name: str, tool: JsonObject, namespace: str | None, prompt: str) -> Call:
-    if tool["type"] == "custom":
-        payload = PATCH if name == "apply_patch" else gist(prompt, 24)
-        return Call(name, payload, is_custom=True, namespace=namespace)
-    schema: JsonObject = tool.get("parameters") or {"type": "object"}
-    # The name of the tool is no argument of it.
-    hints = re.sub(rf"\b{re.escape(name)}\b", "", prompt)
-    made = SchemaInstances(schema, hints).make()
-    return Call(name, json.dumps(made, ensure_ascii=False), namespace=namespace)
-
-
 def user_texts(items: list[JsonObject]) -> list[str]:
     """Return the texts of the user messages in order."""
     return [
@@ -198,7 +144,3 @@ def user_texts(items: list[JsonObject]) -> list[str]:
 def last_user_text(items: list[JsonObject]) -> str:
     """Return the text of the last user message, or an empty string."""
     return next(iter(user_texts(items)[-1:]), "")
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -1,7 +1,8 @@
 """Instances of JSON Schemas, for structured output and for the arguments of tools.
 
-Values are taken from the prompt where it has something that fits: ``name=value`` pairs, members of
-an enum, quoted text, numbers. What has to be made up is the smallest value that is valid.
+Values of structured output are taken from the prompt where it has something that fits:
+``name=value`` pairs, members of an enum, quoted text, numbers. What has to be made up is a small
+value that is valid.
 """
 
 from __future__ import annotations
@@ -37,15 +38,27 @@ class SchemaInstances:
     Args:
         schema: The root, to which references are resolved.
         prompt: Text that values are taken from.
+        is_terse: Leave out what is not required, and say nothing where nothing is a valid value.
     """
 
-    def __init__(self, schema: JsonObject, prompt: str) -> None:
+    def __init__(self, schema: JsonObject, prompt: str, *, is_terse: bool = False) -> None:
         self._root = schema
         self._prompt = prompt
+        self._is_terse = is_terse
 
     def make(self) -> Any:  # noqa: ANN401 - any JSON
         """Make an instance of the root schema."""
         return self._value(self._root, "value", 0)
+
+    def types(self, schema: JsonObject) -> set[str]:
+        """Name the JSON types that ``schema`` allows, as far as it names any."""
+        if "$ref" in schema:
+            return self.types(self._resolve(schema["$ref"]))
+        kinds: Any = schema.get("type", [])
+        found = {kinds} if isinstance(kinds, str) else set(cast("list[str]", kinds))
+        for branch in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
+            found |= self.types(branch)
+        return found
 
     # One return per keyword.
     def _value(self, schema: JsonObject, name: str, depth: int) -> Any:  # noqa: ANN401
@@ -66,7 +79,8 @@ class SchemaInstances:
         kind = schema.get("type", "object" if "properties" in schema else "string")
         if isinstance(kind, list):
             kinds = cast("list[str]", kind)
-            kind = "null" if depth > MAX_DEPTH and "null" in kinds else kinds[0]
+            is_short = depth > MAX_DEPTH or self._is_terse
+            kind = "null" if is_short and "null" in kinds else kinds[0]
         match kind:
             case "object":
                 return self._object(schema, depth)
@@ -77,7 +91,7 @@ class SchemaInstances:
             case "integer" | "number":
                 return self._number(schema, name, whole=kind == "integer")
             case "boolean":
-                return self._named(name) not in {"false", "no", "0"}
+                return not self._is_terse and self._named(name) not in {"false", "no", "0"}
             case _:
                 return None
 
@@ -85,7 +99,8 @@ class SchemaInstances:
         properties: JsonObject = schema.get("properties") or {}
         needed: list[str] = schema.get("required") or []
         # A recursive schema ends somewhere: deep down only what must be there is there.
-        names = needed if depth > MAX_DEPTH else [*properties, *needed]
+        is_short = depth > MAX_DEPTH or self._is_terse
+        names = needed if is_short else [*properties, *needed]
         return {
             name: self._value(properties.get(name, {}), name, depth + 1)
             for name in dict.fromkeys(names)
@@ -93,7 +108,8 @@ class SchemaInstances:
 
     def _array(self, schema: JsonObject, name: str, depth: int) -> list[Any]:
         fewest: int = schema.get("minItems", 0)
-        count = fewest if depth > MAX_DEPTH else max(fewest, min(1, schema.get("maxItems", 1)))
+        is_short = depth > MAX_DEPTH or self._is_terse
+        count = fewest if is_short else max(fewest, min(1, schema.get("maxItems", 1)))
         prefix: list[Any] = schema.get("prefixItems") or []
         inner: Any = schema.get("items", {})
         rest = [inner] * max(count - len(prefix), 0)
@@ -103,6 +119,9 @@ class SchemaInstances:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
         fits = _matcher(schema.get("pattern"))
+        if self._is_terse and fits(""):
+            fewest: int = schema.get("minLength", 0)
+            return "." * fewest
         candidates = [self._named(name), self._quoted(), gist(self._prompt), name, *_TRIES]
         text = next((each for each in candidates if each and fits(each)), name)
         text = text.ljust(schema.get("minLength", 0), ".")
@@ -129,7 +148,7 @@ class SchemaInstances:
         return next((each for each in members if str(each).lower() in prompt), members[0])
 
     def _branch(self, branches: list[JsonObject], depth: int) -> JsonObject:
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH or self._is_terse:
             plain = [each for each in branches if "$ref" not in each]
             nulls = [each for each in plain if each.get("type") == "null"]
             return [*nulls, *plain, *branches][0]
