@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 PROMPT ?= Say hello in one short sentence.
 WORKERS ?= auto
 AIMOCK ?= 1.43.0
+CODEX ?= latest 0.142.5
 # The first interpreter new enough; override with `make PYTHON=/path/to/python test`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
@@ -116,8 +117,12 @@ fuzz: $(DEV) ## look for inputs that break a decoder, led by coverage; make fuzz
 bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="sse --check"
 	$(BIN)/python -m benchmarks $(ARGS)
 
-.PHONY: peers peer-aimock peer-packages
-peers: peer-aimock peer-packages ## install the programs that tests marked `peer` talk to
+# Each installs beside the others, since most of the time is spent waiting for a package index.
+PEERS := peer-aimock peer-codex peer-packages
+
+.PHONY: peers $(PEERS)
+peers: ## install the programs that tests marked `peer` talk to
+	@$(MAKE) --no-print-directory -j $(PEERS)
 
 peer-aimock:
 	@if test -d .peers/node_modules/@copilotkit/aimock; then :; \
@@ -125,6 +130,15 @@ peer-aimock:
 		mkdir -p .peers && npm install --silent --no-audit --no-fund --prefix .peers @copilotkit/aimock@$(AIMOCK) \
 			|| echo "make peers: npm could not install aimock, tests against it will be skipped"; \
 	else echo "make peers: npm is missing, tests against aimock will be skipped"; fi
+
+peer-codex:
+	@if command -v npm >/dev/null; then \
+		for version in $(CODEX); do \
+			test -d .peers/codex-$$version/node_modules/@openai/codex || npm install --silent --no-audit --no-fund \
+				--prefix .peers/codex-$$version @openai/codex@$$version \
+				|| echo "make peers: npm could not install the Codex CLI, tests of it will be skipped"; \
+		done; \
+	else echo "make peers: npm is missing, tests of the Codex CLI will be skipped"; fi
 
 # Each program, and the package that it is in.
 PEER_PACKAGES := chromium:chromium nginx:nginx-light haproxy:haproxy tinyproxy:tinyproxy-bin \
