@@ -7,6 +7,7 @@ from codex_api._logic.calling.operation import as_method
 
 if TYPE_CHECKING:
     from codex_api._logic.calling.operation import CallContext, Operation
+    from codex_api._logic.endpoints.pages import Listing
 
 
 def endpoint(ctx: CallContext, name: str, *, timeout: float | None = None) -> Operation[list[str]]:
@@ -30,3 +31,17 @@ def test_a_method_has_the_signature_of_its_endpoint_and_the_name_it_is_given() -
     assert signature.return_annotation == "list[str]"
     assert (method.__name__, method.__qualname__) == ("named", "named")
     assert (method.__doc__, method.__module__) == ("Ask for names.", __name__)
+
+
+def listing(ctx: CallContext, *, limit: int | None = None) -> Listing[str]:
+    """List names."""
+    raise NotImplementedError(ctx, limit)
+
+
+def test_the_method_of_a_list_returns_its_pages() -> None:
+    def method(*arguments: object) -> None:
+        raise NotImplementedError(arguments)
+
+    as_method(method, listing, named)
+
+    assert inspect.signature(method).return_annotation == "Pages[str]"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from codex_api import Provider
-from codex_api._logic.calling.operation import CallContext
+from codex_api._logic.calling.operation import IDEMPOTENCY_KEY, CallContext
 from codex_api.errors import RequestBuildError
 from codex_api.transport import Headers, JsonBody
 
@@ -57,3 +57,26 @@ def test_an_illegal_header_of_the_provider_is_found_at_once(headers: dict[str, s
 def test_an_illegal_url_is_found_before_anything_is_sent() -> None:
     with pytest.raises(RequestBuildError, match="base_url"):
         CallContext(provider=Provider("mock", "nonsense")).request("GET", "a")
+
+
+def keyed(method: str, **headers: str) -> str | None:
+    context = CallContext(provider=Provider("mock", "https://h/v1"), new_key=lambda: "key-1")
+    extra = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = context.request(method, "a", extra_headers=extra)
+    return request.headers.get(IDEMPOTENCY_KEY)
+
+
+def test_what_creates_something_has_a_key_that_tells_a_second_try_from_a_second_wish() -> None:
+    assert keyed("POST") == "key-1"
+    assert keyed("POST", idempotency_key="mine") == "mine"
+    assert keyed("POST", x_codecs="not of the Codex wire") == "key-1"
+
+
+def test_what_creates_nothing_has_no_key() -> None:
+    assert keyed("GET") is None
+    assert keyed("DELETE") is None
+
+
+@pytest.mark.parametrize("name", ["session_id", "thread_id", "originator", "version", "x_codex_a"])
+def test_the_codex_wire_has_no_such_key(name: str) -> None:
+    assert keyed("POST", **{name: "x"}) is None

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_api import Provider, RetryConfig, Telemetry, Timeouts, __version__
+from codex_api import ApiKeyAuth, Provider, RetryConfig, Telemetry, Timeouts, __version__
 from codex_api._logic.calling.operation import CallContext
-from codex_api._logic.calling.policy import CallSettings, client_defaults
-from codex_api.errors import ClientStateError, DeadlineExceededError, FirstEventTimeoutError
+from codex_api._logic.calling.policy import CallSettings, check_arguments, client_defaults
+from codex_api.errors import (
+    ClientStateError,
+    DeadlineExceededError,
+    FirstEventTimeoutError,
+    HttpStatusError,
+    RateLimitError,
+)
 from codex_api.telemetry import StreamObserver
 from codex_api.transport import Headers
 
@@ -147,6 +154,95 @@ def test_a_closed_client_makes_no_policy() -> None:
         made.check_open,
         lambda: made.unary_policy(None, frozenset()),
         lambda: made.stream_policy(0.0),
+        made.dialing_policy,
     ):
         with pytest.raises(ClientStateError, match="make a new one"):
             begin()
+
+
+@pytest.mark.parametrize(
+    ("provider", "auth", "told"),
+    [
+        ("https://h/v1", None, r"Provider\.openai\(\), not str"),
+        (Provider, None, "not type"),
+        (None, ApiKeyAuth("k"), "not NoneType"),
+        (Provider("mock", "https://h/v1"), "sk-key", r"ApiKeyAuth\(key\), not str"),
+    ],
+)
+def test_what_is_no_provider_or_no_credentials_is_refused_with_a_hint(
+    provider: object, auth: object, told: str
+) -> None:
+    with pytest.raises(TypeError, match=told) as caught:
+        check_arguments(provider, auth)
+
+    assert "sk-key" not in str(caught.value)
+
+
+def test_a_client_needs_no_credentials() -> None:
+    check_arguments(Provider("mock", "https://h/v1"), None)
+    check_arguments(Provider("mock", "https://h/v1"), ApiKeyAuth("k"))
+
+
+def test_a_handshake_is_one_attempt_that_describes_no_body_and_accepts_a_switch() -> None:
+    made = settings(telemetry=Telemetry(), total=10.0)
+    made.defaults = client_defaults(Headers({"originator": "o", "content-type": "a/b"}))
+    policy = made.dialing_policy()
+
+    assert policy.retry.max_attempts == 0
+    assert sorted(policy.defaults) == ["originator", "user-agent"]
+    assert policy.accept == {101}
+    assert (policy.clock(), policy.wall_clock(), policy.draw()) == (100.0, 5.0, 0.25)
+    assert (policy.observer, policy.trace_headers, policy.deadline) == (None, None, None)
+    assert "accept" in made.defaults
+
+
+def test_a_handshake_is_heard_by_its_own_observer() -> None:
+    observer = StreamObserver(Telemetry())
+
+    assert settings().dialing_policy(observer).observer is observer
+
+
+def test_a_call_that_the_layer_above_repeats_is_not_repeated_below() -> None:
+    for limit in (5.0, None):
+        made = settings(first_event=limit)
+
+        assert made.stream_policy(0.0, asks_once=True).retry.max_attempts == 0
+        assert made.stream_policy(0.0).retry is RETRY
+
+
+def test_a_mapped_error_keeps_what_it_was_made_of() -> None:
+    raw = HttpStatusError("no", status=429, headers=Headers({"retry-after": "3"}), body=b"{}")
+
+    with pytest.raises(RateLimitError) as caught:
+        settings().raise_mapped(raw)
+
+    assert caught.value.__cause__ is raw
+    assert caught.value.retry_after == 3.0
+
+
+def test_an_error_that_needs_no_mapping_is_raised_itself() -> None:
+    error = ClientStateError("closed")
+
+    with pytest.raises(ClientStateError) as caught:
+        settings().raise_mapped(error)
+
+    assert caught.value is error
+    assert error.__cause__ is None
+
+
+def test_a_program_that_listens_to_the_log_hears_of_attempts_beside_the_telemetry(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[int] = []
+
+    class Counting(Telemetry):
+        def on_request(self, attempt: int, *_rest: object) -> None:
+            heard.append(attempt)
+
+    caplog.set_level(logging.DEBUG, "codex_api.call")
+    policy = settings(telemetry=Counting()).unary_policy(None, frozenset())
+    assert policy.observer is not None
+    policy.observer.on_request(0, 200, None, 0.5)
+
+    assert heard == [0]
+    assert caplog.messages == ["attempt 1: status 200 after 0.500 s"]

@@ -11,6 +11,7 @@ from codex_api.errors import (
     DeadlineExceededError,
     FirstEventTimeoutError,
     IdleTimeoutError,
+    NetworkError,
 )
 from codex_api.telemetry import StreamEnd, StreamObserver, StreamStart
 from codex_api.transport import EncodedJson, Headers, Request
@@ -228,3 +229,55 @@ def test_the_limit_on_the_whole_call_is_told_before_any_other() -> None:
 
     assert isinstance(stream._late(stream._opened(), 14.9), IdleTimeoutError)
     assert isinstance(stream._late(stream._opened(), 15.0), DeadlineExceededError)
+
+
+def test_before_the_answer_there_is_no_end_and_there_are_no_parts() -> None:
+    stream = facts()
+
+    assert (stream.terminal, stream.last_sequence_number) == (None, None)
+    assert list(stream.parts) == []
+
+
+def test_parts_and_the_end_are_told_as_they_come() -> None:
+    stream = opened()
+    machine = stream._opened()
+    part = b'{"type":"response.content_part.done","part":{"type":"output_text","text":"whole"}}'
+    machine.feed(b"data: " + part + b"\n\n", 1.0)
+    machine.feed(b'data: {"type":"response.created","response":{"id":"resp_1"}}\n\n', 1.0)
+
+    assert list(stream.parts) == [(1, part)]  # one event followed
+    assert stream.terminal is None
+    machine.feed(b'data: {"type":"response.completed","response":{"id":"resp_1"}}\n\n', 2.0)
+
+    assert stream.terminal is not None
+
+
+def test_an_error_after_the_answers_head_says_that_the_answer_had_begun() -> None:
+    stream = opened()
+    error = NetworkError("cut")
+    stream._end(error)
+
+    assert (error.attempts, error.sent) == (1, "begun")
+
+
+def test_what_the_layer_above_counted_is_left_alone() -> None:
+    stream = opened()
+    error = NetworkError("cut")
+    error.attempts, error.sent = 3, "maybe"
+    stream._end(error)
+
+    assert (error.attempts, error.sent) == (3, "maybe")
+
+
+@pytest.mark.parametrize("error", [ClientStateError("closed here"), KeyboardInterrupt()])
+def test_what_the_caller_did_is_no_attempt(error: Any) -> None:
+    opened()._end(error)
+
+    assert getattr(error, "attempts", None) is None
+
+
+def test_an_error_before_the_answer_was_counted_by_the_call() -> None:
+    error = NetworkError("refused")
+    facts()._end(error)
+
+    assert error.attempts is None

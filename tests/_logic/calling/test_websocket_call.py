@@ -14,7 +14,13 @@ from codex_api import (
     TurnState,
 )
 from codex_api._logic.calling.operation import CallContext
-from codex_api._logic.calling.websocket_call import closed_error, encode_frame, probed, socket_call
+from codex_api._logic.calling.websocket_call import (
+    SocketStreamFacts,
+    closed_error,
+    encode_frame,
+    probed,
+    socket_call,
+)
 from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
 from codex_api.errors import StreamClosedError, StreamError
 from codex_api.items import Message
@@ -30,6 +36,7 @@ from codex_api.types.websocket import WebSocketClose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
     from codex_api.transport.errors import CodexApiError
 
 REQUEST = ResponsesApiRequest(model="m", input=[Message.user("hi")])
@@ -119,3 +126,42 @@ def test_a_connection_of_no_more_use_says_whose_doing_that_was() -> None:
     assert (type(lost), lost.__cause__) == (StreamClosedError, cause)
     assert type(closed) is ClientStateError
     assert closed_error(None).__cause__ is None
+
+
+def on_socket(**timeouts: float) -> tuple[SocketStreamFacts, WebSocketStreamMachine]:
+    context = CallContext(
+        provider=Provider("mock", "https://h/v1", stream_idle_timeout=7.0),
+        timeouts=Timeouts(first_event=None, **timeouts),
+    )
+    stream = SocketStreamFacts(socket_call(context, ResponsesOptions(), None, b"{}"))
+    return stream, stream._start_on_socket(FACTS, 1.0, 2.0)
+
+
+def test_a_response_over_a_websocket_has_the_headers_of_the_handshake() -> None:
+    stream, _ = on_socket()
+
+    assert stream.headers["x-models-etag"] == "e"
+    assert stream.response_id is None
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "deadline"), [({}, 9.0), ({"total": 3.0}, 4.0), ({"total": 30.0}, 9.0)]
+)
+def test_the_limit_on_the_whole_call_runs_from_its_start(
+    timeouts: dict[str, float], deadline: float
+) -> None:
+    stream, machine = on_socket(**timeouts)
+
+    assert stream._deadline(machine, 0.0) == deadline
+
+
+def test_over_a_websocket_an_answer_has_begun_with_its_first_frame() -> None:
+    """The handshake says nothing of it: the connection may have answered others before."""
+    before, after = NetworkError("cut"), NetworkError("cut")
+    stream, machine = on_socket()
+    stream._end(before)
+    machine.feed('{"type":"response.created","response":{"id":"resp_1"}}', 3.0)
+    stream._end(after)
+
+    assert (before.attempts, before.sent) == (1, "maybe")
+    assert (after.attempts, after.sent) == (1, "begun")

@@ -189,3 +189,24 @@ def test_a_transfer_is_not_begun_after_the_deadline() -> None:
 
 def test_without_a_user_agent_of_ours_none_is_set() -> None:
     assert "user-agent" not in Upload(defaults=Headers()).to_blob().headers
+
+
+def test_a_failure_of_the_source_wins_over_an_answer_that_came_meanwhile() -> None:
+    upload = Upload()
+    upload.to_blob()
+    upload.source.failure = KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        upload.next(Response(201, Headers(), b""))
+
+
+def test_observers_hear_what_the_store_answered_before_the_next_try() -> None:
+    observer = Observer()
+    upload = Upload(observer=observer)
+    upload.to_blob()
+    upload.next(Response(503, Headers(), BLOB_URL.encode()))
+
+    _, refused, again = observer.heard
+    assert refused.startswith("0 503 the blob upload to store.example failed with status 503")
+    assert again.startswith("retry 0 0.2 the blob upload")
+    assert "hush" not in refused + again

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.endpoints.files import (
     MAX_UPLOAD_BYTES,
+    _Created,
     files_context,
 )
 from codex_api.errors import (
@@ -174,3 +176,9 @@ def test_a_refused_announcement_is_the_plain_status_error() -> None:
         upload.next(Response(403, Headers(), b"no"))
 
     assert caught.value.status == 403
+
+
+def test_who_prints_the_announcement_does_not_print_the_right_to_write() -> None:
+    created = msgspec.json.decode(CREATED, type=_Created)
+
+    assert repr(created) == "_Created('file/1')"

@@ -310,3 +310,16 @@ def test_a_codex_model_answers_to_the_name_that_the_public_api_uses() -> None:
 def test_an_answer_that_is_no_list_names_endpoint_and_path(body: str, told: str) -> None:
     with pytest.raises(DecodeError, match=told):
         answered(list_models(CONTEXT), body)
+
+
+def test_of_both_lists_the_one_is_taken_whose_models_are_known() -> None:
+    foreign, codex = '[{"name":"llama"}]', f"[{json.dumps(REQUIRED)}]"
+    public = '[{"id":"llama"}]'
+
+    (listed,) = answered(list_models(CONTEXT), f'{{"models":{foreign},"data":{public}}}').models
+    (known,) = answered(list_models(CONTEXT), f'{{"models":{codex},"data":{public}}}').models
+    (alone,) = answered(list_models(CONTEXT), f'{{"models":{foreign}}}').models
+
+    assert listed == PublicModel("llama")
+    assert isinstance(known, ModelInfo)
+    assert isinstance(alone, UnknownModel)

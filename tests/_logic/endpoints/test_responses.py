@@ -6,9 +6,15 @@ import pytest
 
 from codex_api import Provider, ResponsesApiRequest, ResponsesOptions, Timeouts, TurnState, items
 from codex_api._logic.calling.operation import CallContext
-from codex_api._logic.endpoints.responses import caller_headers, raw_stream_call, stream_call
+from codex_api._logic.endpoints.responses import (
+    caller_headers,
+    create,
+    raw_stream_call,
+    stream_call,
+)
 from codex_api.errors import RequestBuildError
 from codex_api.transport import EncodedJson, Headers, JsonBody
+from tests._logic.operations import answered
 
 if TYPE_CHECKING:
     from codex_api._logic.calling.stream_call import StreamCall
@@ -156,3 +162,57 @@ def test_a_raw_body_may_be_a_mapping() -> None:
 def test_any_other_raw_body_is_refused(body: Any) -> None:
     with pytest.raises(RequestBuildError, match=f"not {type(body).__name__}"):
         raw_stream_call(CONTEXT, body, ResponsesOptions())
+
+
+def test_a_request_that_says_no_stream_is_not_streamed() -> None:
+    request = ResponsesApiRequest(model="m", input="hi", stream=False)
+
+    with pytest.raises(RequestBuildError, match=r"responses\.create"):
+        stream_call(CONTEXT, request, ResponsesOptions())
+
+
+def test_a_whole_answer_is_asked_for_without_a_stream() -> None:
+    cell = TurnState("ts")
+    options = ResponsesOptions(compression="zstd", session_id="s", turn_state=cell)
+    operation = create(CONTEXT, REQUEST, options)
+    request = operation.request
+
+    assert (request.method, request.url) == ("POST", "https://h/v1/responses?v=1")
+    assert isinstance(request.body, EncodedJson)
+    assert b'"stream":true' not in request.body.data
+    assert (request.compression, request.headers["session-id"]) == ("zstd", "s")
+    assert request.headers["x-codex-turn-state"] == "ts"
+    assert "accept" not in request.headers
+    made = answered(operation, b'{"id":"resp_1","status":"completed","output":[]}')
+    assert made.id == "resp_1"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "total", "idle", "limit"),
+    [
+        (5.0, 9.0, 4.0, 5.0),
+        (None, 9.0, 4.0, 9.0),
+        (None, None, 4.0, 8.0),
+        (None, None, None, None),
+    ],
+)
+def test_a_whole_answer_has_the_nearest_limit_that_somebody_set(
+    timeout: float | None, total: float | None, idle: float | None, limit: float | None
+) -> None:
+    provider = Provider("mock", "https://h/v1", stream_idle_timeout=idle)
+    context = CallContext(provider=provider, timeouts=Timeouts(total=total))
+
+    operation = create(context, REQUEST, ResponsesOptions(), timeout)
+
+    assert (operation.timeout, operation.request.timeout) == (limit, limit)
+
+
+@pytest.mark.parametrize(
+    ("kept", "repeatable"), [({}, True), ({"store": True}, False), ({"background": True}, False)]
+)
+def test_what_the_server_keeps_is_not_made_twice(kept: dict[str, Any], *, repeatable: bool) -> None:
+    request = ResponsesApiRequest(model="m", input="hi", **kept)
+    options = ResponsesOptions()
+
+    assert create(CONTEXT, request, options).request.is_repeatable is repeatable
+    assert stream_call(CONTEXT, request, options).request.is_repeatable is repeatable
