@@ -29,11 +29,7 @@ OPEN = {
         "next_events": "effects of the plan itself; `_perform` asserts the others"
     },
     "_logic/endpoints/compaction.py": {"routes": "a caller's value, refused with an error"},
-    "_logic/incoming/assembler.py": {
-        "add": _OBSERVER,
-        "_rare": _OBSERVER,
-        "_slots": "pairs and events; the last pair needs no name",
-    },
+    "_logic/incoming/assembler.py": {"add": _OBSERVER, "_rare": _OBSERVER},
     "_logic/incoming/collect.py": {"_add_fact": _OBSERVER},
     "_logic/incoming/made_items.py": {
         "_is_empty": _MAKER,

@@ -206,7 +206,7 @@ def test_observers_hear_what_the_store_answered_before_the_next_try() -> None:
     upload.to_blob()
     upload.next(Response(503, Headers(), BLOB_URL.encode()))
 
-    _, refused, again = observer.heard
+    _, refused, again = observer.received
     assert refused.startswith("0 503 the blob upload to store.example failed with status 503")
     assert again.startswith("retry 0 0.2 the blob upload")
     assert "hush" not in refused + again

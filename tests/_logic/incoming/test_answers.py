@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from codex_api._logic.incoming.answers import EXCERPT_BYTES, decode_answer, decode_elements
-from codex_api.errors import DecodeError
+from codex_api.errors import ApiError, DecodeError
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Response
 
@@ -77,3 +77,21 @@ def test_a_bad_element_is_kept_in_its_place() -> None:
     kept = decode_elements(raws, msgspec.json.Decoder(Point).decode, bytes)
 
     assert kept == [Point(1), b'{"x":"1"}', b'{"x":"\xff"}', b"null"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"error":{"code":"server_error","message":"boom"}}', "boom"),
+        (b'[{"error":{"code":400,"message":"from a proxy"}}]', "from a proxy"),
+    ],
+)
+def test_a_failure_under_a_status_of_success_is_the_failure_that_it_tells(
+    body: bytes, told: str
+) -> None:
+    response = Response(200, Headers({"x-request-id": "req_1"}), body, attempts=2)
+
+    with pytest.raises(ApiError, match=told) as caught:
+        decode_answer(CLOUD, response, "clouds")
+
+    assert (caught.value.request_id, caught.value.attempts) == ("req_1", 2)

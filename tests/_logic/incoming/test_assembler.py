@@ -385,3 +385,10 @@ def test_a_restart_that_drops_nothing_keeps_all_finished_items() -> None:
     assembler.restart(0)
 
     assert texts(assembler.result((), None, is_complete=True)) == ["a"]
+
+
+def test_an_item_may_begin_after_its_first_delta() -> None:
+    got = results(events.OutputTextDelta("a", None, 0), added(message(id="m"), 0))
+
+    assert texts(got) == ["a"]
+    assert only(got).id == "m"

@@ -260,3 +260,10 @@ def test_the_final_text_has_no_commentary(phases: tuple[str | None, ...], text: 
     ]
 
     assert collected(*told, COMPLETED).text_final == text
+
+
+def test_arguments_of_a_call_that_nobody_named_are_no_complete_response() -> None:
+    delta, free = events.FunctionCallArgumentsDelta("{}", "fc"), events.Completed("resp_1")
+
+    assert collected(delta, free).incomplete_reason == "unknown"
+    assert collected(free).incomplete_reason is None

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codex_api._logic.incoming.failed_response import event_error, terminal_error
+from codex_api._logic.incoming.failed_response import body_error, event_error, terminal_error
 from codex_api._logic.incoming.terminal import read_terminal
 from codex_api.errors import (
     ApiError,
@@ -335,3 +335,23 @@ def test_null_status_counts_as_absent() -> None:
 
 def test_secret_in_a_message_is_not_shown() -> None:
     assert "sk-proj" not in str(failed(code="x", message="key sk-proj-abcdefghijklmnop"))
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ([{"error": {"message": "boom"}}, {"more": 1}], "boom"),
+        ({"type": "error", "message": "boom"}, "boom"),
+        ({"error": {"message": "boom"}}, "boom"),
+        ([], None),
+        ([{"id": "a"}], None),
+        ({"type": "list", "error": {"message": "boom"}}, None),
+        ({"data": []}, None),
+        ("text", None),
+    ],
+)
+def test_a_body_under_a_status_of_success_may_be_a_failure(body: Any, told: str | None) -> None:
+    error = body_error(json.dumps(body).encode(), CONTEXT)
+
+    assert (None if error is None else str(error)) == told
+    assert error is None or error.request_id == "req_1"

@@ -94,6 +94,11 @@ def test_json_without_end_says_nothing() -> None:
         ({"code": "c", "status": "failed"}, ErrorDetail(code="c")),
         ({"code": "c", "status_code": 404}, ErrorDetail(code="c", status=404)),
         ({"code": "c", "resets_at": 9}, ErrorDetail(code="c", resets_at=9)),
+        (
+            {"code": "c", "resets_in_seconds": 7},
+            ErrorDetail(code="c", resets_in_seconds=7.0, retry_after=7.0),
+        ),
+        ({"code": "c", "resets_in_seconds": True}, ErrorDetail(code="c")),
         ({"code": "c", "plan_type": "plus"}, ErrorDetail(code="c", plan_type="plus")),
         ({"code": "c", "resets_at": "soon", "param": 5}, ErrorDetail(code="c")),
         ({"code": "c", "retry_after": 3}, ErrorDetail(code="c", retry_after=3.0)),

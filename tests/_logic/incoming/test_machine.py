@@ -698,3 +698,31 @@ def test_no_more_of_a_foreign_body_is_kept_than_a_failure_needs() -> None:
     m.feed(b"x" * 70_000, 0.0)
 
     assert len(m._head or b"") == 64 << 10
+
+
+def test_over_http_there_are_no_frames_of_another_response() -> None:
+    stream = machine()
+    stream.feed(delta("a") + COMPLETED, 1.0)
+
+    assert stream.leftovers == 0
+
+
+def test_an_answer_has_begun_with_its_first_event_or_its_end() -> None:
+    stream, ended = machine(), machine()
+    assert not stream.has_begun
+    stream.feed(b": a comment\n\n", 1.0)
+    assert not stream.has_begun
+    stream.feed(delta("a"), 1.0)
+    ended.feed(COMPLETED, 1.0)
+
+    assert stream.has_begun
+    assert ended.has_begun
+
+
+def test_a_body_that_is_a_failure_is_told_as_that_failure() -> None:
+    stream = machine({"content-type": "application/json", "x-request-id": "req_1"})
+    stream.feed(b'{"error":{"code":"insufficient_quota","message":"no more"}}', 1.0)
+    stream.close()
+
+    assert isinstance(stream.failure, QuotaExceededError)
+    assert stream.failure.request_id == "req_1"

@@ -368,3 +368,20 @@ def test_rate_limits_and_signs_of_life_are_no_leftovers() -> None:
 
     assert isinstance(found[0], events.RateLimits)
     assert stream._history.leftovers == 0
+
+
+def test_frames_are_kept_from_when_somebody_wants_them() -> None:
+    stream = machine()
+    feed(stream, named("response.created", "resp_1"))
+    assert stream.take_raw() == []
+    stream.keep_raw()
+    told = feed(stream, DELTA, {"type": "brand.new"})
+    lone = stream.feed(r'{"type":"response.output_text.delta","delta":"\ud83d"}', 1.0)
+
+    assert [(json.loads(raw.raw)["type"], raw.events) for raw in stream.take_raw()] == [
+        (DELTA["type"], told),
+        ("brand.new", []),
+        (DELTA["type"], lone),
+    ]
+    feed(stream, COMPLETED, DELTA)
+    assert [json.loads(raw.raw)["type"] for raw in stream.take_raw()] == [COMPLETED["type"]]

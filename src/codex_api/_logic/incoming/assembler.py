@@ -8,7 +8,7 @@ the end, and nothing is there twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from codex_api import events
 from codex_api._logic.incoming.item_codec import decode_item
@@ -135,6 +135,8 @@ class Assembler:
                 case (Place() as place, list() as pieces):
                     slot = slots.part_of(*_where(place), is_whole=False)
                     slot.pieces.setdefault((place.kind, place.number), []).extend(pieces)
+                case _:
+                    assert_never(thing)
         return slots
 
 
