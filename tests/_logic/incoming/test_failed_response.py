@@ -312,14 +312,49 @@ def test_connection_limit_without_a_message_explains_itself() -> None:
     assert "60 minutes" in str(error)
 
 
-@pytest.mark.parametrize("status", [200, 204, 299, 99, 0, 1000, -1, "429", 4.5, True, [429]])
+@pytest.mark.parametrize("status", [200, 204, 299, 99, 0, 1000, -1, "200"])
 def test_frame_whose_status_is_no_failure_is_no_error(status: object) -> None:
     assert reported(status=status, error={"code": "x", "message": "m"}) is None
 
 
-@pytest.mark.parametrize("status", [100, 199, 300, 999])
-def test_any_other_status_is_an_error(status: int) -> None:
-    assert classified(status=status).status == status
+@pytest.mark.parametrize("status", [100, 199, 300, 999, "429"])
+def test_any_other_status_is_an_error(status: int | str) -> None:
+    assert classified(status=status).status == int(status)
+
+
+@pytest.mark.parametrize("status", [4.5, True, [429], "failed", "4290", "\u0664\u0662\u0669", ""])
+def test_what_is_no_status_at_all_leaves_the_error_to_its_words(status: object) -> None:
+    error = classified(status=status, error={"code": "insufficient_quota", "message": "m"})
+
+    assert isinstance(error, QuotaExceededError)
+    assert error.status is None
+
+
+@pytest.mark.parametrize("name", ["code", "status", "status_code"])
+@pytest.mark.parametrize("value", [400, "400"])
+def test_a_number_is_the_status_beside_words_that_are_none(name: str, value: object) -> None:
+    told = {"status": "INVALID_ARGUMENT", name: value, "message": "bad"}
+    error = reported(error=told)
+
+    assert error is not None
+    assert not error.retryable
+
+
+def test_a_failure_told_beside_the_response_keeps_its_words_and_code() -> None:
+    event = b'{"type":"response.failed","code":"invalid_prompt","message":"m"}'
+    end = read_terminal("response.failed", b'{"id":"r"}')
+
+    error = terminal_error(end, None, {}, event)
+
+    assert isinstance(error, InvalidRequestError)
+    assert (error.code, "m" in str(error)) == ("invalid_prompt", True)
+
+
+@pytest.mark.parametrize("nothing", [b"null", b"{}", b"[]", b"false", b'""'])
+def test_an_error_that_says_nothing_is_none(nothing: bytes) -> None:
+    end = read_terminal("response.completed", b'{"id":"r","error":' + nothing + b"}")
+
+    assert (end.outcome, end.has_error) == ("completed", False)
 
 
 def test_error_frame_without_a_status_is_not_mapped_to_one() -> None:

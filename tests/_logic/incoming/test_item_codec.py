@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_api import items
@@ -329,6 +329,8 @@ _PARTS = st.fixed_dictionaries(
 )
 
 
+@example("reasoning", {"content": []})
+@example("reasoning", {"content": [], "summary": None, "later": 1})
 @given(
     st.sampled_from(_TAGS),
     st.dictionaries(st.sampled_from(_FIELDS), _JSON | st.lists(_PARTS, max_size=3), max_size=5),

@@ -147,7 +147,7 @@ def test_the_connection_limit_is_retryable_whatever_its_status(status: int | Non
     assert "60 minutes" in str(error)
 
 
-@pytest.mark.parametrize("status", [200, 204, 99, 1000, 65536, "429"])
+@pytest.mark.parametrize("status", [200, 204, 99, 1000, 65536, "200"])
 def test_an_error_frame_whose_status_is_no_failure_is_ignored(status: object) -> None:
     stream = machine()
     found = feed(stream, {"type": "error", "status": status, "error": {"message": "?"}}, DELTA)

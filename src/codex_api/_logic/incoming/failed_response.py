@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
-from codex_api._logic.incoming.error_body import ErrorDetail, read_as
+from codex_api._logic.incoming.error_body import ErrorDetail, Json, read_as
 from codex_api._logic.incoming.error_mapping import (
     facts_of,
     made_of_words,
@@ -50,20 +50,24 @@ _CONNECTION_LIMIT_TEXT: Final = (
 )
 _FAILURES: Final = frozenset({"error", "response.failed"})
 _MAX_STATUS: Final = 999
+_DIGITS: Final = 3
 _MIN_STATUS: Final = 100
 
 
-def terminal_error(terminal: Terminal, response_id: str | None, context: ErrorContext) -> ApiError:
+def terminal_error(
+    terminal: Terminal, response_id: str | None, context: ErrorContext, whole: Json = b""
+) -> ApiError:
     """Make the error for a response that ended otherwise than complete.
 
     Args:
         terminal: Its end.
         response_id: Its id as told before, for an end that does not tell it.
         context: What else is known of the stream.
+        whole: The event or body that told the end, for a failure that is told beside the response.
     """
     outcome = terminal.outcome
     if outcome == "failed":
-        detail = read_failure(terminal.error) if terminal.has_error else None
+        detail = read_failure(terminal.error if terminal.has_error else whole)
         if detail is None:
             return StreamError("the response failed; the server did not say why", **context)
         return classify(detail, context)
@@ -108,11 +112,20 @@ def event_error(
         None when the event carries a status that is no failure.
     """
     detail = read_failure(data) or ErrorDetail()
-    status = fields.get("status", fields.get("status_code"))
-    if detail.code != _CONNECTION_LIMIT and status is not None and bytes(status) != b"null":
-        wrapped = wrapped_error(read_as(int, status), fields, data, context)
+    status = status_in(fields)
+    if detail.code != _CONNECTION_LIMIT and status is not None:
+        wrapped = wrapped_error(status, fields, data, context)
         return None if wrapped is None else map_api_error(wrapped)
     return classify(detail, context)
+
+
+def status_in(fields: Mapping[str, Raw]) -> int | None:
+    """Return the status that an ``error`` event tells, as a number or in digits; else None."""
+    told = fields.get("status", fields.get("status_code", Raw()))
+    digits = read_as(str, told)
+    if digits is not None and digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS:
+        return int(digits)
+    return read_as(int, told)
 
 
 def wrapped_error(

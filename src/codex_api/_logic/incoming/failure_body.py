@@ -40,7 +40,7 @@ _DELAYS: Final = {
 # Members of other answers: of a chat completion, of a response.
 _NOT_FAILURES: Final = frozenset({"choices", "object", "output"})
 # What stands where there is no error.
-_NOTHING: Final = frozenset({b"", b"null", b"false", b"{}", b"[]", b'""'})
+NO_ERROR: Final = frozenset({b"", b"null", b"false", b"{}", b"[]", b'""'})
 _MAX_DEPTH: Final = 6
 _MAX_LISTED: Final = 5
 _STATUSES: Final = range(300, 600)
@@ -134,7 +134,8 @@ def _names(level: _Object) -> Iterator[tuple[str, str]]:
         yield "code", code[:_LONGEST_CODE]
     elif _is_number(code):
         yield "code", str(code)[:_LONGEST_CODE]
-    if isinstance(kind, str) and kind not in {"", "error", "response.failed"}:
+    # The event's own type says nothing of the failure.
+    if isinstance(kind, str) and kind not in {"", "error"} and not kind.startswith("response."):
         yield "type", kind[:_LONGEST_CODE]
     for name in ("param", "plan_type"):
         text = level.get(name)
@@ -151,9 +152,10 @@ def _numbers(level: _Object) -> Iterator[tuple[str, float]]:
     delay = _delay(level)
     if delay is not None:
         yield "retry_after", delay
-    status = _status(level.get("status", level.get("status_code", level.get("code"))))
-    if status is not None:
-        yield "status", status
+    for name in ("status", "status_code", "code"):
+        if (status := _status(level.get(name))) is not None:
+            yield "status", status
+            break
 
 
 def _delay(level: _Object) -> float | None:
@@ -192,6 +194,6 @@ def delay_told(detail: ErrorDetail) -> float | None:
 
 def is_failure(fields: Mapping[str, Raw]) -> bool:
     """Return whether an object without a type is a failure: it has an error, or only says why."""
-    if any(bytes(fields.get(name, b"")) not in _NOTHING for name in ("error", "errors")):
+    if any(bytes(fields.get(name, b"")) not in NO_ERROR for name in ("error", "errors")):
         return True
     return bool(fields.keys() & {"detail", "message"}) and not fields.keys() & _NOT_FAILURES

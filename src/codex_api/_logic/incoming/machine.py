@@ -229,14 +229,11 @@ class ResponseStreamMachine:
         """End the input. Without a completed response that is a failure; may be called twice."""
         if self.done or self.failure is not None:
             return []
-        return self._stop(self._foreign() or StreamClosedError(**self._mapper.context))
+        return self._stop(self._foreign() or self._closed(StreamClosedError.default_message))
 
     def broken(self, error: CodexApiError) -> StreamError:
         """Return the failure for a connection that broke with ``error``; sets ``failure``."""
-        failure = StreamClosedError(
-            f"the connection broke before the response was complete: {error}",
-            **self._mapper.context,
-        )
+        failure = self._closed(f"the connection broke before the response was complete: {error}")
         self._stop(failure, error)
         return failure
 
@@ -308,6 +305,12 @@ class ResponseStreamMachine:
         # Observed: the Codex CLI tries again.
         error.retryable = True
         return error
+
+    def _closed(self, message: str) -> StreamClosedError:
+        """Return the error of a cut stream, with what came and could not be read."""
+        unread = self._mapper.unread
+        trace = f"; an event that could not be read: {excerpt(unread)}" if unread else ""
+        return StreamClosedError(f"{message}{trace}", **self._mapper.context)
 
     def _stop(
         self, failure: CodexApiError, cause: BaseException | None = None

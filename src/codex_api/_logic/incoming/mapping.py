@@ -31,7 +31,7 @@ from codex_api._logic.incoming.direct_events import (
 )
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
-from codex_api._logic.incoming.failed_response import event_error, terminal_error
+from codex_api._logic.incoming.failed_response import body_error, event_error, terminal_error
 from codex_api._logic.incoming.failure_body import is_failure
 from codex_api._logic.incoming.item_events import READERS, is_told, tool_input
 from codex_api._logic.incoming.repair import payloads_in, repaired
@@ -102,6 +102,8 @@ class EventMapper:
         self.limits: dict[str, RateLimitSnapshot] = {}
         self.last_sequence_number = seen_through
         self.skipped = 0
+        #: The newest payload that says nothing: what a stream without an end may have meant.
+        self.unread: bytes = b""
         self.progressed = False
         # Parts of items that were told as a whole: how many events came before, and the payload.
         self._parts: list[tuple[int, bytes]] = []
@@ -305,6 +307,8 @@ class EventMapper:
             self._read(mended, found)
         elif several := payloads_in(payload):
             self._each(several, found)
+        elif (failure := body_error(payload, self.context)) is not None:
+            self.failure = failure
         elif any(name in payload for name in _DECISIVE):
             # An item or the outcome is in it: without it the rest would be a success that is none.
             what = excerpt(payload)
@@ -314,7 +318,10 @@ class EventMapper:
 
     def _skip(self, payload: bytes, found: list[ResponseEvent]) -> None:
         self.skipped += 1
-        if self._other_events and payload not in _END_MARKS:
+        if payload in _END_MARKS:
+            return
+        self.unread = payload
+        if self._other_events:
             found.append(events.OtherEvent("", Raw(payload)))
 
     def _map(self, tag: str, fields: Fields, payload: bytes, found: list[ResponseEvent]) -> None:
@@ -328,24 +335,25 @@ class EventMapper:
             event = self._rate_limits(payload)
         else:
             found.extend(self._sides.read(tag, fields))
-            event = self._own_event(tag, fields)
+            event = self._own_event(tag, fields, payload)
         if event is not None:
             found.append(event)
         elif self._other_events and self.failure is None:
             found.append(events.OtherEvent(tag, Raw(payload)))
 
-    def _own_event(self, tag: str, fields: Fields) -> ResponseEvent | None:
+    def _own_event(self, tag: str, fields: Fields, payload: bytes) -> ResponseEvent | None:
         if tag in TERMINAL_TYPES:
-            return self._end(tag, fields)
+            return self._end(tag, fields, payload)
         if reading := READERS.get(tag):
             return reading(fields)
         if (event := lenient_event(tag, fields)) is not None or self._further is None:
             return event
         return self._further(tag, fields)
 
-    def _end(self, tag: str, fields: Fields) -> ResponseEvent | None:
+    def _end(self, tag: str, fields: Fields, payload: bytes) -> ResponseEvent | None:
         response = fields.get("response", ABSENT)
         if not is_told(response) and tag in _NEEDS_RESPONSE:
+            self.unread = payload
             return None
         terminal = read_terminal(tag, response, fields.get("error", ABSENT))
         self.terminal = terminal
@@ -355,7 +363,7 @@ class EventMapper:
             event = events.Completed(response_id, terminal.usage, terminal.end_turn)
             msgspec.structs.force_setattr(event, "raw_response", terminal.raw)
             return event
-        self.failure = terminal_error(terminal, self.response_id, self.context)
+        self.failure = terminal_error(terminal, self.response_id, self.context, payload)
         return None
 
     def _rate_limits(self, payload: bytes) -> ResponseEvent | None:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from codex_api._logic.incoming.error_body import Json, read_as
+from codex_api._logic.incoming.failure_body import NO_ERROR
 from codex_api.types.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _BY_STATUS: Final[dict[str, Outcome]] = {
     "incomplete": "incomplete",
     "failed": "failed",
     "cancelled": "cancelled",
+    "canceled": "cancelled",
 }
 _BY_TAG: Final[dict[str, Outcome]] = {
     "response.completed": "completed",
@@ -86,7 +88,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_error(self) -> bool:
         """Whether an error is told."""
-        return bytes(self.error) not in {b"", b"null"}
+        return bytes(self.error) not in NO_ERROR
 
 
 class _Response(msgspec.Struct):
@@ -261,4 +263,4 @@ def _count(fields: Mapping[str, Raw], *names: str) -> int | None:
 
 
 def _first_told(*raws: Raw) -> Raw:
-    return next((raw for raw in raws if bytes(raw) not in {b"", b"null"}), _ABSENT)
+    return next((raw for raw in raws if bytes(raw) not in NO_ERROR), _ABSENT)

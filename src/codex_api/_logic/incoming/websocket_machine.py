@@ -19,7 +19,6 @@ from codex_api._logic.incoming.terminal import TERMINAL_TYPES
 from codex_api.errors import (
     EventTooLargeError,
     IdleTimeoutError,
-    StreamClosedError,
     StreamError,
     TransportTimeoutError,
 )
@@ -162,7 +161,6 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         elif isinstance(error, TransportTimeoutError):
             failure = IdleTimeoutError(str(error), **context)
         else:
-            message = f"the WebSocket ended before the response was complete: {error}"
-            failure = StreamClosedError(message, **context)
+            failure = self._closed(f"the WebSocket ended before the response was complete: {error}")
         self._stop(failure, error)
         return failure

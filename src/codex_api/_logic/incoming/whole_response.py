@@ -104,7 +104,7 @@ def failure_of(response: Response, terminal: Terminal | None = None) -> ApiError
         "api_rate_limits": response.api_rate_limits,
     }
     end = terminal or read_terminal(_TAG, response.raw)
-    error = terminal_error(end, response.id, context)
+    error = terminal_error(end, response.id, context, response.raw)
     error.attempts = response.attempts
     error.partial = response
     return error

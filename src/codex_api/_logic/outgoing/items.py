@@ -7,8 +7,8 @@ no reasoning in it by a form without the ``content`` key, where unset is ``null`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 
@@ -33,9 +33,6 @@ from codex_api.types.item import (
     UnknownItem,
     WebSearchCall,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ID: dict[str, None] = {"id": None}
 _ID_AND_STATUS: dict[str, None] = {"id": None, "status": None}
@@ -154,7 +151,7 @@ def _rare(item: object) -> object:
 class _ReasoningWithoutContent(Extensible, frozen=True, tag="reasoning", kw_only=True):
     id: str | None = None
     status: str | None = None
-    summary: object
+    summary: Sequence[object]
     encrypted_content: str | None = msgspec.field(default_factory=null)
     metadata: object = None
     internal_chat_message_metadata_passthrough: object = None
