@@ -32,6 +32,8 @@ _AZURE_MARKERS = (
 # What RFC 3986 allows unescaped in a query, less the separators & + = and ;.
 _QUERY_SAFE = "-._~!$'()*,:@/"
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
+# An abstract class is asked slowly, and sequences are mostly one of the others.
+_SEQUENCES = (tuple, list, Sequence)
 _EMPTY: Mapping[str, str] = {}
 # 31 years. Somewhere beyond it clocks of the platform and the engine overflow.
 _MAX_TIMEOUT = 1e9
@@ -173,7 +175,7 @@ class Provider:
         Raises:
             RequestBuildError: The base URL is not an absolute http(s) or ws(s) URL.
         """
-        more = query if isinstance(query, Sequence) else query.items()
+        more = query if isinstance(query, _SEQUENCES) else query.items()
         return _joined(self.base_url, path, (*self.query_params.items(), *more))
 
     def websocket_url(self, path: str) -> str:

@@ -360,3 +360,32 @@ async def test_stream_that_is_forgotten_gives_its_connection_up(front: Front) ->
         await close(front, transport)
 
     assert response.body == b"ok"
+
+
+# The timer of a connection, which serves one exchange after the other
+
+
+@pytest.mark.anyio
+async def test_limit_is_kept_after_an_exchange_with_another_limit(front: Front) -> None:
+    transport = transport_of(front)
+    for before in (PATIENCE, None, 0.2):
+        with ScriptedServer([answer(200, b"ok"), [Hang()]]) as server:
+            await front(transport.execute, get(server.url), before)
+            with pytest.raises(TransportTimeoutError, match=r"within 0\.05 s"):
+                await front(transport.execute, get(server.url), 0.05)
+
+            assert len(server.connections) == 1
+    await close(front, transport)
+
+
+@pytest.mark.anyio
+async def test_limit_of_a_finished_exchange_does_not_end_the_next_one() -> None:
+    transport = AsyncHttpTransport(Network(proxy=None))
+    slow = [Pause(0.3), *answer(200, b"late")]
+    with ScriptedServer([answer(200, b"ok"), slow, slow]) as server:
+        await transport.execute(get(server.url), 0.2)
+        responses = [await transport.execute(get(server.url), limit) for limit in (None, PATIENCE)]
+
+        assert [response.body for response in responses] == [b"late", b"late"]
+        assert len(server.connections) == 1
+    await transport.aclose()

@@ -322,6 +322,7 @@ class AsyncResponses(Endpoints):
             DeadlineExceededError: The limit on the whole call passed.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
+        if extra_headers is not None:
+            extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         return await AsyncCompactor(self._runner, compaction, settled, timeout).run(via)

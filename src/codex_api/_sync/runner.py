@@ -45,8 +45,11 @@ class Runner:
         Raises:
             CodexApiError: The mapped failure.
         """
-        self.settings.check_open()
-        watch = watch_call(self.settings.telemetry, operation)
+        settings = self.settings
+        settings.check_open()
+        watch = None
+        if settings.telemetry is not None:
+            watch = watch_call(settings.telemetry, operation)
         if watch is None:
             return self._call(operation)
         try:
@@ -59,7 +62,12 @@ class Runner:
 
     def _call(self, operation: Operation[T], observer: CallObserver | None = None) -> T:
         policy = self.settings.unary_policy(operation.timeout, operation.accept, observer)
-        return operation.decode(self.drive(flows.call(operation.request, policy)))
+        flow = flows.call(operation.request, policy)
+        try:
+            answer = _Performer(self).drive(flow)
+        except CodexApiError as exc:
+            self.settings.raise_mapped(exc)
+        return operation.decode(answer)
 
     def open(
         self,

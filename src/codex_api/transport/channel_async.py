@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from codex_api.transport.connect_errors import reason_of
 from codex_api.transport.errors import NetworkError, TransportError
 from codex_api.transport.inheritance import disown_after_fork
-from codex_api.transport.readiness import readable_waiter
+from codex_api.transport.readiness import readable_look
 
 if TYPE_CHECKING:
     import socket
@@ -93,7 +93,7 @@ class SocketChannelAsync(asyncio.Protocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._drainers: list[asyncio.Future[None]] = []
-        self._look: Callable[[float | None], bool] | None = None
+        self._look: Callable[[], bool] | None = None
         self._is_full = self._is_closed = False
         disown_after_fork(self)
 
@@ -142,8 +142,8 @@ class SocketChannelAsync(asyncio.Protocol):
         if self._is_closed:
             return True
         if self._look is None:
-            self._look = readable_waiter(self._sock)
-        return self._look(0.0)
+            self._look = readable_look(self._sock)
+        return self._look()
 
     def pause_reading(self) -> None:
         """Let what comes wait with the operating system."""

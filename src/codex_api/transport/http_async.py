@@ -65,7 +65,6 @@ class _Stream:
         "_loop",
         "_reader",
         "_sent_all",
-        "_timer",
         "_waiter",
     )
 
@@ -81,7 +80,6 @@ class _Stream:
         self._began = self._is_paused = self._is_sending = self._sent_all = False
         self._failure: TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._channel.receiver = self
 
     @property
@@ -142,7 +140,7 @@ class _Stream:
         """Release the connection: the answer is here, though nobody may have read it yet."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._stop_timer()
+            connection.call_at(None)
             if self._is_paused:
                 self._channel.resume_reading()
             connection.give_back(reusable=self._reader.can_reuse and self._sent_all)
@@ -168,18 +166,10 @@ class _Stream:
 
     def set_deadline(self, deadline: float | None) -> None:
         """End the exchange at ``deadline``, a monotonic instant; None sets no limit."""
-        self._stop_timer()
-        if deadline is not None:
-            left = max(0.0, deadline - time.monotonic())
-            self._timer = self._loop.call_later(left, self._expire)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._connection is not None:
+            self._connection.call_at(deadline, None if deadline is None else self._expire)
 
     def _expire(self) -> None:
-        self._timer = None
         self._fail(TransportTimeoutError("the answer took too long"))
 
     async def send(self, outgoing: Outgoing, deadline: float | None) -> None:
@@ -300,7 +290,6 @@ class _Stream:
                 self._loop.call_soon_threadsafe(self.close)
 
     def _drop(self) -> None:
-        self._stop_timer()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.drop()

@@ -33,6 +33,7 @@ JOINED_BYTES = 65_536
 # How long the environment's proxies count as known; looking them up costs more than a request.
 _ROUTE_SECONDS = 1.0
 _MOST_ROUTES = 256
+_PREPARED = (RawBody, StreamedBody)
 _CLOSED = "this client is closed; make a new one"
 
 
@@ -69,14 +70,15 @@ class Preparer:
             RequestBuildError: It cannot be sent as it is.
         """
         body = request.body
-        if body is not None and not isinstance(body, RawBody | StreamedBody):
+        if body is not None and not isinstance(body, _PREPARED):
             raise RequestBuildError("a transport sends prepared bodies only")
         target = parse_target(request.url)
         route = self._route(target, request.url)
         absolute = route.proxy is not None and not route.tunnel
         path = f"http://{target.authority}{target.path}" if absolute else target.path
         fields = self._fields(request, target, route)
-        _check(fields)
+        if not fields.are_printable():
+            _check(fields)
         head = encode_head(request.method, path, target.authority, fields, body)
         if isinstance(body, StreamedBody):
             return Outgoing(request.method, route, head, b"", body)
@@ -105,7 +107,7 @@ class Preparer:
     def _fields(self, request: Request, target: Target, route: Route) -> Headers:
         fields = request.headers
         cookie = None
-        if target.is_tls and self._network.cloudflare_cookies and "cookie" not in fields:
+        if self._network.cloudflare_cookies and target.is_tls and "cookie" not in fields:
             cookie = cookie_jar.header_for(request.url)
         proxy = route.proxy
         for_proxy = proxy.authorization if proxy is not None and not route.tunnel else None
@@ -123,7 +125,7 @@ class Preparer:
 def _check(fields: Headers) -> None:
     """Refuse values that would end a line; ``Headers`` checks them, but not what was received."""
     for _, value in fields.items():  # noqa: PERF102 - no dictionary
-        if not value.isprintable() and _is_illegal(value):
+        if _is_illegal(value):
             raise RequestBuildError("the request's headers are not legal HTTP")
 
 

@@ -79,7 +79,7 @@ class Network:
     tcp_keepalive_interval: float = 15.0
     tcp_keepalive_retries: int = 4
     max_connections: int | None = None
-    max_idle_connections: int | None = 100
+    max_idle_connections: int | None = 1000
     pool_idle_timeout: float | None = 90.0
     cloudflare_cookies: bool = True
     trust_env: bool = True

@@ -19,7 +19,7 @@ from codex_api.transport.inheritance import disown_after_fork
 from codex_api.transport.slots import AsyncSlots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from codex_api.transport._core.route import Route
     from codex_api.transport.channel_async import AsyncChannel
@@ -34,18 +34,59 @@ class Connection:
         reused: Whether it has carried an exchange before.
     """
 
-    __slots__ = ("_home", "channel", "reused", "route")
+    __slots__ = (
+        "_due",
+        "_expire",
+        "_home",
+        "_timer",
+        "_timer_at",
+        "channel",
+        "loop",
+        "reused",
+        "route",
+    )
 
     def __init__(self, home: _LoopConnections, route: Route, channel: AsyncChannel) -> None:
         self._home = home
+        self.loop: asyncio.AbstractEventLoop = home.loop
         self.route: Route = route
         self.channel: AsyncChannel = channel
         self.reused: bool = False
+        self._due: float | None = None
+        self._expire: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that it belongs to."""
-        return self._home.loop
+    def call_at(self, due: float | None, expire: Callable[[], None] | None = None) -> None:
+        """Have ``expire`` called at ``due``, a monotonic instant, instead of what was set before.
+
+        None for both takes it back. The timer itself stays: setting and taking back one for each
+        exchange would cost a good part of a small one.
+        """
+        self._due, self._expire = due, expire
+        if due is not None and (self._timer is None or due < self._timer_at):
+            self._set_timer(due)
+
+    def _set_timer(self, due: float) -> None:
+        self._stop_timer()
+        self._timer_at = due
+        self._timer = self.loop.call_later(max(0.0, due - time.monotonic()), self._look)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        due, expire = self._due, self._expire
+        if due is None or expire is None:
+            return  # the next exchange sets it again
+        if time.monotonic() < due:
+            self._set_timer(due)
+        else:
+            self.call_at(None)
+            expire()
 
     def give_back(self, *, reusable: bool) -> None:
         """Put it back after an exchange; one that cannot be used again is closed."""
@@ -59,6 +100,11 @@ class Connection:
     def drop(self) -> None:
         """Close it now."""
         self._home.drop(self)
+
+    def end(self) -> None:
+        """Close its channel, and take back its timer."""
+        self._stop_timer()
+        self.channel.abort()
 
     # What the channel calls while it is idle
 
@@ -96,13 +142,13 @@ class _LoopConnections:
     def take(self, route: Route) -> Connection | None:
         """Return an idle connection that is still good, or None."""
         for expired in self._idle.expire(time.monotonic()):
-            expired.channel.abort()
+            expired.end()
         while (connection := self._idle.take(route)) is not None:
             # The end of it may be here without the loop having had time to tell.
             if not connection.channel.is_readable():
                 self._in_use.add(connection)
                 return connection
-            connection.channel.abort()
+            connection.end()
         return None
 
     def put(self, connection: Connection) -> None:
@@ -112,12 +158,12 @@ class _LoopConnections:
         if not self._pool.is_closed:
             dropped = self._idle.put(connection.route, connection, time.monotonic())
         for old in dropped:
-            old.channel.abort()
+            old.end()
         self._pool.give_slot()
 
     def drop(self, connection: Connection) -> None:
         """Close a connection that was in use."""
-        connection.channel.abort()
+        connection.end()
         if connection in self._in_use:
             self._in_use.discard(connection)
             self._pool.give_slot()
@@ -125,12 +171,12 @@ class _LoopConnections:
     def forget(self, connection: Connection) -> None:
         """Close a connection that was idle."""
         self._idle.discard(connection)
-        connection.channel.abort()
+        connection.end()
 
     def close_idle(self) -> None:
         """Close what is idle."""
         for connection in self._idle.clear():
-            connection.channel.abort()
+            connection.end()
 
     async def _close_with_loop(self) -> AsyncGenerator[None, None]:
         """Close everything when the loop shuts its generators down, which is its end."""

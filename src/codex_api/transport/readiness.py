@@ -77,6 +77,18 @@ def readable_waiter(sock: socket.socket) -> Callable[[float | None], bool]:
     return wait
 
 
+def readable_look(sock: socket.socket) -> Callable[[], bool]:
+    """Return a function that looks as ``is_readable`` does.
+
+    It is cheaper, and for one thread at a time.
+    """
+    if not _HAS_POLL:
+        return lambda: is_readable(sock)
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return lambda: bool(poll.poll(0))
+
+
 def _milliseconds(timeout: float | None) -> int | None:
     # Rounded up: a wait that ends early would only be repeated.
     return None if timeout is None else ceil(timeout * 1000)

@@ -68,7 +68,8 @@ class CallContext(Struct, frozen=True, kw_only=True):
         """
         headers = self.base_headers.copy()
         for layer in layers:
-            headers.merge(layer)
+            if layer is not None:
+                headers.merge(layer)
         return headers
 
     def request(
@@ -100,8 +101,13 @@ class CallContext(Struct, frozen=True, kw_only=True):
             RequestBuildError: A header is illegal or the URL cannot be built.
         """
         headers = self.layered(extra_headers, id_headers, forced_headers)
-        if method == "POST" and self.new_key is not None and not _is_codex_wire(headers):
-            headers.fill({IDEMPOTENCY_KEY: self.new_key()})
+        if (
+            method == "POST"
+            and self.new_key is not None
+            and IDEMPOTENCY_KEY not in headers
+            and not _is_codex_wire(headers)
+        ):
+            headers.set(IDEMPOTENCY_KEY, self.new_key())
         return Request(
             method=method,
             url=self.provider.url_for_path(path, query),
@@ -137,4 +143,7 @@ def as_method(
 
 def _is_codex_wire(headers: Headers) -> bool:
     """Return whether a request is one of the Codex client, whose wire has no such key."""
-    return any(name in _CODEX_FIELDS or name.startswith("x-codex-") for name in headers)
+    for name in headers:  # noqa: SIM110 - a generator would cost more than its few turns
+        if name in _CODEX_FIELDS or name.startswith("x-codex-"):
+            return True
+    return False

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCATED = re.compile(r"(?P<what>.*?) - at `\$\.?(?P<path>[^`]*)`\Z", re.DOTALL)
+# An abstract class is asked slowly, and sequences are mostly one of the others.
+_SEQUENCES = (list, tuple, Sequence)
+_TEXTS = (str, bytes, bytearray)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -63,7 +66,7 @@ def require_list(value: object, field: str, subject: str, expected: str) -> None
     Raises:
         RequestBuildError: ``value`` is no sequence, or one of characters or bytes.
     """
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+    if isinstance(value, _SEQUENCES) and not isinstance(value, _TEXTS):
         return
     raise illegal(field, subject, f"it is {type(value).__name__}, expected {expected}")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NO_OPTIONS = ResponsesOptions()
 _MEMORY_SOURCE = SessionSource.internal("memory_consolidation")
 
 
@@ -51,7 +52,7 @@ def post(
     Raises:
         RequestBuildError: A header is illegal.
     """
-    settled = with_headers(options or ResponsesOptions(), extra_headers)
+    settled = with_headers(_NO_OPTIONS if options is None else options, extra_headers)
     return Operation(
         name=endpoint,
         request=ctx.request(
@@ -72,7 +73,7 @@ def with_headers(
     options: ResponsesOptions, extra_headers: HeaderSource | Headers | None
 ) -> ResponsesOptions:
     """Lay ``extra_headers`` over those of ``options``."""
-    if extra_headers is None:
+    if not extra_headers:
         return options
     merged = Headers(options.extra_headers)
     merged.merge(extra_headers)
@@ -85,11 +86,14 @@ def session_identity(options: ResponsesOptions) -> Headers:
     Unlike a streamed response a unary call has no ``x-client-request-id``.
     """
     headers = Headers()
-    subagent = subagent_header(options.session_source)
-    if subagent is not None:
-        headers.set("x-openai-subagent", subagent)
-    if options.session_source == _MEMORY_SOURCE:
-        headers.set("x-openai-memgen-request", "true")
+    if options.session_source is not None:
+        subagent = subagent_header(options.session_source)
+        if subagent is not None:
+            headers.set("x-openai-subagent", subagent)
+        if options.session_source == _MEMORY_SOURCE:
+            headers.set("x-openai-memgen-request", "true")
     both = options.conversation_id
+    if options.session_id is options.thread_id is both is None:
+        return headers
     headers.merge(build_session_headers(options.session_id or both, options.thread_id or both))
     return headers

@@ -85,6 +85,9 @@ class Refresh(Struct, frozen=True):
     error: HttpStatusError
 
 
+_ANSWERS = (Response, Head)
+_UNPREPARED = (JsonBody, EncodedJson)
+
 Effect: TypeAlias = Send | Sleep | Authorize | Refresh
 Flow: TypeAlias = Generator[Effect, object, T]
 
@@ -220,7 +223,7 @@ def _authorized(request: Request) -> Flow[Request]:
     # The attempt gets headers of its own, which auth and the lower layers then fill in.
     signed = yield Authorize(replace(request, headers=request.headers.copy()))
     assert isinstance(signed, Request)  # noqa: S101 - what Authorize gives
-    if isinstance(signed.body, JsonBody | EncodedJson):
+    if isinstance(signed.body, _UNPREPARED):
         return prepare(signed)  # a signer that put another body in the place of ours
     return signed
 
@@ -230,8 +233,8 @@ def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) ->
     if content_type_last and "content-type" in headers:
         headers.move_to_end("content-type")
     headers.fill(policy.defaults)
-    if policy.trace_headers is not None:
-        headers.merge(policy.trace_headers())
+    if policy.trace_headers is not None and (traced := policy.trace_headers()):
+        headers.merge(traced)
     headers.refuse_connection_fields()
 
 
@@ -248,7 +251,7 @@ def _send(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Respons
         if policy.deadline is not None and policy.clock() >= policy.deadline:
             raise policy.deadline_error() from exc
         raise
-    assert isinstance(answer, Response | Head)  # noqa: S101 - what Send gives
+    assert isinstance(answer, _ANSWERS)  # noqa: S101 - what Send gives
     return answer
 
 

@@ -17,6 +17,9 @@ HeaderSource = Mapping[str, str] | Sequence[tuple[str, str]]
 # RFC 9110: a token, and field content without control characters.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# An abstract class is asked slowly, and mappings are mostly this one.
+_MAPPINGS = (dict, Mapping)
+_new = object.__new__
 # They frame a message or belong to its connection, so only the transport knows their values.
 _OF_THE_CONNECTION = frozenset(
     {
@@ -72,7 +75,7 @@ class Headers:
             return
         if isinstance(source, Headers):
             self._fields = source._fields.copy()
-        elif isinstance(source, Mapping):
+        elif isinstance(source, _MAPPINGS):
             for name, value in source.items():
                 self.add(name, value)
         else:
@@ -96,6 +99,22 @@ class Headers:
         for name, value in pairs:
             fields[name] = (*fields[name], value) if name in fields else (value,)
         return headers
+
+    def lines(self) -> str:
+        """Return the lines of a head, each with its CR LF; values are not checked again."""
+        return "".join(
+            [f"{name}: {value}\r\n" for name, values in self._fields.items() for value in values]
+        )
+
+    def joined(self, name: str) -> str | None:
+        """Return the values of ``name``, in lower case, as one list; None when it is absent."""
+        values = self._fields.get(name)
+        return None if values is None else values[0] if len(values) == 1 else ",".join(values)
+
+    def are_printable(self) -> bool:
+        """Return whether no value holds anything that cannot be shown; tabs count as such."""
+        values = [value for values in self._fields.values() for value in values]
+        return "".join(values).isprintable()
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()][0]
@@ -191,7 +210,7 @@ class Headers:
 
     def copy(self) -> Headers:
         """Return an independent copy."""
-        copied = Headers()
+        copied = _new(Headers)
         copied._fields = self._fields.copy()
         return copied
 
@@ -204,7 +223,7 @@ def _checked(name: str, value: str) -> str:
         message = f"header {str(name)[:64]!r} must be text, not {type(value).__name__}"
         raise RequestBuildError(message)
     lower = _lower(name)
-    if _BAD_VALUE.search(value):
+    if not value.isprintable() and _BAD_VALUE.search(value):
         message = f"illegal value for header {lower!r}: control characters are not allowed"
         raise RequestBuildError(message)
     return lower

@@ -56,6 +56,7 @@ class StreamedBody(msgspec.Struct, frozen=True):
 
 
 Body: TypeAlias = JsonBody | EncodedJson | RawBody | StreamedBody
+_FINAL = (RawBody, StreamedBody)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +104,7 @@ class Response(msgspec.Struct, frozen=True):
 def prepare(request: Request) -> Request:
     """Return the request whose body is final: bytes, compressed if asked, content headers set.
 
-    The request itself is left untouched.
+    The request itself is left untouched, and given back if there is nothing to do.
 
     Raises:
         RequestBuildError: The body is not encodable as JSON.
@@ -111,11 +112,11 @@ def prepare(request: Request) -> Request:
             ``content-encoding`` that is already there, or no zstd module is installed.
     """
     body = request.body
-    if body is None or isinstance(body, RawBody | StreamedBody):
+    if body is None or isinstance(body, _FINAL):
         if request.compression == "zstd":
             message = "only JSON bodies can be compressed"
             raise CompressionError(message)
-        return replace(request, compression="none")
+        return request if request.compression == "none" else replace(request, compression="none")
     data = body.data if isinstance(body, EncodedJson) else encode_json(body.value)
     headers = request.headers.copy()
     if _wants_zstd(request):

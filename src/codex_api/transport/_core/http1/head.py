@@ -67,10 +67,10 @@ class Head(NamedTuple):
 
     def keeps_alive(self) -> bool:
         """Return whether the peer will take another request on the connection (RFC 9112, 9.3)."""
-        if "connection" not in self.headers:
+        connection = self.headers.joined("connection")
+        if connection is None:
             return not self.is_http_10
-        options = ",".join(self.headers.get_all("connection")).lower().split(",")
-        wishes = {option.strip(" \t") for option in options}
+        wishes = {option.strip(" \t") for option in connection.lower().split(",")}
         return "close" not in wishes and (not self.is_http_10 or "keep-alive" in wishes)
 
     def is_chunked(self) -> bool:
@@ -79,13 +79,14 @@ class Head(NamedTuple):
         Raises:
             HttpProtocolError: It has another transfer coding, or a length besides.
         """
-        if "transfer-encoding" not in self.headers:
+        coding = self.headers.joined("transfer-encoding")
+        if coding is None:
             return False
         if self.is_http_10:
             refuse("it has a transfer coding, which HTTP/1.0 does not know")
         if "content-length" in self.headers:
             refuse("it has both a length and a transfer coding")
-        if ",".join(self.headers.get_all("transfer-encoding")).lower() != "chunked":
+        if coding.lower() != "chunked":
             refuse("its transfer coding is not chunked alone")
         return True
 
@@ -95,10 +96,12 @@ class Head(NamedTuple):
         Raises:
             HttpProtocolError: It is no number, or there are several that differ.
         """
-        if "content-length" not in self.headers:
+        told = self.headers.joined("content-length")
+        if told is None:
             return None
-        texts = ",".join(self.headers.get_all("content-length")).split(",")
-        lengths = {text.strip(" \t") for text in texts}
+        if _LENGTH(told):
+            return int(told)
+        lengths = {text.strip(" \t") for text in told.split(",")}
         length = lengths.pop()
         if lengths:
             refuse("its lengths differ")
@@ -135,7 +138,7 @@ def parse_head(head: bytes, limits: Limits) -> Head:
         longest = max(map(len, text.split("\r\n")))
         if longest > limits.line_bytes:
             refuse(f"a line of its head is longer than {limits.line_bytes} bytes")
-    headers = Headers.received((name.lower(), value.strip(" \t")) for name, value in pairs)
+    headers = Headers.received([(name.lower(), value.strip(" \t")) for name, value in pairs])
     return Head(int(matched[2]), headers, matched[1] == "0")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from codex_api.transport._core.messages import StreamedBody
@@ -42,41 +43,41 @@ def encode_head(
         RequestBuildError: The method, target or host is not legal, or ``fields`` frame the body in
             another way than its kind and length do.
     """
+    start = _request_line(method, target, host)
+    framing = _framing(fields, body)
+    first = ""
+    if framing and isinstance(body, StreamedBody) and body.length is not None:
+        # The real client sets this one itself, before its engine adds others.
+        first, framing = framing, ""
+    accept = "" if "accept" in fields or method == "CONNECT" else "accept: */*\r\n"
+    named = "" if "host" in fields else f"host: {host}\r\n"
+    return f"{start}{fields.lines()}{first}{accept}{named}{framing}\r\n".encode()
+
+
+# A client asks the same few places again and again.
+@lru_cache(maxsize=128)
+def _request_line(method: str, target: str, host: str) -> str:
     if not (_METHOD(method) and _TARGET(target) and _TARGET(host)):
         message = "the request's URL or method is not legal HTTP"
         raise RequestBuildError(message)
-    lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in fields.items()]
-    framing = _framing(fields, body)
-    if framing and isinstance(body, StreamedBody) and body.length is not None:
-        lines.append(framing)  # the real client sets this one itself, before its engine adds others
-        framing = ""
-    if "accept" not in fields and method != "CONNECT":
-        lines.append("accept: */*")
-    if "host" not in fields:
-        lines.append(f"host: {host}")
-    if framing:
-        lines.append(framing)
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode()
+    return f"{method} {target} HTTP/1.1\r\n"
 
 
 def _framing(fields: Headers, body: RawBody | StreamedBody | None) -> str:
-    """Return the line that frames ``body``, empty when none is needed."""
-    length = _length_of(body)
-    given = fields.get_all("content-length")
-    if "transfer-encoding" in fields or (given and given != [str(length)]):
+    """Return the line that frames ``body`` with its CR LF, empty when none is needed."""
+    length: int | None
+    if isinstance(body, StreamedBody):
+        length, is_empty = body.length, False
+    else:
+        length = 0 if body is None else len(body.data)
+        is_empty = not length
+    given = fields.joined("content-length")
+    if "transfer-encoding" in fields or (given is not None and given != str(length)):
         message = "the header fields frame the body in another way than it will be sent"
         raise RequestBuildError(message)
-    if given or body is None or (length == 0 and not isinstance(body, StreamedBody)):
+    if given is not None or is_empty:
         return ""
-    return "transfer-encoding: chunked" if length is None else f"content-length: {length}"
-
-
-def _length_of(body: RawBody | StreamedBody | None) -> int | None:
-    if isinstance(body, StreamedBody):
-        return body.length
-    return 0 if body is None else len(body.data)
+    return "transfer-encoding: chunked\r\n" if length is None else f"content-length: {length}\r\n"
 
 
 def encode_chunk(data: bytes) -> bytes:

@@ -213,6 +213,12 @@ class ResponseReader:
     def _read_heads(self, data: bytes) -> bytes:
         """Read 1xx answers and the final head; return what follows it."""
         buffer = self._buffer
+        if not buffer and (end := data.find(_HEAD_END)) >= 0:
+            # A head that comes whole, as nearly all do, is not copied.
+            self._count_head(end + 4)
+            if self._take_head(parse_head(data[: end + 2], self._limits)):
+                return data[end + 4 :]
+            data = data[end + 4 :]
         buffer += data
         while (end := buffer.find(_HEAD_END, max(self._seen - 3, 0))) >= 0:
             head = bytes(buffer[: end + 2])
