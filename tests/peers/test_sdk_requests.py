@@ -43,7 +43,7 @@ def sent_by_the_sdk(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def sent_by_us(parameters: dict[str, Any]) -> dict[str, Any]:
-    typed = {
+    typed: dict[str, Any] = {
         name: CLASSES[name](**value) if name in CLASSES else value
         for name, value in parameters.items()
     }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from codex_api._logic.incoming.collect import StreamFacts
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesOptions
     from codex_api.types.response import Response
 
 
@@ -263,7 +263,7 @@ class AsyncBackgroundStream(AsyncEventStream):
 
 
 async def begin_background(
-    runner: Runner, request: ResponsesApiRequest, options: ResponsesOptions
+    runner: Runner, request: AnyRequest, options: ResponsesOptions
 ) -> AsyncBackgroundResponse:
     """Ask for a background response, and let go of it as soon as its id is known.
 

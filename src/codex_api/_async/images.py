@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codex_api._async.waits import off_loop
 from codex_api._logic.endpoints import images as core
@@ -10,7 +10,7 @@ from codex_api.local.image_files import load_edit
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from codex_api._async.runner import Runner
     from codex_api.transport._core.headers import HeaderSource
@@ -33,7 +33,7 @@ class AsyncImages:
 
     async def generate(
         self,
-        prompt: str | ImageGenerationRequest,
+        prompt: str | ImageGenerationRequest | Mapping[str, Any],
         *,
         model: str | None = None,
         background: ImageBackground | None = None,
@@ -47,7 +47,8 @@ class AsyncImages:
         """Draw images.
 
         Args:
-            prompt: What to draw, or a whole request, in which the other arguments replace fields.
+            prompt: What to draw, or a whole request or a mapping of its fields, in which the other
+                arguments replace fields.
             model: None takes ``gpt-image-2``.
             background: ``transparent``, ``opaque`` or ``auto``.
             n: Number of images, at least 1.
@@ -75,7 +76,7 @@ class AsyncImages:
 
     async def edit(
         self,
-        images: ImageSource | Sequence[ImageSource] | ImageEditRequest,
+        images: ImageSource | Sequence[ImageSource] | ImageEditRequest | Mapping[str, Any],
         prompt: str | None = None,
         *,
         model: str | None = None,
@@ -91,7 +92,7 @@ class AsyncImages:
 
         Args:
             images: One or more: http(s) URL, data URL, path, or the bytes of a file. Or a whole
-                request, in which the other arguments replace fields.
+                request or a mapping of its fields, in which the other arguments replace fields.
             prompt: What to change.
             model: As for ``generate``, and so are the other arguments.
 

@@ -13,8 +13,10 @@ from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
 from codex_api._logic.endpoints.compaction import compaction_options
+from codex_api._logic.outgoing.plain_values import as_value
 from codex_api.transport._core.headers import Headers
 from codex_api.types.background import BackgroundHandle
+from codex_api.types.compaction import CompactionInput
 from codex_api.types.request import ResponsesOptions
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from codex_api._async.websocket import AsyncResponsesWebSocket
     from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.network import Network
-    from codex_api.types.compaction import CompactionInput, CompactionRoute
+    from codex_api.types.compaction import CompactionRoute
     from codex_api.types.item import ResponseItem
-    from codex_api.types.request import ResponsesApiRequest
+    from codex_api.types.request import AnyRequest
     from codex_api.types.response import Response
     from codex_api.types.stored import InputTokens
     from codex_api.types.turn_state import TurnState
@@ -45,7 +47,7 @@ class AsyncResponses(Endpoints):
 
     async def create(
         self,
-        request: ResponsesApiRequest,
+        request: AnyRequest,
         options: ResponsesOptions = _NO_OPTIONS,
         timeout: float | None = None,
     ) -> Response:
@@ -55,7 +57,7 @@ class AsyncResponses(Endpoints):
         comes at once, and its ``status`` tells that it is not finished.
 
         Args:
-            request: What to ask.
+            request: What to ask; a mapping says nothing but what is in it.
             options: As for ``stream``; what concerns events is not looked at.
             timeout: Limit in seconds on the whole call; None takes ``Timeouts.total``, else twice
                 the provider's idle limit.
@@ -72,7 +74,7 @@ class AsyncResponses(Endpoints):
         )
 
     def stream(
-        self, request: ResponsesApiRequest, options: ResponsesOptions = _NO_OPTIONS
+        self, request: AnyRequest, options: ResponsesOptions = _NO_OPTIONS
     ) -> AsyncResponseStream:
         """Prepare a streamed response; entering the result makes the call.
 
@@ -186,7 +188,7 @@ class AsyncResponses(Endpoints):
 
     async def input_tokens(
         self,
-        request: ResponsesApiRequest,
+        request: AnyRequest,
         options: ResponsesOptions = _NO_OPTIONS,
         timeout: float | None = None,
     ) -> InputTokens:
@@ -209,7 +211,7 @@ class AsyncResponses(Endpoints):
         )
 
     async def background(
-        self, request: ResponsesApiRequest, options: ResponsesOptions = _NO_OPTIONS
+        self, request: AnyRequest, options: ResponsesOptions = _NO_OPTIONS
     ) -> AsyncBackgroundResponse:
         """Let the server make a response without a connection.
 
@@ -217,7 +219,7 @@ class AsyncResponses(Endpoints):
         has an id, and is stored even if ``store`` says False: servers do not follow others.
 
         Args:
-            request: What to ask.
+            request: What to ask; a mapping says nothing but what is in it.
             options: For this call and all that follow.
 
         Raises:
@@ -292,7 +294,7 @@ class AsyncResponses(Endpoints):
 
     async def compact(
         self,
-        compaction: CompactionInput,
+        compaction: CompactionInput | Mapping[str, Any],
         extra_headers: HeaderSource | Headers | None = None,
         timeout: float | None = None,
         turn_state: TurnState | str | None = None,
@@ -303,7 +305,7 @@ class AsyncResponses(Endpoints):
         """Compact a history, and give the one to go on with.
 
         Args:
-            compaction: The history, at least one item.
+            compaction: The history, at least one item; a mapping has the fields as keys.
             extra_headers: For this call; laid over those of ``options``.
             timeout: Limit in seconds on the whole call; None takes 4 times the idle limit.
             turn_state: Cell of this turn: sent if set, and set by the answer if not. A string is
@@ -318,6 +320,7 @@ class AsyncResponses(Endpoints):
 
         Raises:
             RequestBuildError: The history is empty, or ``via`` not one of the three.
+            TypeError: ``compaction`` is neither, or a mapping with other keys.
             DecodeError: The answer is not what was promised.
             DeadlineExceededError: The limit on the whole call passed.
             CodexApiError: The call failed.
@@ -325,4 +328,5 @@ class AsyncResponses(Endpoints):
         if extra_headers is not None:
             extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
-        return await AsyncCompactor(self._runner, compaction, settled, timeout).run(via)
+        history = as_value(CompactionInput, compaction, "compaction")
+        return await AsyncCompactor(self._runner, history, settled, timeout).run(via)

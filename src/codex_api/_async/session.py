@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from codex_api._logic.session.transport_choice import TransportName
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport.network import Network
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesOptions
     from codex_api.types.turn_state import TurnState
 
 _BUSY = "a session carries one response at a time: finish or close the last one first"
@@ -74,9 +74,7 @@ class AsyncResponsesSession:
         """What the next request goes over, as far as is known now."""
         return self._plan.transport
 
-    def stream(
-        self, request: ResponsesApiRequest, *, new_turn: bool | None = None
-    ) -> AsyncSessionStream:
+    def stream(self, request: AnyRequest, *, new_turn: bool | None = None) -> AsyncSessionStream:
         """Prepare a response; the first event that is asked for sends the request.
 
         Args:
@@ -89,7 +87,7 @@ class AsyncResponsesSession:
         """
         return AsyncSessionStream(self._link, self._plan.plan(request, new_turn=new_turn))
 
-    async def prewarm(self, request: ResponsesApiRequest) -> bool:
+    async def prewarm(self, request: AnyRequest) -> bool:
         """Open the WebSocket and let the server prepare for requests like this one.
 
         Nothing is raised for a failure: the request itself then finds its own way.

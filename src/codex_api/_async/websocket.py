@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
     from codex_api.transport.websocket_async import AsyncWebSocket
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesOptions
     from codex_api.types.websocket import WebSocketProbe
 
 __all__ = ["AsyncResponsesWebSocket", "AsyncWebSocketResponseStream"]
@@ -80,7 +80,7 @@ class AsyncResponsesWebSocket:
 
     def stream(
         self,
-        request: ResponsesApiRequest,
+        request: AnyRequest,
         previous_response_id: str | None = None,
         generate: bool | None = None,  # noqa: FBT001 - named as on the wire
         *,
@@ -89,7 +89,7 @@ class AsyncResponsesWebSocket:
         """Prepare a response; entering the result sends the request.
 
         Args:
-            request: What to ask.
+            request: What to ask; a mapping says nothing but what is in it.
             previous_response_id: Response that the input continues; None sends a whole input.
             generate: False warms the server up without an answer.
             options: None takes those of the connection.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codex_api._sync.runner import Runner
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesOptions
     from codex_api.types.response import Response
 
 
@@ -264,7 +264,7 @@ class BackgroundStream(EventStream):
 
 
 def begin_background(
-    runner: Runner, request: ResponsesApiRequest, options: ResponsesOptions
+    runner: Runner, request: AnyRequest, options: ResponsesOptions
 ) -> BackgroundResponse:
     """Ask for a background response, and let go of it as soon as its id is known.
 

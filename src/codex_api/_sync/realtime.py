@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._logic.realtime import calls
-from codex_api._logic.realtime.connection import SessionMachine, opening_error
+from codex_api._logic.realtime.connection import SessionMachine, as_config, opening_error
 from codex_api._logic.realtime.handshake import handshake
 from codex_api._logic.realtime.watch import watch_session
 from codex_api._sync.realtime_connection import RealtimeConnection
@@ -15,6 +15,8 @@ from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codex_api._sync.runner import Runner
     from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport.network import Network
@@ -33,14 +35,14 @@ class Realtime:
     def create_call(
         self,
         sdp: str,
-        session: RealtimeSessionConfig | None = None,
+        session: RealtimeSessionConfig | Mapping[str, object] | None = None,
         extra_headers: HeaderSource | Headers | None = None,
     ) -> RealtimeCall:
         """Make the WebRTC call that answers the offer ``sdp``.
 
         Args:
             sdp: The offer of the peer connection.
-            session: None leaves all settings to the server.
+            session: None leaves all settings to the server; a mapping has the fields as keys.
             extra_headers: Over the provider's.
 
         Raises:
@@ -50,11 +52,12 @@ class Realtime:
         """
         extra_headers = Headers(extra_headers)  # which show no values
         context = self._runner.settings.context
-        return self._runner.run(calls.create_call(context, sdp, session, extra_headers))
+        meant = None if session is None else as_config(session)
+        return self._runner.run(calls.create_call(context, sdp, meant, extra_headers))
 
     def connect(
         self,
-        config: RealtimeSessionConfig,
+        config: RealtimeSessionConfig | Mapping[str, object],
         extra_headers: HeaderSource | Headers | None = None,
         *,
         options: RealtimeOptions = _OPTIONS,
@@ -65,14 +68,16 @@ class Realtime:
             The connection, which is open. Close it, or use it in a ``with`` block.
 
         Raises:
+            TypeError: ``config`` is neither a configuration nor a mapping.
             CodexApiError: The connection could not be made, or the server refused the session.
         """
         extra_headers = Headers(extra_headers)  # which show no values
-        return self._open(config, None, extra_headers, options)
+        meant = as_config(config)
+        return self._open(meant, None, extra_headers, options)
 
     def join_call(
         self,
-        config: RealtimeSessionConfig,
+        config: RealtimeSessionConfig | Mapping[str, object],
         call_id: str,
         extra_headers: HeaderSource | Headers | None = None,
         *,
@@ -87,7 +92,8 @@ class Realtime:
             CodexApiError: The last attempt failed, or the credentials were refused.
         """
         extra_headers = Headers(extra_headers)  # which show no values
-        return self._open(config, call_id, extra_headers, options)
+        meant = as_config(config)
+        return self._open(meant, call_id, extra_headers, options)
 
     def _open(
         self,

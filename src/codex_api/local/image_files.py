@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from codex_api._logic.outgoing.image_formats import check_url, data_url, is_url
+from codex_api._logic.outgoing.plain_values import as_value
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.images import ImageEditRequest, ImageSource, ImageUrl
+from codex_api.types.images import (
+    DEFAULT_IMAGE_MODEL,
+    ImageEditRequest,
+    ImageSource,
+    ImageUrl,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +31,13 @@ MAX_IMAGE_BYTES = 50 * 1024 * 1024
 #: The most of a path that an error quotes.
 MAX_PATH_CHARS = 200
 
+_URL = "image_url"
 _SINGLE = (str, bytes, bytearray, memoryview, os.PathLike, ImageUrl)
 
 
-def load_images(images: ImageSource | Sequence[ImageSource]) -> list[ImageUrl]:
+def load_images(
+    images: ImageSource | Sequence[ImageSource] | Mapping[str, Any],
+) -> list[ImageUrl]:
     """Turn image sources into what the endpoint takes.
 
     Args:
@@ -46,27 +55,32 @@ def load_images(images: ImageSource | Sequence[ImageSource]) -> list[ImageUrl]:
 
 
 def load_edit(
-    images: ImageSource | Sequence[ImageSource] | ImageEditRequest,
+    images: ImageSource | Sequence[ImageSource] | ImageEditRequest | Mapping[str, Any],
 ) -> list[ImageUrl] | ImageEditRequest:
     """Do as ``load_images``; the images of a whole request are checked and left in it.
 
     Raises:
         RequestBuildError: As ``load_images``.
+        TypeError: A mapping has other keys than a request.
     """
+    if isinstance(images, Mapping) and _URL not in images:
+        whole = {"model": DEFAULT_IMAGE_MODEL, "prompt": "", **images}
+        images = as_value(ImageEditRequest, whole, "image edit request")
     if not isinstance(images, ImageEditRequest):
         return load_images(images)
     return msgspec.structs.replace(images, images=load_images(images.images))
 
 
-def _sources(images: Any) -> list[ImageSource]:  # noqa: ANN401 - not every caller has a type checker
+def _sources(images: Any) -> list[ImageSource | Mapping[str, Any]]:  # noqa: ANN401 - not every caller has a type checker
     return [*images] if _are_several(images) else [images]
 
 
 def _are_several(images: object) -> bool:
-    return isinstance(images, Iterable) and not isinstance(images, _SINGLE)
+    return isinstance(images, Iterable) and not isinstance(images, (Mapping, *_SINGLE))
 
 
-def _load(source: ImageSource, field: str) -> ImageUrl:
+def _load(given: ImageSource | Mapping[str, Any], field: str) -> ImageUrl:
+    source = as_value(ImageUrl, given, field) if isinstance(given, Mapping) else given
     if not isinstance(source, _SINGLE):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
         kind = type(source).__name__
         message = f"`{field}` is {kind}; expected a URL, a path or the bytes of an image"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -25,11 +25,11 @@ class CompactionInput(msgspec.Struct, frozen=True):
     """
 
     model: str
-    input: Sequence[ResponseItem | msgspec.Raw] | str
+    input: Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw] | str
     instructions: str = ""
     tools: Sequence[Any] | None = ()
     parallel_tool_calls: bool = True
-    reasoning: Reasoning | None = None
+    reasoning: Reasoning | Mapping[str, Any] | None = None
     service_tier: str | None = None
     prompt_cache_key: str | None = None
-    text: TextControls | None = None
+    text: TextControls | Mapping[str, Any] | None = None

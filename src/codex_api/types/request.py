@@ -6,7 +6,7 @@ The order of the fields of ``ResponsesApiRequest`` is the order of the keys on t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -21,8 +21,12 @@ from codex_api.types.session_source import SessionSource
 from codex_api.types.text import TextControls
 from codex_api.types.turn_state import TurnState
 
+if TYPE_CHECKING:
+    from codex_api.types.request_fields import RequestFields
+
 __all__ = [
     "DEFAULT_MAX_EVENT_BYTES",
+    "AnyRequest",
     "Compression",
     "ItemIds",
     "PromptCacheOptions",
@@ -78,7 +82,8 @@ class ResponsesApiRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask of a model.
 
     The defaults are what a request to the Codex backend always says. ``UNSET`` leaves a key out, so
-    that the server's own default holds; for the fields from ``background`` on, ``None`` does.
+    that the server's own default holds; for the fields from ``background`` on, ``None`` does. Where
+    a value has a class, a mapping of what should go out does as well.
 
     Attributes:
         model: May be empty where ``prompt`` names one.
@@ -125,15 +130,15 @@ class ResponsesApiRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: Sequence[Tool] | None = ()
     tool_choice: ToolChoice | UnsetType = "auto"
     parallel_tool_calls: bool | UnsetType = True
-    reasoning: Reasoning | UnsetType | None = None
+    reasoning: Reasoning | Mapping[str, Any] | UnsetType | None = None
     store: bool | UnsetType = False
     stream: bool = True
-    stream_options: StreamOptions | None = None
+    stream_options: StreamOptions | Mapping[str, Any] | None = None
     include: Sequence[str] | UnsetType = ()
     service_tier: str | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: PromptCacheOptions | None = None
-    text: TextControls | None = None
+    prompt_cache_options: PromptCacheOptions | Mapping[str, Any] | None = None
+    text: TextControls | Mapping[str, Any] | None = None
     client_metadata: Mapping[str, str] | None = None
     background: bool | None = None
     background_options: Mapping[str, Any] | None = None
@@ -157,18 +162,37 @@ class ResponsesApiRequest(msgspec.Struct, frozen=True, kw_only=True):
     extra_body: Mapping[str, Any] | None = None
 
     @classmethod
-    def public(cls, **fields: Any) -> ResponsesApiRequest:  # noqa: ANN401 - the fields above
+    def public(cls, **fields: Unpack[RequestFields]) -> Self:
         """Make a request that says nothing but what is given, as the public API's clients do.
 
         Args:
             **fields: As for the class.
         """
-        return cls(**{**_SILENT, **fields})
+        said: dict[str, Any] = {**_SILENT, **fields}
+        return cls(**said)
+
+    def replace(self, **changes: Unpack[RequestFields]) -> Self:
+        """Return a request that differs in some fields, as ``copy.replace`` of Python 3.13 does.
+
+        Args:
+            **changes: As for the class.
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        return msgspec.structs.replace(self, **changes)
+
+    def __replace__(self, /, **changes: Unpack[RequestFields]) -> Self:
+        return msgspec.structs.replace(self, **changes)
 
     @property
     def is_stored(self) -> bool:
         """Whether the server will keep the response."""
         return self.store is not False
+
+
+#: A request, or a mapping of what it says: fields by their names, and keys that go out as they are.
+AnyRequest: TypeAlias = ResponsesApiRequest | Mapping[str, Any]
 
 
 class ResponsesOptions(msgspec.Struct, frozen=True, kw_only=True):

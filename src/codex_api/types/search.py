@@ -6,7 +6,7 @@ reported with its path, such as ``commands.sports[0].league``, before anything i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -193,7 +193,7 @@ class SearchRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     model: str
     reasoning: Reasoning | None = None
-    input: str | Sequence[ResponseItem | msgspec.Raw] | None = None
+    input: str | Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw] | None = None
     commands: SearchCommands | None = None
     settings: SearchSettings | None = None
     max_output_tokens: int | None = None

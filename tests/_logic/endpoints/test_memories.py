@@ -103,7 +103,7 @@ def test_no_memories_are_refused() -> None:
 @pytest.mark.parametrize(
     ("memory", "field"),
     [
-        ({"id": "a"}, r"raw_memories\[0\]"),
+        (5, r"raw_memories\[0\]"),
         (RawMemory("a", MEMORY.metadata, None), r"raw_memories\[0\].items"),  # type: ignore[arg-type]  # without a checker
         (RawMemory(5, MEMORY.metadata, []), r"traces\[0\].id"),  # type: ignore[arg-type]  # as above
     ],

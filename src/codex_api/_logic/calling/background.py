@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, structs
 
 from codex_api._logic.incoming.error_body import read_as
-from codex_api._logic.outgoing.body import check_request
+from codex_api._logic.outgoing.plain_values import as_request
 from codex_api.transport.errors import DeadlineExceededError, RequestBuildError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.errors import CodexApiError
-    from codex_api.types.request import ResponsesApiRequest
+    from codex_api.types.request import AnyRequest, ResponsesApiRequest
 
 # Seconds between looks at a response whose caller names no other: first, growth, ceiling.
 _FIRST_POLL, _POLL_GROWTH, _LONGEST_POLL = 0.5, 1.5, 15.0
@@ -26,14 +26,14 @@ class _Numbered(Struct):
     sequence_number: int | None = None
 
 
-def in_background(request: ResponsesApiRequest) -> ResponsesApiRequest:
+def in_background(request: AnyRequest) -> ResponsesApiRequest:
     """Return the request as one whose response is made in the background and can be followed.
 
     Servers keep such a response, and give its events again only if it was asked for as a stream.
     """
-    check_request(request)
-    store = True if request.store is False else request.store
-    return structs.replace(request, background=True, stream=True, store=store)
+    meant = as_request(request)
+    store = True if meant.store is False else meant.store
+    return structs.replace(meant, background=True, stream=True, store=store)
 
 
 class Delivery(NamedTuple):

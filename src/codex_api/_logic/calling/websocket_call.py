@@ -9,6 +9,7 @@ import msgspec
 from codex_api._logic.calling.stream_call import StreamCall, StreamFacts
 from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
 from codex_api._logic.outgoing.body import encode_response_create, response_create_client_metadata
+from codex_api._logic.outgoing.plain_values import as_request
 from codex_api._logic.outgoing.websocket_handshake import TURN_STATE
 from codex_api.errors import StreamClosedError, StreamError
 from codex_api.transport._core.messages import EncodedJson, Request
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from codex_api._logic.outgoing.websocket_handshake import HandshakeFacts
     from codex_api.telemetry import Telemetry
     from codex_api.transport.errors import CodexApiError
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesOptions
 
 NO_CLOSE_CODE = 1005
 
@@ -48,7 +49,7 @@ def socket_call(
 
 
 def encode_frame(
-    request: ResponsesApiRequest,
+    request: AnyRequest,
     options: ResponsesOptions,
     telemetry: Telemetry | None,
     *,
@@ -60,18 +61,19 @@ def encode_frame(
     Raises:
         RequestBuildError: The request cannot be encoded.
     """
-    metadata = dict(request.client_metadata or {})
+    meant = as_request(request)
+    metadata = dict(meant.client_metadata or {})
     state = options.turn_state.get() if options.turn_state is not None else None
     if state is not None:
         metadata[TURN_STATE] = state
     complete = response_create_client_metadata(metadata, trace_context(telemetry))
-    if complete is not None or request.client_metadata is not None:
-        request = msgspec.structs.replace(request, client_metadata=complete)
+    if complete is not None or meant.client_metadata is not None:
+        meant = msgspec.structs.replace(meant, client_metadata=complete)
     return encode_response_create(
-        request,
+        meant,
         previous_response_id=previous_response_id,
         generate=generate,
-        keep_ids=options.keeps_ids(store=request.is_stored),
+        keep_ids=options.keeps_ids(store=meant.is_stored),
     )
 
 

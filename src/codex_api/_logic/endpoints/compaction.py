@@ -9,7 +9,7 @@ makes one ``compaction`` item, which stands for all but the user's own messages;
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -18,7 +18,7 @@ import msgspec
 from codex_api._logic.endpoints.responses import TURN_STATE
 from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements
 from codex_api._logic.incoming.error_body import read_as
-from codex_api._logic.incoming.item_codec import decode_item, wire_items
+from codex_api._logic.incoming.item_codec import decode_item, encode_value, wire_items
 from codex_api._logic.outgoing.fields import illegal, require_list, require_text
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api._logic.outgoing.unary_request import post, with_headers
@@ -72,10 +72,10 @@ class _WireInput(msgspec.Struct, omit_defaults=True):
     instructions: str = ""
     tools: Sequence[Any] | msgspec.UnsetType = msgspec.UNSET
     parallel_tool_calls: bool | msgspec.UnsetType = msgspec.UNSET
-    reasoning: Reasoning | None = None
+    reasoning: Reasoning | Mapping[str, Any] | None = None
     service_tier: str | None = None
     prompt_cache_key: str | None = None
-    text: TextControls | None = None
+    text: TextControls | Mapping[str, Any] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -176,7 +176,9 @@ def compaction_options(
     return msgspec.structs.replace(settled, turn_state=turn_state)
 
 
-def history(compaction: CompactionInput) -> Sequence[ResponseItem | msgspec.Raw]:
+def history(
+    compaction: CompactionInput,
+) -> Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw]:
     """Return the items to compact.
 
     Raises:
@@ -185,7 +187,9 @@ def history(compaction: CompactionInput) -> Sequence[ResponseItem | msgspec.Raw]
     require_text(compaction.model, "model", SUBJECT, "the name of a model")
     if isinstance(compaction.input, str):
         text = compaction.input
-        items: Sequence[ResponseItem | msgspec.Raw] = [Message.user(text)] if text.strip() else []
+        items: Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw] = (
+            [Message.user(text)] if text.strip() else []
+        )
     else:
         items = compaction.input
         require_list(items, "input", SUBJECT, "text or a list of items")
@@ -208,7 +212,11 @@ def compacted(compaction: CompactionInput, output: Sequence[ResponseItem]) -> li
     return [*(item for item in kept if isinstance(item, Message) and item.role == "user"), *made]
 
 
-def _decoded(item: ResponseItem | msgspec.Raw) -> ResponseItem:
+def _decoded(item: ResponseItem | Mapping[str, Any] | msgspec.Raw) -> ResponseItem:
+    if isinstance(item, Mapping):
+        # A message may leave its type out.
+        typed = {"type": "message", **item} if "role" in item else item
+        item = msgspec.Raw(encode_value(typed, "input"))
     if not isinstance(item, msgspec.Raw):
         return item
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,6 +10,7 @@ import msgspec
 
 from codex_api._logic.incoming.answers import decode_answer, decode_elements
 from codex_api._logic.outgoing.fields import check_fields, illegal, require_text
+from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._logic.outgoing.unary_request import post
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.images import (
@@ -52,7 +54,7 @@ _IMAGE: msgspec.json.Decoder[ImageData] = msgspec.json.Decoder(ImageData)
 
 
 def generation_request(
-    prompt: str | ImageGenerationRequest,
+    prompt: str | ImageGenerationRequest | Mapping[str, Any],
     *,
     model: str | None = None,
     background: ImageBackground | None = None,
@@ -61,11 +63,11 @@ def generation_request(
     size: str | None = None,
 ) -> ImageGenerationRequest:
     """Make the request from a prompt, or take a whole one with some fields changed."""
-    request = (
-        prompt
-        if isinstance(prompt, ImageGenerationRequest)
-        else ImageGenerationRequest(prompt=prompt, model=DEFAULT_IMAGE_MODEL)
-    )
+    if isinstance(prompt, str):
+        prompt = ImageGenerationRequest(prompt=prompt, model=DEFAULT_IMAGE_MODEL)
+    elif isinstance(prompt, Mapping):
+        prompt = {"model": DEFAULT_IMAGE_MODEL, **prompt}
+    request = as_value(ImageGenerationRequest, prompt, "image generation request")
     return _changed(request, model=model, background=background, n=n, quality=quality, size=size)
 
 

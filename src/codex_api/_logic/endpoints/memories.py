@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from codex_api._logic.incoming.answers import decode_answer, decode_elements
 from codex_api._logic.incoming.item_codec import wire_items
 from codex_api._logic.outgoing.fields import check_fields, illegal, require_list, require_text
+from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._logic.outgoing.unary_request import post
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.memories import (
@@ -60,7 +61,7 @@ _OLD: msgspec.json.Decoder[MemorySummarizeOutput] = msgspec.json.Decoder(MemoryS
 
 def summarize(
     ctx: CallContext,
-    summarize_input: MemorySummarizeInput,
+    summarize_input: MemorySummarizeInput | Mapping[str, Any],
     extra_headers: HeaderSource | Headers | None = None,
     *,
     options: ResponsesOptions | None = None,
@@ -69,7 +70,8 @@ def summarize(
     """Summarize recorded traces, one summary for each, in their order.
 
     Args:
-        summarize_input: Traces, at least one.
+        summarize_input: Traces, at least one; a mapping has the fields as keys, and so may each
+            trace.
         extra_headers: For this call.
         options: Says which session and sub-agent the call belongs to.
         timeout: Limit in seconds on the whole call, or None.
@@ -79,11 +81,11 @@ def summarize(
 
     Raises:
         RequestBuildError: There is no trace, or one has no JSON form; nothing was sent.
+        TypeError: ``summarize_input`` is neither, or a mapping with other keys.
         DecodeError: The answer is not what was promised.
         CodexApiError: The call failed.
     """
-    _check(summarize_input)
-    wire = _wire(summarize_input)
+    wire = _wire(_checked(as_value(MemorySummarizeInput, summarize_input, SUBJECT)))
     # The items are any JSON.
     bare = [msgspec.structs.replace(trace, items=()) for trace in wire.traces]
     check_fields(msgspec.structs.replace(wire, traces=bare), SUBJECT)
@@ -98,16 +100,20 @@ def summarize(
     )
 
 
-def _check(summarize_input: MemorySummarizeInput) -> None:
+def _checked(summarize_input: MemorySummarizeInput) -> MemorySummarizeInput:
     require_text(summarize_input.model, "model", SUBJECT, "the name of a model")
     require_list(summarize_input.raw_memories, "raw_memories", SUBJECT, "a list of traces")
     if not summarize_input.raw_memories:
         raise illegal("raw_memories", SUBJECT, "it is empty, at least one trace is needed")
-    for index, memory in enumerate(summarize_input.raw_memories):
+    memories: list[RawMemory] = []
+    for index, given in enumerate(summarize_input.raw_memories):
         field = f"raw_memories[{index}]"
-        if not isinstance(memory, RawMemory):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
-            raise illegal(field, SUBJECT, f"it is {type(memory).__name__}, expected a RawMemory")
+        if not isinstance(given, RawMemory | Mapping):
+            raise illegal(field, SUBJECT, f"it is {type(given).__name__}, expected a RawMemory")
+        memory = as_value(RawMemory, given, "trace")
         require_list(memory.items, f"{field}.items", SUBJECT, "a list of items")
+        memories.append(memory)
+    return msgspec.structs.replace(summarize_input, raw_memories=memories)
 
 
 def _wire(summarize_input: MemorySummarizeInput) -> _WireInput:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from codex_api._logic.calling.operation import Operation
 from codex_api._logic.calling.stream_call import StreamCall
 from codex_api._logic.incoming.whole_response import accept_response
-from codex_api._logic.outgoing.body import check_request, encode_request
+from codex_api._logic.outgoing.body import encode_request
+from codex_api._logic.outgoing.plain_values import as_request
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import EncodedJson, JsonBody
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.operation import CallContext
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.messages import Body
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesApiRequest, ResponsesOptions
     from codex_api.types.response import Response
 
 TURN_STATE = "x-codex-turn-state"
@@ -36,7 +37,7 @@ IDLE_TIMEOUTS = 2
 
 def stream_call(
     context: CallContext,
-    request: ResponsesApiRequest,
+    request: AnyRequest,
     options: ResponsesOptions,
     telemetry: Telemetry | None = None,
 ) -> StreamCall:
@@ -46,18 +47,18 @@ def stream_call(
         RequestBuildError: The request cannot be encoded or asks not to be streamed, or a header is
             illegal.
     """
-    check_request(request)
-    if request.stream is False:
+    meant = as_request(request)
+    if meant.stream is False:
         message = "the request says stream=False: ask for its answer with responses.create"
         raise RequestBuildError(message)
-    body = encode_request(request, keep_ids=options.keeps_ids(store=request.is_stored))
-    repeatable = _is_repeatable(request)
+    body = encode_request(meant, keep_ids=options.keeps_ids(store=meant.is_stored))
+    repeatable = _is_repeatable(meant)
     return _call(context, EncodedJson(body), options, telemetry, is_repeatable=repeatable)
 
 
 def create(
     context: CallContext,
-    request: ResponsesApiRequest,
+    request: AnyRequest,
     options: ResponsesOptions,
     timeout: float | None = None,
 ) -> Operation[Response]:
@@ -70,9 +71,9 @@ def create(
     Raises:
         RequestBuildError: The request cannot be encoded, or a header is illegal.
     """
-    check_request(request)
-    keep_ids = options.keeps_ids(store=request.is_stored)
-    body = encode_request(request, keep_ids=keep_ids, is_streamed=False)
+    meant = as_request(request)
+    keep_ids = options.keeps_ids(store=meant.is_stored)
+    body = encode_request(meant, keep_ids=keep_ids, is_streamed=False)
     limit = whole_answer_limit(context, timeout)
     return Operation(
         name=ENDPOINT,
@@ -84,7 +85,7 @@ def create(
             id_headers=identity_headers(options),
             compression=options.compression,
             timeout=limit,
-            is_repeatable=_is_repeatable(request),
+            is_repeatable=_is_repeatable(meant),
         ),
         decode=partial(accept_response, endpoint=ENDPOINT, turn_state=options.turn_state),
         timeout=limit,

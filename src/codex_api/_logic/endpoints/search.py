@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from codex_api._logic.incoming.answers import decode_answer
 from codex_api._logic.incoming.item_codec import wire_items
 from codex_api._logic.outgoing.fields import check_fields, require_list, require_text
+from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._logic.outgoing.unary_request import post
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.reasoning import Reasoning
 from codex_api.types.search import SearchCommands, SearchRequest, SearchResponse, SearchSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
@@ -40,7 +43,7 @@ _RESPONSE: msgspec.json.Decoder[SearchResponse] = msgspec.json.Decoder(SearchRes
 
 def search(
     ctx: CallContext,
-    request: SearchRequest,
+    request: SearchRequest | Mapping[str, Any],
     extra_headers: HeaderSource | Headers | None = None,
     *,
     options: ResponsesOptions | None = None,
@@ -49,7 +52,7 @@ def search(
     """Search.
 
     Args:
-        request: Queries and other commands, and how to search.
+        request: Queries and other commands, and how to search; a mapping has the fields as keys.
         extra_headers: For this call.
         options: Says which session and sub-agent the call belongs to.
         timeout: Limit in seconds on the whole call, or None.
@@ -57,17 +60,19 @@ def search(
     Raises:
         RequestBuildError: A field is not legal, whose path and what is expected the error tells;
             nothing was sent.
+        TypeError: ``request`` is neither, or a mapping with other keys.
         DecodeError: The answer is not what was promised.
         CodexApiError: The call failed.
     """
+    meant = as_value(SearchRequest, request, SUBJECT)
     wire = _WireRequest(
-        request.id,
-        request.model,
-        request.reasoning,
-        _wire_input(request, options),
-        request.commands,
-        request.settings,
-        request.max_output_tokens,
+        meant.id,
+        meant.model,
+        meant.reasoning,
+        _wire_input(meant, options),
+        meant.commands,
+        meant.settings,
+        meant.max_output_tokens,
     )
     _check(wire)
     return post(

@@ -17,8 +17,9 @@ from codex_api._logic.endpoints.responses import caller_headers
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.objects import read_deleted, read_object
 from codex_api._logic.incoming.whole_response import decode_response
-from codex_api._logic.outgoing.body import check_request, encode_request
+from codex_api._logic.outgoing.body import encode_request
 from codex_api._logic.outgoing.fields import require_text
+from codex_api._logic.outgoing.plain_values import as_request
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.transport._core.messages import EncodedJson
 from codex_api.types.stored import InputTokens
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.operation import CallContext
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.item import ResponseItem
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesOptions
     from codex_api.types.response import Response
     from codex_api.types.stored import Deleted
 
@@ -191,16 +192,16 @@ def input_items(
 
 def input_tokens(
     ctx: CallContext,
-    request: ResponsesApiRequest,
+    request: AnyRequest,
     options: ResponsesOptions,
     timeout: float | None = None,
 ) -> Operation[InputTokens]:
     """Count what a request would send."""
-    check_request(request)
+    meant = as_request(request)
     name = "responses/input_tokens"
-    keep_ids = options.keeps_ids(store=request.is_stored)
-    body = _FIELDS.decode(encode_request(request, keep_ids=keep_ids, is_streamed=False))
-    names = (*_COUNTED, *(request.extra_body or ()))
+    keep_ids = options.keeps_ids(store=meant.is_stored)
+    body = _FIELDS.decode(encode_request(meant, keep_ids=keep_ids, is_streamed=False))
+    names = (*_COUNTED, *(meant.extra_body or ()))
     counted = {name: body[name] for name in names if bytes(body.get(name, _NULL)) != b"null"}
     return Operation(
         name=name,

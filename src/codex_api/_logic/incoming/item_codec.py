@@ -11,7 +11,7 @@ Encoding is one pass too, over what ``outgoing.items`` makes of them.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import msgspec
 
@@ -43,7 +43,7 @@ from codex_api.types.item import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from codex_api.types.content import Extensible
 
@@ -160,7 +160,7 @@ def encode_item(item: ResponseItem | msgspec.Raw, *, keep_ids: bool = False) -> 
 
 
 def wire_items(
-    items: Sequence[ResponseItem | msgspec.Raw] | str, *, keep_ids: bool = False
+    items: Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw] | str, *, keep_ids: bool = False
 ) -> list[msgspec.Raw]:
     """Encode each of ``items``, for bodies that any encoder may put together.
 

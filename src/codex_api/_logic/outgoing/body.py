@@ -7,10 +7,7 @@ verbatim.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from operator import attrgetter
-from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -23,9 +20,12 @@ from codex_api._logic.outgoing.json_values import (
     encode_json,
     encode_value,
 )
+from codex_api._logic.outgoing.request_shapes import check_shapes
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from codex_api.types.request import ResponsesApiRequest
     from codex_api.types.trace import W3cTraceContext
 
@@ -146,24 +146,8 @@ def response_create_client_metadata(
     return merged or None
 
 
-def check_request(request: object) -> None:
-    """Refuse what is no request before anything of it is looked at.
-
-    Raises:
-        TypeError: It is something else, such as a mapping.
-    """
-    from codex_api.types.request import ResponsesApiRequest  # noqa: PLC0415 - lies above
-
-    if not isinstance(request, ResponsesApiRequest):
-        message = (
-            f"a request is a ResponsesApiRequest, not {type(request).__name__}; "
-            "a body that was built elsewhere goes to responses.stream_raw"
-        )
-        raise TypeError(message)
-
-
 def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
-    _check_shapes(request)
+    check_shapes(request)
     body = body_class(
         model=request.model,
         instructions=request.instructions or None,
@@ -250,80 +234,6 @@ def _with_extra(request: ResponsesApiRequest, data: bytes, body: _Body) -> bytes
         message = f"extra_body must not hold {taken[0]!r}: the request has a field for it"
         raise RequestBuildError(message)
     return data[:-1] + b"," + encode_value(request.extra_body, "extra_body")[1:]
-
-
-# --- shapes -------------------------------------------------------------------------------------
-
-_LIST = (list, tuple, Sequence)
-_MAP = (dict, Mapping, NoneType)
-_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "model": ((str,), "a non-empty string"),
-    "input": ((*_LIST, str), "a sequence of items, or a string"),
-    "tools": ((*_LIST, NoneType), "a sequence of tools, or None"),
-    "parallel_tool_calls": ((bool, UnsetType), "true or false, or UNSET"),
-    "store": ((bool, UnsetType), "true or false, or UNSET"),
-    "stream": ((bool,), "true or false"),
-    "include": ((*_LIST, UnsetType), "a sequence of strings, or UNSET"),
-    "client_metadata": (_MAP, "a mapping of strings, or None"),
-    "extra_body": (_MAP, "a mapping, or None"),
-}
-_PUBLIC_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
-    "background": ((bool,), "true or false"),
-    "context_management": (_LIST, "a sequence of mappings"),
-    "conversation": ((str, dict, Mapping), "an id, or a mapping with one"),
-    "max_output_tokens": ((int,), "a number of tokens"),
-    "max_tool_calls": ((int,), "a number of calls"),
-    "metadata": (_MAP, "a mapping of strings"),
-    "prompt": (_MAP, "a mapping with an id"),
-    "temperature": ((int, float), "a number"),
-    "top_logprobs": ((int,), "a number of alternatives"),
-    "top_p": ((int, float), "a number"),
-}
-
-
-_ALL_SHAPES = _SHAPES | {
-    name: ((*kinds, NoneType), expected) for name, (kinds, expected) in _PUBLIC_SHAPES.items()
-}
-_shaped_values = attrgetter(*_ALL_SHAPES)
-
-
-def _check_shapes(request: ResponsesApiRequest) -> None:
-    """Refuse what would encode, but not as it was meant."""
-    misshapen = _misshapen_field(*map(type, _shaped_values(request)))
-    if misshapen is not None:
-        raise _misshapen(misshapen)
-    if not request.model and request.prompt is None:
-        raise _misshapen("model")
-    if request.include is not UNSET:
-        _check_texts("include", request.include)
-    for name, given in (
-        ("client_metadata", request.client_metadata),
-        ("metadata", request.metadata),
-    ):
-        if given:
-            _check_texts(name, [*given, *given.values()])
-
-
-# The types settle it, and the same ones come with every request of a program.
-@lru_cache(maxsize=256)
-def _misshapen_field(*types: type) -> str | None:
-    """Return the name of the first field that has another type than it may have."""
-    for name, found in zip(_ALL_SHAPES, types, strict=True):
-        kinds, _ = _ALL_SHAPES[name]
-        # A bool is an int too, a string a sequence.
-        odd = any(issubclass(found, kind) and kind not in kinds for kind in (bool, str))
-        if odd or not issubclass(found, kinds):
-            return name
-    return None
-
-
-def _check_texts(name: str, values: Iterable[object]) -> None:
-    if not all(isinstance(value, str) for value in values):
-        raise _misshapen(name)
-
-
-def _misshapen(name: str) -> RequestBuildError:
-    return RequestBuildError(f"{name} must be {_ALL_SHAPES[name][1]}")
 
 
 # --- cache breakpoints --------------------------------------------------------------------------

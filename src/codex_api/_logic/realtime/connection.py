@@ -12,7 +12,8 @@ what it is told (send these frames, try again after so long, raise this). Rules 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -34,6 +35,7 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
     WebSocketClosedError,
 )
+from codex_api.types.realtime import RealtimeSessionConfig
 from codex_api.types.realtime_events import (
     RealtimeErrorEvent,
     RealtimeEvent,
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from codex_api.types.realtime import (
         RealtimeModality,
         RealtimeMode,
-        RealtimeSessionConfig,
         TranscriptEntry,
     )
     from codex_api.types.realtime_options import RealtimeOptions
@@ -318,3 +319,21 @@ def sideband_delay(
     if isinstance(error, RequestBuildError | ClientStateError):
         return None
     return retry.wait(attempt + 1, error.retry_after, draw)
+
+
+def as_config(config: object) -> RealtimeSessionConfig:
+    """Return the configuration that was meant.
+
+    Args:
+        config: A mapping is read by ``RealtimeSessionConfig.from_mapping``.
+
+    Raises:
+        TypeError: It is neither.
+        RequestBuildError: A key or value of the mapping is not legal.
+    """
+    if isinstance(config, Mapping):
+        return RealtimeSessionConfig.from_mapping(cast("Mapping[str, object]", config))
+    if isinstance(config, RealtimeSessionConfig):
+        return config
+    message = f"a session is a RealtimeSessionConfig or a mapping, not {type(config).__name__}"
+    raise TypeError(message)

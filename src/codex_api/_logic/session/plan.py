@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from codex_api._logic.calling.websocket_call import trace_context
-from codex_api._logic.outgoing.body import check_request
+from codex_api._logic.outgoing.plain_values import as_request
 from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api._logic.session.exchange import Asked, Exchange, SessionState
 from codex_api._logic.session.progress import Progress
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from codex_api._logic.session.transport_choice import TransportName
     from codex_api.auth import AuthProvider
     from codex_api.events import RawEvent
-    from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+    from codex_api.types.request import AnyRequest, ResponsesApiRequest, ResponsesOptions
     from codex_api.types.turn_state import TurnState
 
 
@@ -50,15 +50,15 @@ class SessionPlan:
         return self.state.choice.pick(self.calls.clock.monotonic())
 
     def plan(
-        self, request: ResponsesApiRequest, *, new_turn: bool | None, generate: bool | None = None
+        self, request: AnyRequest, *, new_turn: bool | None, generate: bool | None = None
     ) -> RequestPlan:
         """Prepare one request.
 
         Raises:
             RequestBuildError: It cannot be encoded.
+            TypeError: It is neither a request nor a mapping.
         """
-        check_request(request)
-        return RequestPlan(self, request, new_turn=new_turn, generate=generate)
+        return RequestPlan(self, as_request(request), new_turn=new_turn, generate=generate)
 
 
 class RequestPlan:

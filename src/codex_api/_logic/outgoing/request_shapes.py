@@ -1,0 +1,134 @@
+"""The types that the fields of a request may have.
+
+What is refused here would encode, but not as it was meant: a text where a list belongs, a number as
+a switch. What the values say is the server's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from types import NoneType
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from codex_api.tools import AllowedTools
+from codex_api.transport.errors import RequestBuildError
+from codex_api.types.content import Tagged
+from codex_api.types.reasoning import Reasoning
+from codex_api.types.request import PromptCacheOptions, ResponsesApiRequest, StreamOptions
+from codex_api.types.text import TextControls
+
+_LIST = (list, tuple, Sequence)
+_OBJECT = (dict, msgspec.Raw, Mapping)
+_MAP = (dict, Mapping, NoneType)
+_OBJECT_OR_NONE = ((*_OBJECT, NoneType), "a mapping, or None")
+_TEXT_OR_NONE = ((str, NoneType), "a string, or None")
+_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "model": ((str,), "a non-empty string"),
+    "instructions": ((str, NoneType), "a string"),
+    "previous_response_id": _TEXT_OR_NONE,
+    "input": ((*_LIST, str), "a sequence of items, or a string"),
+    "tools": ((*_LIST, NoneType), "a sequence of tools, or None"),
+    "tool_choice": (
+        (str, AllowedTools, *_OBJECT, UnsetType, NoneType),
+        "a string, tools.AllowedTools, a mapping, or UNSET",
+    ),
+    "parallel_tool_calls": ((bool, UnsetType), "true or false, or UNSET"),
+    "reasoning": (
+        (Reasoning, *_OBJECT, UnsetType, NoneType),
+        "a Reasoning, a mapping, None or UNSET",
+    ),
+    "store": ((bool, UnsetType), "true or false, or UNSET"),
+    "stream": ((bool,), "true or false"),
+    "stream_options": (
+        (StreamOptions, *_OBJECT, NoneType),
+        "a StreamOptions, a mapping, or None",
+    ),
+    "include": ((*_LIST, UnsetType), "a sequence of strings, or UNSET"),
+    "service_tier": _TEXT_OR_NONE,
+    "prompt_cache_key": _TEXT_OR_NONE,
+    "prompt_cache_options": (
+        (PromptCacheOptions, *_OBJECT, NoneType),
+        "a PromptCacheOptions, a mapping, or None",
+    ),
+    "text": ((TextControls, *_OBJECT, NoneType), "a TextControls, a mapping, or None"),
+    "client_metadata": (_MAP, "a mapping of strings, or None"),
+    "background": ((bool, NoneType), "true or false"),
+    "background_options": _OBJECT_OR_NONE,
+    "context_management": ((*_LIST, NoneType), "a sequence of mappings"),
+    "conversation": ((str, *_OBJECT, NoneType), "an id, or a mapping with one"),
+    "image": _OBJECT_OR_NONE,
+    "max_output_tokens": ((int, NoneType), "a number of tokens"),
+    "max_tool_calls": ((int, NoneType), "a number of calls"),
+    "metadata": (_MAP, "a mapping of strings"),
+    "moderation": _OBJECT_OR_NONE,
+    "access_programs": _OBJECT_OR_NONE,
+    "prompt": ((*_OBJECT, NoneType), "a mapping with an id"),
+    "prompt_cache_retention": _TEXT_OR_NONE,
+    "safety_identifier": _TEXT_OR_NONE,
+    "temperature": ((int, float, NoneType), "a number"),
+    "top_logprobs": ((int, NoneType), "a number of alternatives"),
+    "top_p": ((int, float, NoneType), "a number"),
+    "truncation": _TEXT_OR_NONE,
+    "user": _TEXT_OR_NONE,
+    "extra_body": (_MAP, "a mapping, or None"),
+}
+_shaped_values = attrgetter(*_SHAPES)
+
+
+def check_shapes(request: ResponsesApiRequest) -> None:
+    """Refuse what would encode, but not as it was meant.
+
+    Raises:
+        RequestBuildError: A field has another type than it may have; the text names the field.
+    """
+    misshapen = _misshapen_field(*map(type, _shaped_values(request)))
+    if misshapen is not None:
+        raise _misshapen(misshapen)
+    if not request.model and request.prompt is None:
+        raise _misshapen("model")
+    for index, tool in enumerate(request.tools or ()):
+        if not isinstance(tool, _TOOLS):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+            message = f"tools[{index}] must be a tool, a mapping or a msgspec.Raw, not "
+            raise RequestBuildError(message + _kind(tool))
+    if request.include is not UNSET:
+        _check_texts("include", request.include)
+    for name, given in (
+        ("client_metadata", request.client_metadata),
+        ("metadata", request.metadata),
+    ):
+        if given:
+            _check_texts(name, [*given, *given.values()])
+
+
+_TOOLS = (Tagged, *_OBJECT)
+
+
+def _kind(tool: object) -> str:
+    kind = type(tool).__name__
+    return f"{kind}: make one by FunctionTool.from_callable" if callable(tool) else kind
+
+
+# The types settle it, and the same ones come with every request of a program.
+@lru_cache(maxsize=256)
+def _misshapen_field(*types: type) -> str | None:
+    """Return the name of the first field that has another type than it may have."""
+    for name, found in zip(_SHAPES, types, strict=True):
+        kinds, _ = _SHAPES[name]
+        # A bool is an int too, a string a sequence.
+        odd = any(issubclass(found, kind) and kind not in kinds for kind in (bool, str))
+        if odd or not issubclass(found, kinds):
+            return name
+    return None
+
+
+def _check_texts(name: str, values: Iterable[object]) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise _misshapen(name)
+
+
+def _misshapen(name: str) -> RequestBuildError:
+    return RequestBuildError(f"{name} must be {_SHAPES[name][1]}")
