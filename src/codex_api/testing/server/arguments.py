@@ -66,7 +66,10 @@ def function_arguments(schema: JsonObject, said: str) -> str:
         needed = [name for name in schema.get("required") or () if name in properties]
         texts = [name for name in [*needed, *properties] if "string" in _types(schema, name)]
         given |= dict.fromkeys(texts[:1], positional)
-    return json.dumps({**instances.make(), **given}, ensure_ascii=False)
+    # Arguments are an object, whatever a loose schema allows.
+    made: object = instances.make()
+    smallest = cast("JsonObject", made) if isinstance(made, dict) else {}
+    return json.dumps({**smallest, **given}, ensure_ascii=False)
 
 
 def custom_input(name: str, said: str) -> str:

@@ -29,11 +29,12 @@ _REQUIRED: dict[str, dict[str, type]] = {
     "local_shell_call": {"action": dict},
     "local_shell_call_output": {"output": str},
     "function_call": {"name": str, "arguments": str, "call_id": str},
-    "function_call_output": {"call_id": str},
+    # A call is named by its id, or is the only one.
+    "function_call_output": {},
     "custom_tool_call": {"name": str, "input": str, "call_id": str},
     "custom_tool_call_output": {"call_id": str},
-    "tool_search_call": {"execution": str},
-    "tool_search_output": {"status": str, "execution": str, "tools": list},
+    "tool_search_call": {},
+    "tool_search_output": {"tools": list},
     "web_search_call": {},
     "image_generation_call": {"status": str, "result": str},
     "compaction": {"encrypted_content": str},
@@ -120,6 +121,9 @@ def check_calls(items: Iterable[JsonObject]) -> None:
         if kind in _OUTPUT_OF.values():
             calls[call_id] = kind
         elif kind in _OUTPUT_OF:
+            if not call_id:
+                is_open = [each for each, of in calls.items() if of == _OUTPUT_OF[kind]]
+                call_id = next(reversed(is_open), "")
             if calls.get(call_id, "") not in {_OUTPUT_OF[kind], ""} or call_id not in calls:
                 message = f"No tool call found for {kind} with call_id {call_id}."
                 raise RequestProblem(400, message, None, "input")

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
 PASSTHROUGH = "internal_chat_message_metadata_passthrough"
 
+# Parameters that a response tells back as they came; others have a default or a form of their own.
+_ECHOED = (
+    "max_tool_calls",
+    "prompt",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "top_logprobs",
+    "user",
+)
+# These are told with what was left open.
+_FILLED: dict[str, JsonObject] = {
+    "access_programs": {"cyber": "standard"},
+    "prompt_cache_options": {"mode": "implicit", "ttl": "30m"},
+}
+
 # Bare events, without their sequence number.
 Bare: TypeAlias = tuple[str, dict[str, Any]]
 
@@ -195,6 +210,13 @@ def response_shell(request: ResponseRequest, response_id: str, created_at: int) 
     body = request.body
     reasoning = request.section("reasoning")
     text = request.section("text")
+    told = {key: body[key] for key in _ECHOED if body.get(key) is not None}
+    told |= {key: {**_FILLED[key], **body[key]} for key in _FILLED if body.get(key) is not None}
+    if body.get("image") is not None:
+        wanted = request.section("image").get("context_compression")
+        told["image"] = {"context_compression": "enabled" if wanted == "enabled" else "disabled"}
+    if body.get("moderation") is not None:
+        told["moderation"] = _moderation(request.section("moderation"))
     return {
         "id": response_id,
         "object": "response",
@@ -213,7 +235,7 @@ def response_shell(request: ResponseRequest, response_id: str, created_at: int) 
         "parallel_tool_calls": body.get("parallel_tool_calls", True),
         "previous_response_id": body.get("previous_response_id"),
         "prompt_cache_key": body.get("prompt_cache_key"),
-        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
+        "reasoning": {"effort": None, "summary": None, **reasoning},
         "safety_identifier": None,
         "service_tier": body.get("service_tier") or "default",
         "store": request.store,
@@ -225,7 +247,21 @@ def response_shell(request: ResponseRequest, response_id: str, created_at: int) 
         "truncation": body.get("truncation") or "disabled",
         "usage": None,
         "user": None,
+        **told,
     }
+
+
+def _moderation(asked: JsonObject) -> JsonObject:
+    """Return results that flag nothing: there is no model here that could."""
+    result = {
+        "type": "moderation_result",
+        "model": asked.get("model", "omni-moderation-latest"),
+        "flagged": False,
+        "categories": {},
+        "category_scores": {},
+        "category_applied_input_types": {},
+    }
+    return {"input": result, "output": result}
 
 
 def _conversation(named: object) -> JsonObject | None:

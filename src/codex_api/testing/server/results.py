@@ -30,7 +30,7 @@ def told_back(results: list[JsonObject], items: Iterable[JsonObject]) -> str:
     """Say what each call returned, whose names are among ``items``."""
     names = {item["call_id"]: item["name"] for item in items if item_type(item) in CALL_TYPES}
     told = [
-        f'{names.get(item["call_id"], "The tool")} returned "{gist(item_text(item), 24)}"'
+        f'{names.get(item.get("call_id"), "The tool")} returned "{gist(item_text(item), 24)}"'
         for item in results
     ]
     images = image_count(results)

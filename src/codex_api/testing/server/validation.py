@@ -37,7 +37,9 @@ COMPACT_KEYS = frozenset(
         "service_tier",
         "prompt_cache_key",
         "prompt_cache_options",
+        "prompt_cache_retention",
         "previous_response_id",
+        "image",
     }
 )
 COUNT_KEYS = frozenset(
@@ -63,14 +65,12 @@ RESPONSE_KEYS = COMPACT_KEYS | {
     "client_metadata",
     "context_management",
     "conversation",
-    "image",
     "include",
     "max_output_tokens",
     "max_tool_calls",
     "metadata",
     "moderation",
     "prompt",
-    "prompt_cache_retention",
     "safety_identifier",
     "store",
     "stream",
@@ -83,6 +83,22 @@ RESPONSE_KEYS = COMPACT_KEYS | {
     "user",
 }
 FRAME_KEYS = RESPONSE_KEYS | {"type", "generate", "stream_id"}
+
+_STRINGS = (
+    "instructions",
+    "previous_response_id",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "truncation",
+    "user",
+)
+_OBJECTS = ("moderation", "prompt", "prompt_cache_options", "stream_options")
+# What a request may go on from in place of an input.
+_BEGINNINGS = ("prompt", "previous_response_id", "conversation")
+# Answers for a request that leaves the choice to its prompt template, or only counts.
+DEFAULT_MODEL = "gpt-5.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +146,22 @@ def parse_response_request(
         RequestProblem: Status 400, naming the parameter.
     """
     known_keys(body, keys)
-    model = non_empty(body, "model")
-    items = parse_input(body, extra_item_types)
+    is_count = keys is COUNT_KEYS
+    model = _model(body, is_needed=not is_count and body.get("prompt") is None)
+    has_beginning = is_count or any(body.get(key) is not None for key in _BEGINNINGS)
+    items = (
+        [] if has_beginning and body.get("input") is None else parse_input(body, extra_item_types)
+    )
     tools = [] if body.get("tools") is None else check_tools(body["tools"], "tools")
     for at, item in enumerate(items):
         if item.get("type") == "additional_tools":
             check_tools(item["tools"], f"input[{at}].tools")
     _check_choice(body.get("tool_choice"))
     _check_controls(body)
-    for key in ("instructions", "prompt_cache_key", "service_tier", "previous_response_id"):
+    for key in _STRINGS:
         optional(body, key, str)
+    for key in _OBJECTS:
+        optional(body, key, dict)
     for key in ("parallel_tool_calls", "store", "stream", "background", "generate"):
         optional(body, key, bool)
     if body.get("conversation") is not None and body.get("previous_response_id") is not None:
@@ -158,6 +180,12 @@ def parse_response_request(
         store=True if store is None else bool(store),
         background=bool(body.get("background")),
     )
+
+
+def _model(body: JsonObject, *, is_needed: bool) -> str:
+    if not is_needed and body.get("model") is None:
+        return DEFAULT_MODEL
+    return non_empty(body, "model")
 
 
 def check_tools(value: object, param: str) -> list[JsonObject]:
@@ -209,6 +237,8 @@ def _check_controls(body: JsonObject) -> None:
         raise invalid_value("max_output_tokens", "it must be at least 1.")
     for key in ("temperature", "top_p"):
         optional(body, key, float)
+    for key in ("max_tool_calls", "top_logprobs"):
+        optional(body, key, int)
 
 
 def _check_format(form: JsonObject) -> None:
