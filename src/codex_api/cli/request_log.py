@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from codex_api.cli.console import printable
-from codex_api.testing.wire import object_of
+from codex_api.testing.passages import duration, last_text
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from codex_api.testing.server.watching import ServedRequest
 
-_PROMPT_CHARACTERS = 200
 _OK, _REDIRECT, _CLIENT = 300, 400, 500
-_MILLISECONDS_UP_TO = 1.0
 
 
 class RequestLog:
@@ -62,7 +60,7 @@ def _line(served: ServedRequest) -> Text:
     line.append(f"{served.method:<4} ", style="bold")
     line.append(printable(served.path.removeprefix("/v1")))
     line.append(f" {status or '---'}", style=_style(served))
-    line.append(f" {_duration(served.seconds)}")
+    line.append(f" {duration(served.seconds)}")
     for part in _parts(served):
         line.append(f" {part}")
     prompt = printable(last_text(served.body.get("input")))
@@ -93,21 +91,3 @@ def _parts(served: ServedRequest) -> list[str]:
     if isinstance(model, str):
         parts.append(printable(model))
     return parts
-
-
-def _duration(seconds: float) -> str:
-    if seconds < _MILLISECONDS_UP_TO:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s"
-
-
-def last_text(value: object) -> str:
-    """Return the last text of an input in one line, however it is written down; empty for none."""
-    if isinstance(value, str):
-        return " ".join(value.split())[:_PROMPT_CHARACTERS]
-    inner: list[object] = []
-    if isinstance(value, dict):
-        inner = [object_of(cast("object", value)).get(key) for key in ("text", "content", "output")]
-    elif isinstance(value, list):
-        inner = list(reversed(cast("list[object]", value)))
-    return next((text for each in inner if (text := last_text(each))), "")

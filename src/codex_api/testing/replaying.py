@@ -89,16 +89,18 @@ class ReplayServer(ScriptedServer):
     def script_for(self, request: RecordedRequest) -> Script | None:
         """Return the answer that was recorded for ``request``."""
         found = self._found(request)
-        line = f"{request.method} {request.path}"
-        if found is not None:
-            if self._tell is not None:
-                self._tell(None, line)
-            return _actions(found, self._pace)
+        if found is None:
+            return self._unanswered(request)
+        if self._tell is not None:
+            self._tell(None, f"{request.method} {request.path}")
+        return _actions(found, self._pace)
+
+    def _unanswered(self, request: RecordedRequest) -> Script:
         self._note_overrun()
         told = self._explained(request)
         self.errors.append(CassetteMismatchError(told))
         if self._tell is not None:
-            self._tell(told, line)
+            self._tell(told, f"{request.method} {request.path}")
         error = {"message": told, "type": "cassette_mismatch", "param": None, "code": None}
         return answer(MISMATCH_STATUS, {"error": error})
 
