@@ -50,6 +50,7 @@ OPEN = {
         "call_note": "only calls have a line of their own",
     },
     "otel.py": {"on_event": _OBSERVER},
+    "testing/passages.py": {"receive": "a witness looks at some messages", "send": "as above"},
     "testing/server/model.py": {"_formatted": _WIRE},
     "testing/server/realtime/routes.py": {"_offer": _WIRE},
     "testing/server/schema_instances.py": {"_typed": _WIRE},

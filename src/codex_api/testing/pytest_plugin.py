@@ -187,11 +187,10 @@ def _mode(node: pytest.Item, marked: str | None) -> CassetteMode:
         ("the option codex_cassette", node.config.getini("codex_cassette")),
     )
     source, mode = next((source, mode) for source, mode in sources if mode)
-    chosen = next((each for each in MODES if each == mode), None)
-    if chosen is None:
+    if mode not in MODES:
         message = f"{source} has to be one of {', '.join(MODES)}, and is {mode!r}"
         raise pytest.UsageError(message)
-    return chosen
+    return MODES[MODES.index(mode)]
 
 
 def _path(node: pytest.Item) -> Path:
