@@ -8,6 +8,22 @@ from codex_api._logic.incoming.retry_delay import delay_in_message, parse_durati
 
 
 @pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("Requests have exceeded the rate limit. Please retry after 6 seconds.", 6.0),
+        ("Please retry in 43.5s.", 43.5),
+        ("Try again after 2 minutes", 120.0),
+        ("Retry-After: 3 seconds", 3.0),
+        ("retry after the meeting", None),
+        ("sixth retry after 5 seconds", 5.0),
+        ("we retry internally after 5 seconds", None),
+    ],
+)
+def test_both_wordings_are_read(message: str, seconds: float | None) -> None:
+    assert delay_in_message(message) == seconds
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("28ms", 0.028),

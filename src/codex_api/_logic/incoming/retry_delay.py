@@ -1,6 +1,7 @@
 """Waiting times as servers write them in prose and in headers.
 
-Prose is read only after the words "try again in": a number somewhere in a message is no promise.
+Prose is read only after the words "try again in", "retry after" and their kin: a number somewhere
+in a message is no promise.
 A number without a unit, or with one we do not know, is no waiting time either.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ANCHOR: Final = re.compile(r"try again in", re.IGNORECASE)
+_ANCHOR: Final = re.compile(r"\b(?:try again|retry)[ -](?:in|after)\b:?", re.IGNORECASE)
 # Bounded digits: float() of a number that a server made up must stay cheap and finite.
 _PART: Final = re.compile(
     r"\s*(?:(?:and|,)\s*)?(\d{1,12}(?:\.\d{1,12})?)\s*"
@@ -20,7 +21,7 @@ _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def delay_in_message(message: str) -> float | None:
-    """Read ``try again in 1.5s`` and its kin, also ``1m30s`` or ``2 minutes``.
+    """Read ``try again in 1.5s`` or ``retry after 6 seconds``, also ``1m30s`` or ``2 minutes``.
 
     Returns:
         Seconds, or None when the message names no time to wait.
