@@ -24,7 +24,7 @@ MEMBERS += ["output", "service_tier", "created_at"]
 
 
 def careful(kind: Any, data: Any) -> Any:
-    if kind in {module._Usual, module._UsualUsage}:
+    if kind in {module.UsualResponse, module._UsualUsage}:
         return None
     return READ_AS(kind, data)
 

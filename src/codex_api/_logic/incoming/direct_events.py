@@ -89,14 +89,10 @@ _SLOW_TAGS: Final = (
     "codex.rate_limits",
     "error",
     "response.cancelled",
-    "response.completed",
-    "response.created",
     "response.done",
     "response.failed",
     "response.incomplete",
     "response.metadata",
-    "response.output_item.added",
-    "response.output_item.done",
 )
 
 
@@ -121,6 +117,39 @@ class ToolInput(WireEvent, frozen=True, tag="response.custom_tool_call_input.del
     output_index: int | None = None
 
 
+class Told(WireEvent, frozen=True):
+    """An event that is read in one go."""
+
+    response: Raw = ABSENT
+
+
+class Opening(Told, frozen=True, tag="response.created"):
+    """The wire's form of ``Created``."""
+
+
+class Ending(Told, frozen=True, tag="response.completed"):
+    """The wire's form of ``Completed``."""
+
+    error: Raw = ABSENT
+
+
+class ToldItem(Told, frozen=True):
+    """An event with an item in it."""
+
+    item: Raw = ABSENT
+    output_index: int | None = None
+
+
+class ToldItemAdded(ToldItem, frozen=True, tag="response.output_item.added"):
+    """The wire's form of ``OutputItemAdded``."""
+
+
+class ToldItemDone(ToldItem, frozen=True, tag="response.output_item.done"):
+    """The wire's form of ``OutputItemDone``."""
+
+
+_TOLD: Final = (Opening, Ending, ToldItemAdded, ToldItemDone)
+
 # What stands for a field that an event needs and servers leave out.
 _STAND_INS: Final[dict[str, Any]] = {"item_id": "", "summary_index": 0}
 
@@ -139,7 +168,17 @@ def direct_decoder() -> msgspec.json.Decoder[Any]:
         for index, tag in enumerate(tags)
         if tag not in _BY_TAG
     ]
-    return msgspec.json.Decoder(Union[(*_CLASSES, ToolInput, *marks)])
+    return msgspec.json.Decoder(Union[(*_CLASSES, ToolInput, *_TOLD, *marks)])
+
+
+class _Numbered(msgspec.Struct):
+    sequence_number: int | None = None
+
+
+def sequence_number(payload: bytes) -> int | None:
+    """Return the number of an event as the server counts, or None."""
+    read = read_as(_Numbered, payload)
+    return None if read is None else read.sequence_number
 
 
 def lenient_event(tag: str, fields: Fields) -> ResponseEvent | None:

@@ -30,21 +30,25 @@ def _created(fields: Fields) -> ResponseEvent | None:
 
 def _item_added(fields: Fields) -> ResponseEvent | None:
     raw = fields.get("item", ABSENT)
-    if not _is_object(raw):
+    if not is_object(raw):
         return None
     return _placed(events.OutputItemAdded(decode_item(raw), raw), fields)
 
 
 def _item_done(fields: Fields) -> ResponseEvent | None:
     raw = fields.get("item", ABSENT)
-    if not _is_object(raw):
+    if not is_object(raw):
         return None
     return _placed(events.OutputItemDone(decode_item(raw), raw), fields)
 
 
 def _placed(event: _Item, fields: Fields) -> _Item:
+    return at_index(event, read_as(int, fields.get("output_index", ABSENT)))
+
+
+def at_index(event: _Item, index: int | None) -> _Item:
+    """Say at which place of the output the item of an event stands."""
     # Not a field: events that show the same item are equal, wherever it stands.
-    index = read_as(int, fields.get("output_index", ABSENT))
     msgspec.structs.force_setattr(event, "index", index)
     return event
 
@@ -83,5 +87,6 @@ def is_told(raw: Raw) -> bool:
     return bytes(raw) not in {b"", b"null"}
 
 
-def _is_object(raw: Raw) -> bool:
+def is_object(raw: Raw) -> bool:
+    """Return whether a member is an object."""
     return bytes(raw).startswith(b"{")

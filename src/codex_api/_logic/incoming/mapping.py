@@ -25,18 +25,21 @@ from codex_api._logic.incoming.direct_events import (
     Fields,
     Part,
     Skipped,
+    Told,
     ToolInput,
     direct_decoder,
     lenient_event,
+    sequence_number,
 )
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failed_response import body_error, event_error, terminal_error
 from codex_api._logic.incoming.failure_body import is_failure
 from codex_api._logic.incoming.item_events import READERS, is_told, tool_input
-from codex_api._logic.incoming.repair import payloads_in, repaired
+from codex_api._logic.incoming.repair import END_MARKS, is_decisive, payloads_in, repaired
 from codex_api._logic.incoming.side_events import SideChannel
 from codex_api._logic.incoming.terminal import TERMINAL_TYPES, Terminal, read_terminal
+from codex_api._logic.incoming.told_events import completed, read_told
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api.errors import DecodeError
 from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_rate_limit_event
@@ -55,10 +58,6 @@ if TYPE_CHECKING:
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-
-
-class _Numbered(msgspec.Struct):
-    sequence_number: int | None = None
 
 
 class EventMapper:
@@ -113,7 +112,11 @@ class EventMapper:
         self.turn_state_cell = TurnState() if turn_state is None else turn_state
         self._sides = SideChannel(self.turn_state_cell, safety_headers)
         self._other_events = other_events
-        self._further = _further_reader() if all_events else None
+        self._further: Callable[[str, Fields], ResponseEvent | None] | None = None
+        if all_events:
+            from codex_api._logic.incoming.further_events import further_event  # noqa: PLC0415 - rare
+
+            self._further = further_event
         # Whether what would be passed by is read as well.
         self._reads_all = other_events or all_events
         self._emit_rate_limits = emit_rate_limits
@@ -219,9 +222,7 @@ class EventMapper:
         return direct
 
     def _was_seen(self, data: bytes) -> bool:
-        read = read_as(_Numbered, data)
-        number = None if read is None else read.sequence_number
-        return number is not None and number <= (self._seen_through or 0)
+        return (number := sequence_number(data)) is not None and number <= (self._seen_through or 0)
 
     def _each(self, payloads: Iterable[bytes], found: list[ResponseEvent]) -> None:
         for data in payloads:
@@ -259,10 +260,25 @@ class EventMapper:
             elif isinstance(event, Part) and not self._reads_all:
                 self.progressed = True
                 self._parts.append((self._told + len(found), data))
-            elif self._reads_all or not self._passes_by(event, data):
+            elif not self._is_read_at_once(event, data, found):
                 self._read(data, found)
-                if self.done or self.failure is not None:
-                    break
+            if self.done or self.failure is not None:
+                break
+
+    def _is_read_at_once(self, event: object, data: bytes, found: list[ResponseEvent]) -> bool:
+        """Map what is as servers mostly send it; False for what has to be read field by field."""
+        if not isinstance(event, Told):
+            return not self._reads_all and self._passes_by(event, data)
+        read = read_told(event, data, self.response_id)
+        if read is None:
+            return False
+        self.progressed = True
+        if read.response_id is not None:
+            self._sides.response_id = read.response_id
+        if read.terminal is not None:
+            self.terminal, self.done = read.terminal, True
+        found.append(read.event)
+        return True
 
     def _passes_by(self, event: object, data: bytes) -> bool:
         """Take note of an event that nobody is shown; False when it has to be read."""
@@ -309,7 +325,7 @@ class EventMapper:
             self._each(several, found)
         elif (failure := body_error(payload, self.context)) is not None:
             self.failure = failure
-        elif any(name in payload for name in _DECISIVE):
+        elif is_decisive(payload):
             # An item or the outcome is in it: without it the rest would be a success that is none.
             what = excerpt(payload)
             self.failure = self._undecodable(f"an event of the stream is no JSON: {what}")
@@ -318,7 +334,7 @@ class EventMapper:
 
     def _skip(self, payload: bytes, found: list[ResponseEvent]) -> None:
         self.skipped += 1
-        if payload in _END_MARKS:
+        if payload in END_MARKS:
             return
         self.unread = payload
         if self._other_events:
@@ -359,10 +375,7 @@ class EventMapper:
         self.terminal = terminal
         if terminal.outcome == "completed":
             self.done = True
-            response_id = terminal.id or self.response_id or ""
-            event = events.Completed(response_id, terminal.usage, terminal.end_turn)
-            msgspec.structs.force_setattr(event, "raw_response", terminal.raw)
-            return event
+            return completed(terminal, self.response_id)
         self.failure = terminal_error(terminal, self.response_id, self.context, payload)
         return None
 
@@ -380,20 +393,8 @@ class EventMapper:
         return error
 
 
-def _further_reader() -> Callable[[str, Fields], ResponseEvent | None]:
-    from codex_api._logic.incoming.further_events import further_event  # noqa: PLC0415 - rare
-
-    return further_event
-
-
 # Without a response they would say nothing at all.
 _NEEDS_RESPONSE: Final = frozenset({"response.completed", "response.done"})
 _HEADERS: Final = b'"headers"'
 _IN_PROGRESS: Final = b'"response.in_progress"'
 _TYPE_WITHIN: Final = 64
-# What other protocols end their streams with; it says nothing here.
-_END_MARKS: Final = frozenset({b"[DONE]", b""})
-# What no stream can do without.
-_DECISIVE: Final = tuple(
-    f'"{tag}"'.encode() for tag in (*TERMINAL_TYPES, "response.output_item.done", "error")
-)

@@ -7,9 +7,17 @@ from typing import Final
 
 import msgspec
 
+from codex_api._logic.incoming.terminal import TERMINAL_TYPES
+
 # Strings are matched first, so that what looks like a number in a text stays as it is.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:Infinity|NaN|inf|nan)\b')
 _ODD: Final = (b"Infinity", b"NaN", b"inf", b"nan")
+#: What other protocols end their streams with; it says nothing here.
+END_MARKS: Final = frozenset({b"[DONE]", b""})
+# What no stream can do without.
+_DECISIVE: Final = tuple(
+    f'"{tag}"'.encode() for tag in (*TERMINAL_TYPES, "response.output_item.done", "error")
+)
 
 
 def repaired(payload: bytes) -> bytes | None:
@@ -38,3 +46,8 @@ def _is_json(data: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def is_decisive(payload: bytes) -> bool:
+    """Return whether something is in ``payload`` that no stream can do without."""
+    return any(name in payload for name in _DECISIVE)

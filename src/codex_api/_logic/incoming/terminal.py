@@ -104,21 +104,6 @@ class _Response(msgspec.Struct):
     created_at: Raw = _ABSENT
 
 
-class _Usual(msgspec.Struct):
-    """The same as servers mostly send it: one pass instead of one a member."""
-
-    id: str | None = None
-    status: str | None = None
-    incomplete_details: Raw = _ABSENT
-    status_details: Raw = _ABSENT
-    error: Raw = _ABSENT
-    usage: Raw = _ABSENT
-    end_turn: bool | None = None
-    output: list[Raw] | None = None
-    service_tier: str | None = None
-    created_at: float | None = None
-
-
 class _Details(msgspec.Struct):
     reason: Raw = _ABSENT
     error: Raw = _ABSENT
@@ -132,8 +117,8 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
         response: The object; anything else gives a terminal that says nothing.
         outer_error: The ``error`` that some servers put beside the response.
     """
-    if (usual := read_as(_Usual, response)) is not None:
-        return _usual_terminal(tag, response, usual, outer_error)
+    if (usual := read_usual(response)) is not None:
+        return usual_terminal(tag, response, usual, outer_error)
     read = read_as(_Response, response)
     if read is None:
         return Terminal(tag=tag, error=outer_error)
@@ -155,17 +140,27 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
     )
 
 
-def _usual_terminal(tag: str, response: Json, read: _Usual, outer_error: Raw) -> Terminal:
-    details = read_as(_Details, read.incomplete_details)
-    more = read_as(_Details, read.status_details)
+def read_usual(response: Json) -> UsualResponse | None:
+    """Return what a response object says, if it is as servers mostly send it."""
+    read = read_as(UsualResponse, response)
+    usage = None if read is None else read.usage
+    return None if usage is not None and not usage.says_all else read
+
+
+def usual_terminal(tag: str, response: Json, read: UsualResponse, outer_error: Raw) -> Terminal:
+    """Return what the event ``tag`` says whose response object is ``response``, read before."""
+    details, more = read.incomplete_details, read.status_details
     reason = (details and read_as(str, details.reason)) or (more and read_as(str, more.reason))
+    told = read.error or outer_error or more is not None
     return Terminal(
         tag=tag,
         id=read.id or None,
         status=read.status,
         reason=reason or None,
-        error=_first_told(read.error, more.error if more else _ABSENT, outer_error),
-        usage=token_usage(read.usage),
+        error=_first_told(read.error, more.error if more else _ABSENT, outer_error)
+        if told
+        else _ABSENT,
+        usage=None if read.usage is None else _usual_usage(read.usage),
         end_turn=read.end_turn,
         output=read.output or [],
         service_tier=read.service_tier,
@@ -228,6 +223,22 @@ class _UsualUsage(msgspec.Struct):
         """Whether nothing has to be looked for under the names of chat completions."""
         is_whole = self.input_tokens is not None and self.output_tokens is not None
         return is_whole and not (self.prompt_tokens_details or self.completion_tokens_details)
+
+
+class UsualResponse(msgspec.Struct):
+    """A response object as servers mostly send it: one pass instead of one a member."""
+
+    id: str | None = None
+    headers: Raw = _ABSENT
+    status: str | None = None
+    incomplete_details: _Details | None = None
+    status_details: _Details | None = None
+    error: Raw = _ABSENT
+    usage: _UsualUsage | None = None
+    end_turn: bool | None = None
+    output: list[Raw] | None = None
+    service_tier: str | None = None
+    created_at: float | None = None
 
 
 def _usual_usage(usage: _UsualUsage) -> TokenUsage:
