@@ -11,10 +11,12 @@ from codex_api._async.response_stream import AsyncResponseStream
 from codex_api._async.websocket import connect_responses
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.resume import resume_call
+from codex_api._logic.endpoints import conversations
 from codex_api._logic.endpoints.responses import stream_call
 from codex_api._logic.session.answer_facts import AnswerFacts
 from codex_api._logic.session.effects import (
     Announce,
+    BeginConversation,
     CheckSocket,
     DropSocket,
     Identify,
@@ -30,10 +32,7 @@ from codex_api._logic.session.plan import SessionPlan, owner_of
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
-
-    from msgspec import Raw
 
     from codex_api._async.runner import Runner
     from codex_api._async.websocket import AsyncResponsesWebSocket, AsyncWebSocketResponseStream
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport.network import Network
     from codex_api.types.request import AnyRequest, ResponsesOptions
-    from codex_api.types.turn_state import TurnState
 
 _BUSY = "a session carries one response at a time: finish or close the last one first"
 
@@ -73,6 +71,11 @@ class AsyncResponsesSession:
     def transport(self) -> TransportName:
         """What the next request goes over, as far as is known now."""
         return self._plan.transport
+
+    @property
+    def conversation(self) -> str | None:
+        """Id of the conversation that items are added to, once there is one; else None."""
+        return self._plan.state.held.conversation
 
     def stream(self, request: AnyRequest, *, new_turn: bool | None = None) -> AsyncSessionStream:
         """Prepare a response; the first event that is asked for sends the request.
@@ -239,16 +242,16 @@ class Link:
                 return self._socket is not None and self._socket.is_usable
             case Identify():
                 return owner_of(self._runner.auth.auth)
-            case Renew():
-                return await self._runner.auth.refresh(self._generation)
+            case Renew() | BeginConversation():
+                return await self._call(effect)
             case OpenSocket():
                 return await self._open()
             case DropSocket():
                 await self._drop()
             case SendFrame():
                 await self._send(plan, effect)
-            case PostRequest(kept, cell):
-                await self._post(plan, kept, cell)
+            case PostRequest():
+                await self._post(plan, effect)
             case Resume(response_id, starting_after):
                 await self._resume(plan, response_id, starting_after)
             case Pause(delay):
@@ -256,6 +259,12 @@ class Link:
             case _:
                 assert_never(effect)
         return None
+
+    async def _call(self, effect: Renew | BeginConversation) -> object:
+        if isinstance(effect, Renew):
+            return await self._runner.auth.refresh(self._generation)
+        begun = await self._runner.run(conversations.create(self._session.calls.context))
+        return begun.id
 
     async def _open(self) -> str | None:
         await self._drop()
@@ -277,11 +286,10 @@ class Link:
         options = plan.options(effect.cell)
         await self._begin(plan, self._socket.stream_frame(plan.frame(effect), options))
 
-    async def _post(self, plan: RequestPlan, kept: Sequence[Raw], cell: TurnState) -> None:
+    async def _post(self, plan: RequestPlan, effect: PostRequest) -> None:
         calls = self._session.calls
-        call = stream_call(
-            calls.context, plan.forms.posted(kept), plan.options(cell), calls.telemetry
-        )
+        request = plan.forms.posted(effect.kept, effect.instead)
+        call = stream_call(calls.context, request, plan.options(effect.cell), calls.telemetry)
         # One budget for a question: what fails is counted and made again by the exchange.
         await self._begin(plan, AsyncResponseStream(self._runner, replace(call, asks_once=True)))
 

@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.resume import resume_call
+from codex_api._logic.endpoints import conversations
 from codex_api._logic.endpoints.responses import stream_call
 from codex_api._logic.session.answer_facts import AnswerFacts
 from codex_api._logic.session.effects import (
     Announce,
+    BeginConversation,
     CheckSocket,
     DropSocket,
     Identify,
@@ -31,10 +33,7 @@ from codex_api._sync.websocket import connect_responses
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import TracebackType
-
-    from msgspec import Raw
 
     from codex_api._logic.session.effects import Deed, Effect, Steps
     from codex_api._logic.session.plan import RequestPlan
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport.network import Network
     from codex_api.types.request import AnyRequest, ResponsesOptions
-    from codex_api.types.turn_state import TurnState
 
 _BUSY = "a session carries one response at a time: finish or close the last one first"
 
@@ -73,6 +71,11 @@ class ResponsesSession:
     def transport(self) -> TransportName:
         """What the next request goes over, as far as is known now."""
         return self._plan.transport
+
+    @property
+    def conversation(self) -> str | None:
+        """Id of the conversation that items are added to, once there is one; else None."""
+        return self._plan.state.held.conversation
 
     def stream(self, request: AnyRequest, *, new_turn: bool | None = None) -> SessionStream:
         """Prepare a response; the first event that is asked for sends the request.
@@ -239,16 +242,16 @@ class Link:
                 return self._socket is not None and self._socket.is_usable
             case Identify():
                 return owner_of(self._runner.auth.auth)
-            case Renew():
-                return self._runner.auth.refresh(self._generation)
+            case Renew() | BeginConversation():
+                return self._call(effect)
             case OpenSocket():
                 return self._open()
             case DropSocket():
                 self._drop()
             case SendFrame():
                 self._send(plan, effect)
-            case PostRequest(kept, cell):
-                self._post(plan, kept, cell)
+            case PostRequest():
+                self._post(plan, effect)
             case Resume(response_id, starting_after):
                 self._resume(plan, response_id, starting_after)
             case Pause(delay):
@@ -256,6 +259,12 @@ class Link:
             case _:
                 assert_never(effect)
         return None
+
+    def _call(self, effect: Renew | BeginConversation) -> object:
+        if isinstance(effect, Renew):
+            return self._runner.auth.refresh(self._generation)
+        begun = self._runner.run(conversations.create(self._session.calls.context))
+        return begun.id
 
     def _open(self) -> str | None:
         self._drop()
@@ -277,11 +286,10 @@ class Link:
         options = plan.options(effect.cell)
         self._begin(plan, self._socket.stream_frame(plan.frame(effect), options))
 
-    def _post(self, plan: RequestPlan, kept: Sequence[Raw], cell: TurnState) -> None:
+    def _post(self, plan: RequestPlan, effect: PostRequest) -> None:
         calls = self._session.calls
-        call = stream_call(
-            calls.context, plan.forms.posted(kept), plan.options(cell), calls.telemetry
-        )
+        request = plan.forms.posted(effect.kept, effect.instead)
+        call = stream_call(calls.context, request, plan.options(effect.cell), calls.telemetry)
         # One budget for a question: what fails is counted and made again by the exchange.
         self._begin(plan, ResponseStream(self._runner, replace(call, asks_once=True)))
 

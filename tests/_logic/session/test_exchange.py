@@ -19,8 +19,9 @@ from codex_api._logic.session.effects import (
     Resume,
     SendFrame,
 )
-from codex_api._logic.session.exchange import Asked, Exchange, SessionState
+from codex_api._logic.session.exchange import Exchange
 from codex_api._logic.session.progress import Progress
+from codex_api._logic.session.session_state import Asked, SessionState
 from codex_api._logic.session.stream_retry import RetryDecider
 from codex_api._logic.session.transport_choice import State, TransportChoice, TransportMode
 from codex_api.items import FunctionCall, FunctionCallOutput, Message

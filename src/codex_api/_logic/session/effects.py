@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     import msgspec
 
+    from codex_api._logic.session.held_input import Outgoing
     from codex_api._logic.session.progress import Progress
     from codex_api.events import ResponseEvent
     from codex_api.transport.errors import CodexApiError
@@ -39,12 +40,14 @@ class SendFrame:
         previous_response_id: Response that ``input`` continues, or None when it is whole.
         generate: False asks for no output, to warm the server up; None leaves the key out.
         cell: The turn's value; what the server tells goes in here.
+        conversation: Id of the conversation that ``input`` is added to, or None for none of ours.
     """
 
     input: bytes
     previous_response_id: str | None
     generate: bool | None
     cell: TurnState
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,12 @@ class PostRequest:
     Attributes:
         kept: Items to send after the caller's own input.
         cell: As in ``SendFrame``.
+        instead: What goes out in place of the caller's input and ``kept``; None sends those.
     """
 
     kept: Sequence[msgspec.Raw]
     cell: TurnState
+    instead: Outgoing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,11 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginConversation:
+    """Let the server begin a conversation. Result: its id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identify:
     """Name the credentials in use. Result: their identity, a ``str``."""
 
@@ -113,6 +123,7 @@ Deed: TypeAlias = (
     | SendFrame
     | PostRequest
     | Resume
+    | BeginConversation
     | Pause
     | Renew
     | Identify

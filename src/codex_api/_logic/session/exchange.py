@@ -7,15 +7,14 @@ enough, send no more input than needed, relay; on a failure ask ``RetryDecider``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from codex_api._logic.calling.log import SESSION
-from codex_api._logic.session.chained_input import ChainedInput
 from codex_api._logic.session.effects import (
     Announce,
+    BeginConversation,
     CheckSocket,
     DropSocket,
     Identify,
@@ -29,7 +28,7 @@ from codex_api._logic.session.effects import (
     Steps,
 )
 from codex_api._logic.session.errors import ReplayRefusedError
-from codex_api._logic.session.sticky_turn import StickyTurn
+from codex_api._logic.session.held_input import Outgoing
 from codex_api._logic.session.stream_retry import (
     Again,
     Failure,
@@ -37,9 +36,15 @@ from codex_api._logic.session.stream_retry import (
     Phase,
     RefreshFirst,
     RetryDecider,
+    lost_its_name,
 )
-from codex_api._logic.session.transport_choice import Signal, TransportChoice
-from codex_api.errors import FirstEventTimeoutError, IdleTimeoutError, StreamClosedError
+from codex_api._logic.session.transport_choice import Signal
+from codex_api.errors import (
+    FirstEventTimeoutError,
+    IdleTimeoutError,
+    ResponseIncompleteError,
+    StreamClosedError,
+)
 from codex_api.events import StreamRetry
 from codex_api.transport.errors import (
     CodexApiError,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
 
     from codex_api._logic.session.effects import Effect
     from codex_api._logic.session.progress import Progress
+    from codex_api._logic.session.session_state import Asked, SessionState
 
 _BROKEN = (
     FirstEventTimeoutError,
@@ -62,72 +68,6 @@ _BROKEN = (
     StreamClosedError,
     TransportTimeoutError,
 )
-
-ReplayMode = Literal["always", "safe"]
-# Five minutes short of the server's limit of an hour: most responses end in less.
-ROTATE_AFTER = 55 * 60.0
-
-
-@dataclass(slots=True, kw_only=True)
-class SessionState:
-    """What a session remembers from one request to the next.
-
-    Attributes:
-        rotate_after: Seconds after which a socket is not used for another request.
-        opened_at: Monotonic instant at which the current socket was opened, or None.
-        owner: Identity of the credentials that the current socket was opened with.
-        used: Whether the current socket has carried a response.
-        warm: Whether a prewarm opened the turn that the next request belongs to.
-    """
-
-    choice: TransportChoice
-    rotate_after: float = ROTATE_AFTER
-    chain: ChainedInput = field(default_factory=ChainedInput)
-    turn: StickyTurn = field(default_factory=StickyTurn)
-    opened_at: float | None = None
-    owner: str = ""
-    used: bool = False
-    warm: bool = False
-
-    def forget_socket(self) -> None:
-        """Take note that the socket is gone, and with it what the server held."""
-        self.chain.reset()
-        self.opened_at = None
-        self.used = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One request as the exchange needs it.
-
-    Attributes:
-        fields: The body without input and client metadata, encoded: what a chain must not change.
-        input: The caller's whole input, a JSON array.
-        may_chain: Whether the input may be cut to what is new.
-        stored: Whether the server keeps the response, so that it can be resumed.
-        starts_turn: Whether a new turn begins.
-        replay: ``safe`` refuses to ask again for what has side effects.
-        generate: False for a prewarm.
-        is_repeatable: Whether asking twice does no harm: not where the server keeps the response.
-    """
-
-    fields: bytes
-    input: bytes
-    may_chain: bool = True
-    stored: bool = False
-    starts_turn: bool = True
-    replay: ReplayMode = "always"
-    generate: bool | None = None
-    is_repeatable: bool = True
-
-    def with_kept(self, kept: list[bytes]) -> bytes:
-        """Return the whole input with ``kept`` items behind the caller's."""
-        if not kept:
-            return self.input
-        tail = b",".join(kept)
-        head = self.input[:-1]
-        return head + (b"," if len(head) > 1 else b"") + tail + b"]"
-
 
 # Some servers take no larger frame, and drop the connection without a word.
 _HUGE_FRAME_BYTES = 16 << 20
@@ -206,28 +146,46 @@ class Exchange:
         except CodexApiError as exc:
             state.forget_socket()
             return self._failure(Phase.CONNECT, exc)
-        whole = asked.with_kept(self._progress.kept)
-        chained = state.chain.continuation(asked.fields, whole) if asked.may_chain else None
+        out = yield from self._outgoing()
         cell = TurnState(state.turn.value_for(state.owner))
-        state.chain.begin(asked.fields, asked.input)
         try:
             yield SendFrame(
-                chained.input if chained else whole,
-                chained.previous_response_id if chained else None,
-                asked.generate,
-                cell,
+                out.input, out.previous_response_id, asked.generate, cell, out.conversation
             )
             yield Relay(self._progress)
         except CodexApiError as exc:
             state.forget_socket()
             yield DropSocket()
-            return self._failure(
-                Phase.WEBSOCKET, exc, was_reused=reused, chained=chained is not None
-            )
+            return self._failure(Phase.WEBSOCKET, exc, was_reused=reused, out=out)
         finally:
             state.turn.offer(cell.get(), state.owner)
-        self._finish_on_socket()
+        state.used = True
+        state.choice.response_finished()
+        self._hold()
         return None
+
+    def _outgoing(self) -> Generator[Effect, object, Outgoing]:
+        """Decide what goes out, and note it as sent."""
+        held, asked = self._state.held, self._asked
+        whole = asked.with_kept(self._progress.kept)
+        if self._is_warm_up_beside_a_conversation:
+            return Outgoing(whole)
+        if held.wants_conversation(whole):
+            held.conversation = str((yield BeginConversation()))
+        out = held.outgoing(asked.fields, whole) if asked.may_chain else Outgoing(whole)
+        held.begin(asked.fields, asked.input, is_kept=asked.is_held)
+        return out
+
+    def _hold(self) -> None:
+        """Note what the server holds now that the response has come to its end."""
+        progress = self._progress
+        if progress.response_id and not self._is_warm_up_beside_a_conversation:
+            self._state.held.complete(progress.response_id, progress.output_forms)
+
+    @property
+    def _is_warm_up_beside_a_conversation(self) -> bool:
+        # What a conversation is given stays in it.
+        return self._asked.generate is False and self._state.held.mode == "conversation"
 
     def _ready_socket(self, owner: str) -> Generator[Effect, object, bool]:
         state = self._state
@@ -247,15 +205,6 @@ class Exchange:
     def _is_old(self, opened_at: float) -> bool:
         return self._clock() - opened_at >= self._state.rotate_after
 
-    def _finish_on_socket(self) -> None:
-        state = self._state
-        state.used = True
-        state.choice.response_finished()
-        for forms in self._progress.output_forms:
-            state.chain.add_output(*forms)
-        if self._progress.response_id:
-            state.chain.complete(self._progress.response_id)
-
     # Over HTTP --------------------------------------------------------------------------------
 
     def _over_http(self) -> Generator[Effect, object, Failure | None]:
@@ -263,14 +212,17 @@ class Exchange:
         cell = TurnState(self._state.turn.value_for(owner))
         yield DropSocket()
         self._state.forget_socket()
+        out = yield from self._outgoing()
+        kept = [msgspec.Raw(item) for item in self._progress.kept]
         try:
-            yield PostRequest([msgspec.Raw(item) for item in self._progress.kept], cell)
+            yield PostRequest(kept, cell, out if _is_named(out) else None)
             self._state.turn.offer(cell.get(), owner)
             yield Relay(self._progress)
         except CodexApiError as exc:
-            return self._failure(Phase.HTTP, exc)
+            return self._failure(Phase.HTTP, exc, out=out)
         finally:
             self._state.turn.offer(cell.get(), owner)
+        self._hold()
         return None
 
     def _resumed(self) -> Generator[Effect, object, Failure | None]:
@@ -285,6 +237,7 @@ class Exchange:
             if progress.last_sequence != last:
                 self._decider.spent.retries = 0
             return self._failure(Phase.HTTP, exc, is_resumption=True)
+        self._hold()
         return None
 
     # After a failure --------------------------------------------------------------------------
@@ -295,17 +248,21 @@ class Exchange:
         error: CodexApiError,
         *,
         was_reused: bool = False,
-        chained: bool = False,
+        out: Outgoing | None = None,
         is_resumption: bool = False,
     ) -> Failure:
         cause = error.__cause__
+        held = self._state.held
+        if phase is not Phase.CONNECT:
+            unclear = isinstance(error, (*_BROKEN, ResponseIncompleteError))
+            held.failed(is_clear=not unclear or error.sent == "no")
         return Failure(
             phase=phase,
             error=error,
             cause=cause if isinstance(cause, CodexApiError) else error,
             was_reused=was_reused,
             received=self._progress.received,
-            chained=chained,
+            chained=out is not None and _is_named(out) and held.may_be_lost,
             may_fall_back=self._state.choice.may_fall_back,
             is_repeatable=is_resumption or self._is_known or self._asked.is_repeatable,
             is_huge=len(self._asked.fields) + len(self._asked.input) > _HUGE_FRAME_BYTES,
@@ -324,6 +281,8 @@ class Exchange:
             step = self._decider.next_step(failure)
         if isinstance(step, GiveUp | RefreshFirst):
             raise failure.error
+        if lost_its_name(failure):
+            self._state.held.forget()
         SESSION.info("%s: asked for again in %.3f s", type(failure.error).__name__, step.delay)
         self._signal(step.signals)
         if self._can_resume(failure):
@@ -366,6 +325,10 @@ class Exchange:
             choice.signal(signal, self._clock())
             if choice.state is not before:
                 SESSION.info("%s: the WebSocket is %s now", signal, choice.state)
+
+
+def _is_named(out: Outgoing) -> bool:
+    return out.previous_response_id is not None or out.conversation is not None
 
 
 def _identity() -> Generator[Effect, object, str]:

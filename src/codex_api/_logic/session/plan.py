@@ -10,13 +10,16 @@ import msgspec
 from codex_api._logic.calling.websocket_call import trace_context
 from codex_api._logic.outgoing.plain_values import as_request
 from codex_api._logic.session.encoded_input import EncodedInput
-from codex_api._logic.session.exchange import Asked, Exchange, SessionState
+from codex_api._logic.session.exchange import Exchange
+from codex_api._logic.session.held_input import HeldInput
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.request_forms import RequestForms
+from codex_api._logic.session.session_state import Asked, SessionState
 from codex_api._logic.session.sticky_turn import identity
 from codex_api._logic.session.stream_retry import RetryDecider
 from codex_api._logic.session.transport_choice import TransportChoice
 from codex_api.transport._core.headers import Headers
+from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
     from codex_api._logic.calling.policy import CallSettings
@@ -40,7 +43,11 @@ class SessionPlan:
         self.settings = settings
         self.options = options
         choice = TransportChoice(settings.transport, cool_down=settings.cool_down)
-        self.state: SessionState = SessionState(choice=choice, rotate_after=settings.rotate_after)
+        self.state: SessionState = SessionState(
+            choice=choice,
+            rotate_after=settings.rotate_after,
+            held=HeldInput(settings.chain, settings.conversation),
+        )
         self.may_begin_turn = True
         self.encoded: EncodedInput = EncodedInput()
 
@@ -79,6 +86,9 @@ class RequestPlan:
     ) -> None:
         settings, clock = session.settings, session.calls.clock
         forms = RequestForms(request, session.options, session.encoded)
+        if settings.chain == "conversation" and not forms.may_chain:
+            message = "the session names the conversation itself: the request must name nothing"
+            raise RequestBuildError(message)
         self.forms: RequestForms = forms
         self.progress: Progress = Progress(keep_ids=forms.keep_ids)
         self.answer: StreamFacts | None = None
@@ -93,7 +103,9 @@ class RequestPlan:
             starts_turn=forms.starts_turn if new_turn is None else new_turn,
             replay=settings.replay,
             generate=generate,
-            is_repeatable=not forms.stored,
+            is_repeatable=not (forms.stored or settings.chain == "conversation"),
+            is_held=settings.chain == "conversation"
+            or (settings.chain == "response" and forms.stored and generate is None),
         )
         retry = replace(
             session.calls.context.provider.retry,
@@ -126,6 +138,7 @@ class RequestPlan:
             turn_state=effect.cell.get(),
             trace=trace_context(calls.telemetry),
             wall=calls.clock.wall(),
+            conversation=effect.conversation,
         )
 
     def options(self, cell: TurnState | None = None) -> ResponsesOptions:

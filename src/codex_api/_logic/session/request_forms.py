@@ -22,9 +22,11 @@ from codex_api.types.content import wire_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codex_api._logic.session.held_input import Outgoing
     from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
     from codex_api.types.trace import W3cTraceContext
 
+_NAMES = ("previous_response_id", "conversation")
 _STARTED = "x-codex-ws-stream-request-start-ms"
 _LITE_MARK = "ws_request_header_x_openai_internal_codex_responses_lite"
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -77,10 +79,10 @@ class RequestForms:
 
     @property
     def may_chain(self) -> bool:
-        """Whether the session may name a previous response; not when the caller does."""
-        request = self._request
-        named = request.previous_response_id or _extra(request).get("previous_response_id")
-        return named is None
+        """Whether the session may name what the server holds; not when the caller does."""
+        request, extra = self._request, _extra(self._request)
+        named = (request.previous_response_id, request.conversation)
+        return all(name is None for name in (*named, *map(extra.get, _NAMES)))
 
     @property
     def starts_turn(self) -> bool:
@@ -95,8 +97,23 @@ class RequestForms:
             kind = str(last.get("type")) if isinstance(last, Mapping) else last.type
         return not kind.endswith("_output")
 
-    def posted(self, kept: Sequence[msgspec.Raw]) -> ResponsesApiRequest:
-        """Return the request to post, with ``kept`` items behind the caller's."""
+    def posted(
+        self, kept: Sequence[msgspec.Raw], instead: Outgoing | None = None
+    ) -> ResponsesApiRequest:
+        """Return the request to post.
+
+        Args:
+            kept: Items behind the caller's.
+            instead: What goes out in place of them all, or None.
+        """
+        if instead is not None:
+            return msgspec.structs.replace(
+                self._request,
+                input=_ITEMS.decode(instead.input),
+                previous_response_id=instead.previous_response_id,
+                conversation=instead.conversation,
+                prompt_cache_breakpoints=(),
+            )
         if not kept:
             return self._request
         own = [msgspec.Raw(item) for item in _ITEMS.decode(self.input)]
@@ -113,12 +130,14 @@ class RequestForms:
         turn_state: str | None,
         trace: W3cTraceContext | None,
         wall: float,
+        conversation: str | None = None,
     ) -> bytes:
         """Encode the frame that asks for the response.
 
         Args:
             items: The input to send, a JSON array.
             wall: Unix seconds now.
+            conversation: Id of the conversation to add to; None leaves it to the request.
         """
         metadata = dict(self._request.client_metadata or {})
         if turn_state is not None:
@@ -131,6 +150,7 @@ class RequestForms:
             input=_ITEMS.decode(items),
             client_metadata=response_create_client_metadata(metadata, trace),
             prompt_cache_breakpoints=(),
+            conversation=conversation or self._request.conversation,
         )
         return encode_response_create(
             request,

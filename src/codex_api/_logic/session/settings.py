@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
-from codex_api._logic.session.exchange import ROTATE_AFTER, ReplayMode
+from codex_api._logic.session.held_input import ChainMode
+from codex_api._logic.session.session_state import ROTATE_AFTER, ReplayMode
 from codex_api._logic.session.transport_choice import COOL_DOWN, TransportMode
 from codex_api.transport.errors import RequestBuildError
 
@@ -26,6 +28,14 @@ class SessionSettings:
         replay: ``safe`` does not ask again for a response once a tool call was handed out whose
             output the session does not know; ``always`` does.
         resume: Whether the rest of a stored response is asked for when its stream breaks off.
+        chain: How input that the server holds is left out. ``connection`` names the last response
+            on the WebSocket that carried it, and sends everything over HTTP. ``response`` names it
+            over HTTP and on new connections, too, where the server stores responses (``store``);
+            one that it has forgotten is asked for with the whole input. ``conversation`` adds each
+            new item to a conversation that the server keeps.
+        conversation: Id of the caller's conversation for ``chain="conversation"``, to which the
+            first input is added whole. None begins one, and another one when the input does not go
+            on from it, nobody knows what it holds, or the server has forgotten it.
     """
 
     transport: TransportMode = "auto"
@@ -35,6 +45,8 @@ class SessionSettings:
     rotate_after: float = ROTATE_AFTER
     replay: ReplayMode = "always"
     resume: bool = True
+    chain: ChainMode = "connection"
+    conversation: str | None = None
 
     def __post_init__(self) -> None:
         if self.transport not in {"auto", "websocket", "http"}:
@@ -42,6 +54,12 @@ class SessionSettings:
             raise RequestBuildError(message)
         if self.replay not in {"always", "safe"}:
             message = f"SessionSettings.replay must be always or safe: {self.replay}"
+            raise RequestBuildError(message)
+        if self.chain not in get_args(ChainMode):
+            message = f"SessionSettings.chain must be one of {', '.join(get_args(ChainMode))}"
+            raise RequestBuildError(message)
+        if self.conversation is not None and self.chain != "conversation":
+            message = "SessionSettings.conversation needs chain='conversation'"
             raise RequestBuildError(message)
         for name in ("stream_max_retries", "stream_base_delay", "cool_down", "rotate_after"):
             if not getattr(self, name) >= 0:

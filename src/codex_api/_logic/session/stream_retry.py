@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.errors import CodexApiError
 
+NOT_FOUND = 404
 TOO_MANY_REQUESTS = 429
 UPGRADE_REQUIRED = 426
 POLICY_VIOLATION = 1008
@@ -68,7 +69,7 @@ class Failure:
         cause: The transport's error behind it, or the same.
         was_reused: Whether the socket had carried a response before.
         received: Whether any event of this response came.
-        chained: Whether the request named a previous response.
+        chained: Whether the request named what the server holds, and may go out without.
         may_fall_back: Whether HTTP may take over.
         is_huge: Whether what was sent is larger than some servers take in a frame.
         is_repeatable: Whether asking twice does no harm, which it may where responses are stored.
@@ -141,6 +142,9 @@ class RetryDecider:
             return self._after_connect(failure)
         if failure.phase is Phase.WEBSOCKET:
             return self._after_websocket(failure)
+        if lost_its_name(failure) and self.spent.recoveries < MAX_RECOVERIES:
+            self.spent.recoveries += 1
+            return Again()
         return self._counted(failure)
 
     def _may_refresh(self, failure: Failure) -> bool:
@@ -190,12 +194,23 @@ def _recovers(failure: Failure) -> bool:
     code = getattr(failure.error, "code", None)
     if code == CONNECTION_LIMIT_CODE:
         return True
-    if code == LOST_CHAIN_CODE:
-        return failure.chained
+    if lost_its_name(failure):
+        return True
     lost = isinstance(failure.cause, WebSocketClosedError) and not _only_over_websocket(
         failure.cause
     )
     return lost and failure.was_reused and not failure.received
+
+
+def lost_its_name(failure: Failure) -> bool:
+    """Return whether the server does not know what the request said it continues."""
+    error = failure.error
+    if not failure.chained:
+        return False
+    named = getattr(error, "param", None) in {"previous_response_id", "conversation"}
+    # Not every server says what it has not found.
+    missing = NOT_FOUND in {failure.cause.status, error.status}
+    return named or missing or getattr(error, "code", None) == LOST_CHAIN_CODE
 
 
 def _is_too_large(failure: Failure) -> bool:
