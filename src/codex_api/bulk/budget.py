@@ -274,9 +274,9 @@ class RateBudget:
         sent = self._sent
         self._sent = Load(sent[0] + load[0], sent[1] + load[1], sent[2] + load[2])
         for family in self._families.values():
-            family.take(now, load, self._sent)
+            family.take(now)
         if self._is_blind:
-            self._untold.take(now, load, self._sent)
+            self._untold.take(now)
         self._number += 1
         self._window.in_flight += 1
         return Grant(self._number, now, load, self._sent)

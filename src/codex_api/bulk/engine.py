@@ -1,6 +1,7 @@
 """The engine of a bulk run: takes rows, asks the budget, makes calls, writes the journal.
 
-One loop feeds; each call is a task. Rules that are easy to lose:
+One loop feeds. Each call is made by a task, which makes the next one, too, where the loop waits
+for a call to end. Rules that are easy to lose:
 
 - A row leaves the run in one way only: by a line of the journal. Until then it is in flight, or
   waits, or is left to a further run.
@@ -11,13 +12,8 @@ One loop feeds; each call is a task. Rules that are easy to lose:
 from __future__ import annotations
 
 import asyncio
-import heapq
-import random
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from codex_api.bulk.budget import Grant, TooLarge
 from codex_api.bulk.cost_guard import CostGuard
@@ -28,7 +24,8 @@ from codex_api.bulk.ledger import Ledger
 from codex_api.bulk.pending_row import PendingRow
 from codex_api.bulk.progress import measure
 from codex_api.bulk.result_lines import RowError, error_of
-from codex_api.bulk.row_source import PENDING, RowSource
+from codex_api.bulk.row_queue import RowQueue
+from codex_api.bulk.row_source import RowSource
 from codex_api.bulk.verdicts import judge, may_be_charged
 from codex_api.errors import ResponseIncompleteError, UsageLimitReachedError
 from codex_api.transport.errors import CodexApiError
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from codex_api.bulk.cost_guard import CostRefusal
     from codex_api.bulk.journal import Journal
     from codex_api.bulk.progress import BulkProgress
-    from codex_api.bulk.requests import BulkRequest
     from codex_api.bulk.row_source import Requests
     from codex_api.bulk.settings import BulkSettings
     from codex_api.bulk.summary import BulkSummary
@@ -48,6 +44,25 @@ if TYPE_CHECKING:
 
 _LEAST_BACKLOG: Final = 64
 _LOOK_AGAIN: Final = 30.0
+
+
+class _Call(NamedTuple):
+    """A row that may be sent now."""
+
+    row: PendingRow
+    grant: Grant
+
+
+class _Rest(NamedTuple):
+    """Nothing may be sent now.
+
+    Attributes:
+        delay: Seconds after which to look again, unless something changes.
+        may_stall: Whether a run that gets nowhere so is to be stopped.
+    """
+
+    delay: float
+    may_stall: bool = True
 
 
 class Engine:
@@ -73,13 +88,11 @@ class Engine:
         self._wake = asyncio.Event()
         self._source = RowSource(requests, settings.shard, self._wake.set)
         self.ledger: Ledger = Ledger(journal, settings, self._stop_for)
+        self._queue = RowQueue(self._source, self.ledger, settings)
         self.over: bool = False
         self.error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[asyncio.Task[None], PendingRow] = {}
-        self._front: deque[PendingRow] = deque()
-        self._delayed: list[tuple[float, int, PendingRow]] = []
-        self._order = 0
         self._stopping: tuple[str, str, BaseException | None] | None = None
         self._is_asked_to_stop = False
         self._wants_end = False
@@ -119,7 +132,7 @@ class Engine:
             self._budget,
             now,
             in_flight=len(self._tasks),
-            queued=len(self._front) + len(self._delayed),
+            queued=len(self._queue),
             oldest=now - oldest,
         )
 
@@ -167,85 +180,74 @@ class Engine:
 
     async def _feed(self) -> None:
         while self._stopping is None:
-            try:
-                row = self._next_row()
-            except (BulkInputError, OSError) as exc:
-                cause = exc if isinstance(exc, BulkInputError) else BulkInputError(str(exc))
-                self._stop_for("input", str(exc), cause)
-                return
-            if row is not None:
-                await self._place(row)
-            elif self._is_done:
+            turn = self._turn()
+            if isinstance(turn, _Call):
+                task = self._loop.create_task(self._work(turn))
+                self._enter(task, turn.row)
+                task.add_done_callback(self._ended)
+            elif turn is None:
                 return
             else:
+                await self._pause(turn.delay, may_stall=turn.may_stall)
+
+    def _turn(self) -> _Call | _Rest | None:
+        """Return the call to make now, or how long there is none; None: nothing more is sent."""
+        while self._stopping is None:
+            row = self._next_row()
+            if row is None:
+                if self._stopping is not None or self._is_done:
+                    break
                 self._wants_end = True
-                due = self._delayed[0][0] - self._loop.time() if self._delayed else _LOOK_AGAIN
-                await self._pause(due, may_stall=bool(self._tasks or self._delayed))
+                due = self._queue.due(self._loop.time())
+                may_stall = bool(self._tasks or self._queue)
+                return _Rest(_LOOK_AGAIN if due is None else due, may_stall)
+            answer = self._permit(row, self._loop.time())
+            if isinstance(answer, Grant):
+                return _Call(row, answer)
+            if answer is not None:
+                self._queue.put_back(row)
+                return answer
+        return None
 
     @property
     def _is_done(self) -> bool:
-        return self._source.ended and not (self._tasks or self._front or self._delayed)
+        return self._queue.is_empty and not self._tasks
 
     def _next_row(self) -> PendingRow | None:
-        if self._front:
-            return self._front.popleft()
-        if self._delayed and self._delayed[0][0] <= self._loop.time():
-            return heapq.heappop(self._delayed)[2]
-        while (given := self._source.poll()) is not None:
-            if given is PENDING or not isinstance(given, msgspec.Struct):
-                return None
-            row = self._prepared(given)
-            if row is not None:
-                return row
-        return None
-
-    def _prepared(self, given: BulkRequest) -> PendingRow | None:
-        row = PendingRow(index=given.index, custom_id=given.custom_id, body=given.body)
-        row.response_id = self.ledger.response_id(given.custom_id)
         try:
-            row.read()
-        except CodexApiError as exc:
-            self.ledger.fail(row, "request", error_of(exc, "request"), exc, settles=False)
+            return self._queue.take(self._loop.time())
+        except (BulkInputError, OSError) as exc:
+            cause = exc if isinstance(exc, BulkInputError) else BulkInputError(str(exc))
+            self._stop_for("input", str(exc), cause)
             return None
-        return row
 
-    async def _place(self, row: PendingRow) -> None:
-        """Send a row as soon as it may be; keep it when the run stops before."""
-        while self._stopping is None:
-            now = self._loop.time()
-            if len(self.ledger.results) + self.ledger.uncommitted >= self._backlog:
-                await self._pause(_LOOK_AGAIN, may_stall=False)
-                continue
-            if now < self._paused_until:
-                await self._pause(self._paused_until - now, may_stall=False)
-                continue
-            refusal = self._cost.refusal(row)
-            if refusal is not None:
-                await self._wait_for_money(refusal)
-                continue
-            output = row.max_output or self.ledger.gauge.mean_output
-            answer = self._budget.ask(now, tokens=row.input_tokens, output_tokens=output)
-            if isinstance(answer, Grant):
-                self._send(row, answer, now)
-                return
-            if isinstance(answer, TooLarge):
-                words = (
-                    f"it needs {answer.needed:.0f} of the limit on {answer.limit}, "
-                    f"which is {answer.allowed:.0f}"
-                )
-                self.ledger.fail(row, "too_large", RowError("too_large", words), settles=False)
-                return
-            self._wants_end = answer.limit == "in flight"
-            await self._pause(answer.delay)
-        self._front.appendleft(row)
+    def _permit(self, row: PendingRow, now: float) -> Grant | _Rest | None:
+        """See whether a row may be sent now; None when it never may, and has failed."""
+        if len(self.ledger.results) + self.ledger.uncommitted >= self._backlog:
+            return _Rest(_LOOK_AGAIN, may_stall=False)
+        if now < self._paused_until:
+            return _Rest(self._paused_until - now, may_stall=False)
+        refusal = self._cost.refusal(row)
+        if refusal is not None:
+            return self._wait_for_money(refusal)
+        output = row.max_output or self.ledger.gauge.mean_output
+        answer = self._budget.ask(now, tokens=row.input_tokens, output_tokens=output)
+        if isinstance(answer, Grant):
+            return answer
+        if isinstance(answer, TooLarge):
+            words = f"it needs {answer.needed:.0f} of the limit on {answer.limit}, "
+            words += f"which is {answer.allowed:.0f}"
+            self.ledger.fail(row, "too_large", RowError("too_large", words), settles=False)
+            return None
+        self._wants_end = answer.limit == "in flight"
+        return _Rest(answer.delay)
 
-    async def _wait_for_money(self, refusal: CostRefusal) -> None:
+    def _wait_for_money(self, refusal: CostRefusal) -> _Rest:
         """Wait for calls that may cost less than was kept for them, or stop."""
         if refusal.is_final or not self._tasks:
             self._stop_for("cost", refusal.words)
-            return
         self._wants_end = True
-        await self._pause(_LOOK_AGAIN)
+        return _Rest(_LOOK_AGAIN)
 
     @property
     def _backlog(self) -> int:
@@ -275,21 +277,32 @@ class Engine:
         await self._source.close()
         await self.ledger.close(None if self._stopping is None else self._stopping[0])
 
-    def _send(self, row: PendingRow, grant: Grant, now: float) -> None:
+    def _enter(self, task: asyncio.Task[None], row: PendingRow) -> None:
         self._cost.reserve(row)
-        row.sent_at = now
+        row.sent_at = self._loop.time()
         self.ledger.gauge.send(row.input_tokens)
-        task = self._loop.create_task(self._call(row, grant))
         self._tasks[task] = row
-        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        row = self._tasks.pop(task)
-        self._cost.release(row)
+        self._cost.release(self._tasks.pop(task))
         if not task.cancelled() and (exc := task.exception()) is not None:
             self._stop_for("bug", f"{type(exc).__name__}: {exc}", exc)
         if self._wants_end or self._stopping is not None:
             self._wake.set()
+
+    async def _work(self, turn: _Call | _Rest | None) -> None:
+        """Make a call, and while the feeding waits for its end, those that come next."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
+        while isinstance(turn, _Call):
+            await self._call(turn.row, turn.grant)
+            if not self._wants_end:
+                return
+            self._cost.release(turn.row)
+            turn = self._turn()
+            if isinstance(turn, _Call):
+                self._enter(task, turn.row)
+        self._wants_end = True
 
     async def _call(self, row: PendingRow, grant: Grant) -> None:
         has_begun = False
@@ -305,7 +318,7 @@ class Engine:
             self._take_failure(row, grant, exc)
         except BaseException:  # cancelled, or a mistake of ours
             self._budget.lost(grant)
-            self._front.append(row)
+            self._queue.put_back(row)
             if has_begun:
                 self.ledger.leave(row)
             raise
@@ -346,16 +359,10 @@ class Engine:
     def _try_again(self, row: PendingRow, verdict: Verdict, exc: CodexApiError, now: float) -> None:
         if verdict.course == "transient":
             self.ledger.counts.retried += 1
-            settings = self._settings
-            delay = min(settings.base_delay * 2 ** (row.failures - 1), settings.max_delay)
-            delay *= random.uniform(0.8, 1.2)  # noqa: S311 - so that rows do not come together
-            if exc.retry_after is not None:
-                delay = max(delay, min(exc.retry_after, settings.max_delay))
-            self._order += 1
-            heapq.heappush(self._delayed, (now + delay, self._order, row))
+            self._queue.delay(row, now, exc.retry_after)
             self._wake.set()
             return
-        self._front.appendleft(row)
+        self._queue.put_back(row)
         if verdict.course == "stop" and not self._waits_for(exc):
             self._stop_for(verdict.kind, str(exc), exc)
         elif self._wants_end:

@@ -27,6 +27,7 @@ _LONG_WINDOW: Final = 3600.0
 # Share of a bucket, and seconds of its flow, that stay in it: arrivals jitter.
 _RESERVE_SHARE: Final = 0.02
 _RESERVE_SECONDS: Final = 0.1
+_MOST_RESERVE: Final = 0.3
 _LONGEST_RESET: Final = 31 * DAY
 _SURGE: Final = 4.0
 _CATCH_UP: Final = 0.05
@@ -52,6 +53,7 @@ class Family:
     __slots__ = (
         "_accepted",
         "_anchor",
+        "_asked",
         "_base",
         "_compared",
         "_counts",
@@ -60,14 +62,18 @@ class Family:
         "_cut_rate",
         "_cuts",
         "_grown_at",
+        "_is_long",
+        "_kept",
         "_least_rate",
         "_longest_reset",
         "_next_at",
+        "_open",
         "_own",
         "_refused_pace",
         "_reset",
         "_scale",
         "_share",
+        "_slope",
         "_slopes",
         "_spent",
         "_surge",
@@ -91,6 +97,9 @@ class Family:
         self._share = share
         self._scale = 1.0
         self._surge = _SURGE
+        # What follows from limit and rate, and is asked for with each request.
+        self._is_long = False
+        self._kept = 0.0
         self._longest_reset = 0.0
         # The newest reset and when it was true; the newest that was compared, and its remaining.
         self._reset = (0.0, 0.0)
@@ -100,10 +109,14 @@ class Family:
         # End of a window, and what we sent in it.
         self._spent = (0.0, 0.0)
         self._slopes: deque[float] = deque(maxlen=_SLOPES)
+        self._slope: float | None = None
         # Remaining, instant and sum of charges of the newest-sent answer.
         self._base: tuple[float, float, float] | None = None
         self._anchor: tuple[float, float, float] | None = None
         self._next_at = 0.0
+        # Of the last `wait`: what was asked for, and what was left, the bucket's size not minded.
+        self._asked = 0.0
+        self._open: float | None = None
         # What we may still spend of our share, and since when that is so.
         self._own: tuple[float, float] | None = None
         self._accepted = Accepted()
@@ -122,7 +135,7 @@ class Family:
     @property
     def is_long(self) -> bool:
         """Whether its window is too long to be paced."""
-        return self.limit is not None and self.limit / (self.rate or self.limit) >= _LONG_WINDOW
+        return self._is_long
 
     def observe(self, told: ApiRateLimit, sent_at: float, sent: Load) -> None:
         """Take in what one answer said of this limit.
@@ -137,7 +150,11 @@ class Family:
                 self._compare(told.reset_after, float(told.remaining))  # true whenever it was said
             return
         if told.limit is not None and told.limit > 0:
+            known = self.limit, self.rate, self.capacity
             self._learn_rate(float(told.limit), told, sent_at)
+            if known != (self.limit, self.rate, self.capacity):
+                self._is_long = told.limit / (self.rate or told.limit) >= _LONG_WINDOW
+                self._kept = self._reserve(0.0)
         if self.limit is None or self.rate is None or told.remaining is None:
             return
         remaining = max(0.0, float(told.remaining))
@@ -146,65 +163,90 @@ class Family:
 
     def level(self, now: float, sent: Load) -> float | None:
         """Return what is left at ``now``, after all that was ``sent``; None: not known."""
-        if self._base is None or self.rate is None:
+        level = self._uncapped(now, sent)
+        return None if level is None else min(self.capacity, level)
+
+    def _uncapped(self, now: float, sent: Load) -> float | None:
+        """Return what would be left if the bucket could not run over."""
+        base, rate = self._base, self.rate
+        if base is None or rate is None:
             return None
-        remaining, at, spent = self._base
-        if self._is_count:
+        if self._counts > 1:
             return self._left_of_window(now, sent)
-        flow = (self.rate - self.others) * max(0.0, now - at)
-        return min(self.capacity, remaining + flow - self._scale * (self.charge(sent) - spent))
+        level = base[0] - self._scale * (self.charge(sent) - base[2])
+        passed = now - base[1]
+        return level + (rate - self.others) * passed if passed > 0 else level
 
     def wait(self, now: float, load: Load, sent: Load) -> float:
         """Return the seconds until ``load`` may be sent; 0 when it may now."""
-        charge = self._scale * self.charge(load)
-        if charge <= 0:
+        raw = self._asked = self.charge(load)
+        if raw <= 0:
             return 0.0
-        pause = max(0.0, self._next_at - now)
-        level = self.level(now, sent)
+        pause = self._next_at - now
+        if pause < 0:
+            pause = 0.0
+        self._open = level = self._uncapped(now, sent)
         if level is None:
             return pause
+        charge, capacity = self._scale * raw, self.capacity
+        level = min(level, capacity)
+        # More is left than any reserve takes.
+        if level - charge >= _MOST_RESERVE * capacity:
+            return pause
         # What is as large as the bucket goes when that is full.
-        missing = min(charge + self._reserve(charge), 0.98 * self.capacity) - level
+        missing = min(charge + self._reserve(charge), 0.98 * capacity) - level
         if missing <= 0:
             return pause
-        if self._is_count:
+        if self._counts > 1:
             return max(pause, self._window_ends(now) - now)
         return max(pause, missing / self._flow())
 
-    def take(self, now: float, load: Load, sent: Load) -> None:
-        """Count ``load`` as sent now, and set when the next may go."""
-        raw = self.charge(load)
+    def take(self, now: float) -> None:
+        """Count what ``wait`` was asked for last as sent now, and set when the next may go."""
+        raw = self._asked
         if raw <= 0:
             return
         self._accepted.add(raw, now)
-        pace = self.pace(now, sent)
-        if pace is not None:
-            self._next_at = max(self._next_at, now - _CATCH_UP) + self._scale * raw / pace
-        if self._is_count:
+        charge = self._scale * raw
+        level = None if self._open is None else min(self.capacity, self._open - charge)
+        if self._counts > 1:
             ends = self._window_ends(now)
-            spent = self._spent[1] if self._spent[0] == ends else 0.0
-            self._spent = (ends, spent + self._scale * raw)
-        elif self.rate is not None:
-            self._own = (self._own_level(now) - self._scale * raw, now)
+            own = self._spent[1] if self._spent[0] == ends else 0.0
+            self._spent = (ends, own + charge)
+            pace = self._pace(now, level, 0.0)
+        else:
+            own = 0.0 if self.rate is None else self._own_level(now)
+            self._own = (own - charge, now)
+            pace = self._pace(now, level, own)
+        if pace is not None:
+            earliest = now - _CATCH_UP
+            start = max(earliest, self._next_at)
+            self._next_at = start + charge / pace
 
     def pace(self, now: float, sent: Load) -> float | None:
         """Return the charge that may be sent each second now; None when nothing limits it."""
-        self._grow(now)
-        if self.rate is None or self.is_long:
+        own = 0.0 if self.rate is None else self._own_level(now)
+        return self._pace(now, self.level(now, sent), own)
+
+    def _pace(self, now: float, level: float | None, own: float) -> float | None:
+        """Return the pace by what is left, of the limit and of our share of it."""
+        if self.ceiling is not None:
+            self._grow(now)
+        if self.rate is None or self._is_long:
             return self.ceiling
         pace = self._flow()
-        level = self.level(now, sent)
-        if level is not None and self._is_count:
+        if level is not None and self._counts > 1:
             left = max(self._window_ends(now) - now, 0.05 * self._longest_reset)
             pace = 0.98 * self._share * max(level, 0.0) / left
             pace = min(max(pace, 0.1 * self.rate), (1 + self._surge) * self.rate)
         elif level is not None:
-            spare = min(level - self._reserve(0.0), self._own_level(now))
-            pace *= 1 + self._surge * max(0.0, spare) / self.capacity
+            spare = min(level - self._kept, own)
+            if spare > 0:
+                pace *= 1 + self._surge * spare / self.capacity
         return pace if self.ceiling is None else min(pace, self.ceiling)
 
     def admits_ever(self, load: Load) -> bool:
-        """Return whether ``load`` fits into the limit at all."""
+        """Whether ``load`` fits into the limit at all."""
         return self.limit is None or self._scale * self.charge(load) <= self.limit
 
     def start_at(self, pace: float, now: float) -> None:
@@ -261,8 +303,10 @@ class Family:
         return self._cut_number >= 0
 
     def _flow(self) -> float:
-        assert self.rate is not None  # noqa: S101 - asked only where it is known
-        return max(self.rate * self._share - self.others * self._share, 0.02 * self.rate)
+        rate = self.rate
+        assert rate is not None  # noqa: S101 - asked only where it is known
+        flow = (rate - self.others) * self._share
+        return max(0.02 * rate, flow)
 
     @property
     def _is_count(self) -> bool:
@@ -288,16 +332,20 @@ class Family:
         """Return what is left of our share of the bucket."""
         assert self.rate is not None  # noqa: S101 - asked only where it is known
         most = self._share * self.capacity
-        if self._own is None:
+        own = self._own
+        if own is None:
             return most
-        level, at = self._own
-        return min(most, level + self.rate * self._share * max(0.0, now - at))
+        level, passed = own[0], now - own[1]
+        if passed > 0:
+            level += self.rate * self._share * passed
+        return min(most, level)
 
     def _reserve(self, charge: float) -> float:
         flow = (self.rate or 0.0) * _RESERVE_SECONDS
-        if self.is_long:
-            return min(flow, 0.3 * self.capacity)
-        wanted = max(_RESERVE_SHARE * self.capacity, min(flow, 0.3 * self.capacity))
+        most = _MOST_RESERVE * self.capacity
+        if self._is_long:
+            return min(flow, most)
+        wanted = max(_RESERVE_SHARE * self.capacity, min(flow, most))
         return max(0.0, min(wanted, self.capacity - charge))
 
     def _grow(self, now: float) -> None:
@@ -322,6 +370,7 @@ class Family:
         if limit != self.limit:
             self._base = self._anchor = self._compared = None
             self._slopes.clear()
+            self._slope = None
             self._counts, self._longest_reset, self._least_rate = 0, 0.0, 0.0
         self.limit = self.capacity = limit
         self.rate = limit / (DAY if "day" in self.name else MINUTE)
@@ -335,7 +384,7 @@ class Family:
             self.rate = limit / self._longest_reset
             self._forgive()
             return
-        slope = self._slope()
+        slope = self._slope
         if slope is not None:
             self.rate = slope
         elif reset >= 5.0 and limit > remaining:  # noqa: PLR2004 - seconds, so that rounding is small
@@ -369,9 +418,10 @@ class Family:
             elif more:
                 self._counts = max(self._counts - 1, -8)
                 self._slopes.append(-more / longer)
+                self._slope = self._agreed_slope()
         self._compared = (reset, remaining)
 
-    def _slope(self) -> float | None:
+    def _agreed_slope(self) -> float | None:
         """Return the flow that answers show, or None while they do not agree on one."""
         slopes = sorted(self._slopes)
         if not slopes or slopes[-1 - len(slopes) // 4] > 1.5 * slopes[len(slopes) // 4]:
@@ -380,7 +430,7 @@ class Family:
 
     def _learn_from_plenty(self, spent_each_second: float, rate: float) -> None:
         """See that the bucket stays full whatever is sent: more flows in, or we reckon too dear."""
-        if self._slope() is None:
+        if self._slope is None:
             self._least_rate = max(self._least_rate, spent_each_second)
         elif spent_each_second > 2 * rate:
             self._scale = max(0.7 * self._scale, 0.01)
