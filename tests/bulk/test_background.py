@@ -10,7 +10,7 @@ import pytest
 from codex_api import bulk
 from codex_api.bulk import BulkSettings, Journal, RateBudget
 from codex_api.testing import EmbeddedServer
-from tests.bulk.rows import client_of, ids, until, write_rows
+from tests.bulk.rows import body_of, client_of, ids, until, write_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,24 @@ async def test_rows_are_answered_in_the_background(tmp_path: Path) -> None:
     assert all(result.text for result in results)
     assert asked(server)["POST"] == 8
     assert asked(server)["GET"] >= 8
+
+
+async def test_a_window_is_asked_for_where_a_row_says_nothing_of_one() -> None:
+    own = {"completion_window": "2h"}
+    rows = [("a", body_of("a")), ("b", body_of("b", background_options=own))]
+    settings = BulkSettings(via="background", window="8h")
+    with EmbeddedServer() as server:
+        async with client_of(server.url) as client:
+            results = [result async for result in bulk.run(client, rows, settings=settings)]
+        sent = [request.json() for request in server.requests if request.method == "POST"]
+
+    assert [result.error for result in results] == [None, None]
+    assert {body["metadata"]["row"]: body["background_options"] for body in sent} == {
+        "a": {"completion_window": "8h"},
+        "b": own,
+    }
+    with pytest.raises(bulk.BulkInputError, match="via must be background"):
+        BulkSettings(window="8h")
 
 
 async def test_what_was_begun_is_asked_for_and_not_paid_again(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from codex_api.bulk import (
 from codex_api.cli import main
 from codex_api.cli.bulk.dashboard import dashboard
 from codex_api.cli.bulk.figures import duration, money, progress_line, short
+from codex_api.testing import EmbeddedServer
 from tests.bulk.limit_server import LimitServer, refusal
 from tests.bulk.rows import ids, read_lines, write_rows
 
@@ -91,6 +92,7 @@ def test_an_output_that_is_there_is_not_written_to_unasked(
         (["--max-errors", "nought"], "--max-errors needs a share"),
         (["--max-cost", "5"], "needs prices"),
         (["--share", "3"], "share must be"),
+        (["--window", "8h"], "via must be background"),
         (["--output", "/nowhere/at/all.jsonl"], "in a folder that exists"),
     ],
 )
@@ -142,6 +144,17 @@ def test_events_are_json(source: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert len({row["custom_id"] for row in rows}) == 30
     assert [row["error"]["code"] for row in rows if row["error"]] == ["bad_row"]
     assert events[-1]["summary"]["done"] == 29
+
+
+def test_rows_go_to_the_batch_api(source: Path, out: Path) -> None:
+    options = ["--via", "batch", "--batch-rows", "20", "--poll", "0.01", "--tier", "flex"]
+    with EmbeddedServer() as server:
+        assert main(["bulk", "run", str(source), *options, "--base-url", server.url]) == 0
+        sizes = [run.batch["request_counts"]["total"] for run in server.state.batches.values()]
+
+    assert sorted(sizes) == [10, 20]
+    assert len(set(ids(out))) == 30
+    assert {line["response"]["body"]["service_tier"] for line in read_lines(out)} == {"flex"}
 
 
 def test_a_dry_run_checks_and_reckons(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from codex_api.testing import EmbeddedServer, ServerSettings
 from tests.bulk.limit_server import LimitServer
 from tests.bulk.rows import ids, read_lines, write_rows
 
@@ -33,7 +34,10 @@ async def main(url, source, out):
     network = Network(max_idle_connections=None)
     async with AsyncClient(Provider("Test", url), network=network) as client:
         budget = bulk.RateBudget(max_in_flight=WINDOW)
-        run = bulk.run(client, source, journal=bulk.Journal(out), budget=budget)
+        settings = bulk.BulkSettings(SETTINGS)
+        run = bulk.run(
+            client, source, journal=bulk.Journal(out), budget=budget, settings=settings
+        )
         with bulk.stop_on_signals(run):
             async for _ in run:
                 pass
@@ -45,8 +49,14 @@ asyncio.run(main(*sys.argv[1:]))
 """.replace("WINDOW", str(WINDOW))
 
 
-def start(server: LimitServer, source: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, server.url, str(source), str(out)]
+BATCHES = "via='batch', batch_rows=10, batch_poll=0.01, base_delay=0.01"
+
+
+def start(
+    server: LimitServer | EmbeddedServer, source: Path, out: Path, settings: str = ""
+) -> subprocess.Popen[str]:
+    code = CHILD.replace("SETTINGS", settings)
+    command = [sys.executable, "-c", code, server.url, str(source), str(out)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - this interpreter
 
 
@@ -96,6 +106,39 @@ def test_a_run_that_is_killed_loses_nothing_and_says_what_may_be_paid_twice(
             # or had been answered in the last moments before the kill.
             assert paid_again <= maybe == interrupted
             assert maybe <= killed * (WINDOW + 0.1 * WINDOW / (0.2 * LATENCY))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 10 * KILLS)
+def test_a_run_by_batches_that_is_killed_asks_for_each_row_once(tmp_path: Path) -> None:
+    seed = random.randrange(1 << 30)  # noqa: S311 - as below
+    draw = random.Random(seed)  # noqa: S311 - moments to kill at
+    rows, kills, rounds = 40, 0, 0
+    source = write_rows(tmp_path / "in.jsonl", range(rows))
+    while kills < KILLS:
+        out = tmp_path / f"out{rounds}.jsonl"
+        rounds += 1
+        with EmbeddedServer(ServerSettings(background_pace=0.01)) as server:
+            while True:
+                came = len(server.requests)
+                child = start(server, source, out, BATCHES)
+                target = came + draw.randrange(1, 24)
+                while child.poll() is None and len(server.requests) < target:
+                    time.sleep(0.001)
+                if child.poll() is not None or kills >= KILLS:
+                    break
+                time.sleep(draw.uniform(0, 0.02))
+                child.kill()
+                kills += 1
+                child.communicate()
+            done, maybe, interrupted, _ = finish(child)
+            asked = sum(
+                run.batch["request_counts"]["total"] for run in server.state.batches.values()
+            )
+
+        assert sorted(ids(out)) == sorted(f"id-{row}" for row in range(rows)), seed
+        assert asked == rows, seed
+        assert (done, maybe, interrupted) == (rows, 0, 0), seed
 
 
 @pytest.mark.slow

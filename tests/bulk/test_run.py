@@ -504,6 +504,14 @@ async def test_bodies_go_out_as_they_came_in() -> None:
     assert json.loads(server.bodies[0]) == body
 
 
+async def test_a_tier_is_that_of_rows_that_name_none() -> None:
+    rows = [("a", body_of("a")), ("b", body_of("b", service_tier="priority"))]
+    with LimitServer() as server:
+        await carried_out(server, rows, settings=BulkSettings(tier="flex"), in_flight=1)
+
+    assert [json.loads(body)["service_tier"] for body in server.bodies] == ["flex", "priority"]
+
+
 async def test_progress_tells_what_binds(source: Path) -> None:
     with LimitServer(requests_a_minute=60_000, burst=1000) as server:
         async with client_of(server.url) as client:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from codex_api.bulk.budget import Grant, TooLarge
 from codex_api.bulk.cost_guard import CostGuard
@@ -24,7 +24,7 @@ from codex_api.bulk.ledger import Ledger
 from codex_api.bulk.pending_row import PendingRow
 from codex_api.bulk.progress import measure
 from codex_api.bulk.result_lines import RowError, error_of
-from codex_api.bulk.row_queue import RowQueue
+from codex_api.bulk.row_queue import Call, Rest, RowQueue
 from codex_api.bulk.row_source import RowSource
 from codex_api.bulk.verdicts import judge, may_be_charged
 from codex_api.errors import ResponseIncompleteError, UsageLimitReachedError
@@ -44,25 +44,6 @@ if TYPE_CHECKING:
 
 _LEAST_BACKLOG: Final = 64
 _LOOK_AGAIN: Final = 30.0
-
-
-class _Call(NamedTuple):
-    """A row that may be sent now."""
-
-    row: PendingRow
-    grant: Grant
-
-
-class _Rest(NamedTuple):
-    """Nothing may be sent now.
-
-    Attributes:
-        delay: Seconds after which to look again, unless something changes.
-        may_stall: Whether a run that gets nowhere so is to be stopped.
-    """
-
-    delay: float
-    may_stall: bool = True
 
 
 class Engine:
@@ -131,10 +112,14 @@ class Engine:
             self.ledger.gauge,
             self._budget,
             now,
-            in_flight=len(self._tasks),
+            in_flight=self._in_flight,
             queued=len(self._queue),
             oldest=now - oldest,
         )
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._tasks)
 
     async def run(self) -> None:
         """Carry the run out; what it fails with is put into ``error``."""
@@ -181,7 +166,7 @@ class Engine:
     async def _feed(self) -> None:
         while self._stopping is None:
             turn = self._turn()
-            if isinstance(turn, _Call):
+            if isinstance(turn, Call):
                 task = self._loop.create_task(self._work(turn))
                 self._enter(task, turn.row)
                 task.add_done_callback(self._ended)
@@ -190,7 +175,7 @@ class Engine:
             else:
                 await self._pause(turn.delay, may_stall=turn.may_stall)
 
-    def _turn(self) -> _Call | _Rest | None:
+    def _turn(self) -> Call | Rest | None:
         """Return the call to make now, or how long there is none; None: nothing more is sent."""
         while self._stopping is None:
             row = self._next_row()
@@ -200,10 +185,10 @@ class Engine:
                 self._wants_end = True
                 due = self._queue.due(self._loop.time())
                 may_stall = bool(self._tasks or self._queue)
-                return _Rest(_LOOK_AGAIN if due is None else due, may_stall)
+                return Rest(_LOOK_AGAIN if due is None else due, may_stall)
             answer = self._permit(row, self._loop.time())
             if isinstance(answer, Grant):
-                return _Call(row, answer)
+                return Call(row, answer)
             if answer is not None:
                 self._queue.put_back(row)
                 return answer
@@ -221,12 +206,12 @@ class Engine:
             self._stop_for("input", str(exc), cause)
             return None
 
-    def _permit(self, row: PendingRow, now: float) -> Grant | _Rest | None:
+    def _permit(self, row: PendingRow, now: float) -> Grant | Rest | None:
         """See whether a row may be sent now; None when it never may, and has failed."""
         if len(self.ledger.results) + self.ledger.uncommitted >= self._backlog:
-            return _Rest(_LOOK_AGAIN, may_stall=False)
+            return Rest(_LOOK_AGAIN, may_stall=False)
         if now < self._paused_until:
-            return _Rest(self._paused_until - now, may_stall=False)
+            return Rest(self._paused_until - now, may_stall=False)
         refusal = self._cost.refusal(row)
         if refusal is not None:
             return self._wait_for_money(refusal)
@@ -240,14 +225,14 @@ class Engine:
             self.ledger.fail(row, "too_large", RowError("too_large", words), settles=False)
             return None
         self._wants_end = answer.limit == "in flight"
-        return _Rest(answer.delay)
+        return Rest(answer.delay)
 
-    def _wait_for_money(self, refusal: CostRefusal) -> _Rest:
+    def _wait_for_money(self, refusal: CostRefusal) -> Rest:
         """Wait for calls that may cost less than was kept for them, or stop."""
         if refusal.is_final or not self._tasks:
             self._stop_for("cost", refusal.words)
         self._wants_end = True
-        return _Rest(_LOOK_AGAIN)
+        return Rest(_LOOK_AGAIN)
 
     @property
     def _backlog(self) -> int:
@@ -290,17 +275,17 @@ class Engine:
         if self._wants_end or self._stopping is not None:
             self._wake.set()
 
-    async def _work(self, turn: _Call | _Rest | None) -> None:
+    async def _work(self, turn: Call | Rest | None) -> None:
         """Make a call, and while the feeding waits for its end, those that come next."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this is one
-        while isinstance(turn, _Call):
+        while isinstance(turn, Call):
             await self._call(turn.row, turn.grant)
             if not self._wants_end:
                 return
             self._cost.release(turn.row)
             turn = self._turn()
-            if isinstance(turn, _Call):
+            if isinstance(turn, Call):
                 self._enter(task, turn.row)
         self._wants_end = True
 

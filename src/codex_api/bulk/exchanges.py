@@ -73,6 +73,10 @@ class Exchange:
     async def _begin(self, row: PendingRow) -> None:
         assert row.request is not None  # noqa: S101 - it was read
         request = msgspec.structs.replace(row.request, background=True, store=True)
+        window = self._settings.window
+        if window is not None and request.background_options is None:
+            within = {"completion_window": window}
+            request = msgspec.structs.replace(request, background_options=within)
         options = row.options(self._ledger.counts.run, self._settings)
         begun = await self._responses.create(request, options, self._settings.timeout)
         if begun.id is None:

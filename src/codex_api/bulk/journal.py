@@ -6,6 +6,7 @@
 - ``.calls``: how many calls are in flight (see ``call_counters``);
 - ``.lock``: held while a process uses the journal;
 - ``.intents``: ids of rows that were about to be sent, where that is asked for;
+- ``.batches``: parts of the run that the Batch API works on;
 - ``.history``: one line each few seconds, for pictures.
 
 All are for their owner's eyes only. What is torn at the end of a file is cut off when it is opened.
@@ -231,7 +232,7 @@ class Journal:
         while (aside := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1
         self.path.rename(aside)
-        for kind in ("manifest", "calls", "intents", "history"):
+        for kind in ("manifest", "calls", "intents", "history", "batches"):
             self.beside(kind).unlink(missing_ok=True)
 
     def _read_manifest(self, facts: InputFacts | None, shard: tuple[int, int] | None) -> None:

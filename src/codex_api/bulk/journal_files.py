@@ -103,7 +103,7 @@ def release_rows(path: str | os.PathLike[str], kinds: Collection[str] | None = N
     lock = JournalLock(beside(path, "lock"))
     try:
         released: list[tuple[int, str]] = []
-        with _replacing(path) as out:
+        with replacing(path) as out:
             for line, _, known in _lines(path):
                 if known is not None and _failed(known) and _is_of(known, kinds):
                     released.append((known.x.row if known.x else 0, known.custom_id))
@@ -143,7 +143,7 @@ def merge_journals(
             if not _failed(known):
                 answered.add(digest_of(known.custom_id))
     summary, written = BulkSummary(), set[bytes]()
-    with _replacing(target) as out:
+    with replacing(target) as out:
         for path in sources:
             for line, _, known in _lines(path):
                 assert known is not None  # noqa: S101 - it was read before
@@ -257,7 +257,7 @@ def _in_order(path: Path, order: RowOrder) -> Iterator[bytes]:
 
 
 @contextmanager
-def _replacing(target: Path) -> Generator[IO[bytes]]:
+def replacing(target: Path) -> Generator[IO[bytes]]:
     """Yield a file that takes the place of ``target`` when all went well."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.partial")
     handle = os.open(
@@ -277,7 +277,7 @@ def _replacing(target: Path) -> Generator[IO[bytes]]:
 @contextmanager
 def _target(target: str) -> Generator[IO[bytes]]:
     if "://" not in target:
-        with _replacing(Path(target)) as out:
+        with replacing(Path(target)) as out:
             yield out
         return
     with installed_by("objects", "fsspec"):

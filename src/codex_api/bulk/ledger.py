@@ -172,8 +172,19 @@ class Ledger:
         outcome: str,
         now: float,
         exception: CodexApiError | None = None,
+        *,
+        settles: bool = True,
     ) -> None:
-        """Finish a row that was answered."""
+        """Finish a row that was answered.
+
+        Args:
+            row: The row.
+            response: Its answer.
+            outcome: ``ok`` or ``incomplete``.
+            now: On the loop's clock.
+            exception: What a call for an incomplete answer raised, or None.
+            settles: Whether a call was counted as begun for it.
+        """
         facts = row.facts(self.counts.run, now)
         facts.outcome = "incomplete" if outcome == "incomplete" else "ok"
         facts.kind = outcome if outcome != "ok" else None
@@ -181,7 +192,8 @@ class Ledger:
             facts.count(response.usage)
             if self._settings.prices is not None:
                 model = response.model or row.model
-                tier = response.service_tier or row.tier
+                is_batch = self._settings.via == "batch"
+                tier = "batch" if is_batch else response.service_tier or row.tier
                 facts.cost = self._settings.prices.cost(model, response.usage, tier)
                 if facts.cost is None:
                     facts.cost = self._settings.prices.cost(row.model, response.usage, tier)
@@ -194,7 +206,7 @@ class Ledger:
                 facts=facts,
             ),
             answer_line(row.custom_id, response, facts),
-            settles=True,
+            settles=settles,
         )
 
     def fail(

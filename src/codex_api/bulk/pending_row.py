@@ -53,13 +53,18 @@ class PendingRow(msgspec.Struct, kw_only=True):
     response_id: str | None = None
     limits: ApiRateLimits | None = None
 
-    def read(self) -> None:
+    def read(self, tier: str | None = None) -> None:
         """Make the request of the body, and let go of the body.
+
+        Args:
+            tier: ``service_tier`` where the body names none.
 
         Raises:
             RequestBuildError: It cannot be sent.
         """
         request = request_of(self.body)
+        if tier is not None and request.service_tier is None:
+            request = msgspec.structs.replace(request, service_tier=tier)
         self.input_tokens = len(self.body) / _BYTES_A_TOKEN
         self.request, self.body = request, b""
         self.model, self.tier = request.model, request.service_tier

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -15,9 +15,29 @@ from codex_api.bulk.row_source import PENDING, RowSource
 from codex_api.transport.errors import CodexApiError
 
 if TYPE_CHECKING:
+    from codex_api.bulk.budget import Grant
     from codex_api.bulk.ledger import Ledger
     from codex_api.bulk.requests import BulkRequest
     from codex_api.bulk.settings import BulkSettings
+
+
+class Call(NamedTuple):
+    """A row that may be sent now."""
+
+    row: PendingRow
+    grant: Grant
+
+
+class Rest(NamedTuple):
+    """Nothing may be sent now.
+
+    Attributes:
+        delay: Seconds after which to look again, unless something changes.
+        may_stall: Whether a run that gets nowhere so is to be stopped.
+    """
+
+    delay: float
+    may_stall: bool = True
 
 
 class RowQueue:
@@ -93,7 +113,7 @@ class RowQueue:
         row = PendingRow(index=given.index, custom_id=given.custom_id, body=given.body)
         row.response_id = self._ledger.response_id(given.custom_id)
         try:
-            row.read()
+            row.read(self._settings.tier)
         except CodexApiError as exc:
             self._ledger.fail(row, "request", error_of(exc, "request"), exc, settles=False)
             return None

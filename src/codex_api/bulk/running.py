@@ -7,6 +7,7 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from codex_api.bulk.batch_engine import BatchEngine
 from codex_api.bulk.budget import RateBudget
 from codex_api.bulk.engine import Engine
 from codex_api.bulk.settings import BulkSettings
@@ -122,7 +123,12 @@ class BulkRun:
         if self._engine is not None:
             return self._engine
         client, requests, journal, budget, settings = self._given
-        self._engine = engine = Engine(_asking_once(client), requests, journal, budget, settings)
+        responses = _asking_once(client)
+        if settings.via == "batch":
+            engine: Engine = BatchEngine(client, responses, requests, journal, budget, settings)
+        else:
+            engine = Engine(responses, requests, journal, budget, settings)
+        self._engine = engine
         if self._stopped_early is not None:
             engine.stop(self._stopped_early)
         self._task = asyncio.create_task(engine.run(), name="codex-api-bulk")

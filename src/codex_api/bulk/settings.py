@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from codex_api.bulk.failures import BulkInputError
 from codex_api.bulk.prices import Prices
+
+_MOST_BATCH_ROWS: Final = 50_000
+_MOST_BATCH_BYTES: Final = 200_000_000
 
 
 class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +35,15 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
         wait_for_reset: Whether to wait where the plan's allowance is used up and the server says
             until when; else the run stops.
         via: ``direct`` has each row answered by one call; ``background`` has the server make it
-            without a connection, stored, and asks for it by its id, as a further run does.
+            without a connection, stored, and asks for it by its id, as a further run does;
+            ``batch`` sends files of many rows to the Batch API, which answers within a day.
+        tier: ``service_tier`` of rows that name none, such as ``flex``, or None.
+        window: Within which time a background response may come, such as ``8h``, for less money;
+            of rows that say nothing of it. None asks for none.
+        batch_rows: How many rows a batch has at most; files of answers are held in memory.
+        batch_bytes: How large its file of requests may be.
+        batches_at_once: How many batches are on their way at most.
+        batch_poll: Seconds between two looks at a batch.
         idempotency_keys: Whether each row sends an ``idempotency-key`` of its own, the same after a
             crash.
 
@@ -52,7 +63,13 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
     error_sample: int = 200
     stall_timeout: float | None = 3600.0
     wait_for_reset: bool = False
-    via: Literal["direct", "background"] = "direct"
+    via: Literal["direct", "background", "batch"] = "direct"
+    tier: str | None = None
+    window: str | None = None
+    batch_rows: int = 20_000
+    batch_bytes: int = 100_000_000
+    batches_at_once: int = 10
+    batch_poll: float = 30.0
     idempotency_keys: bool = True
 
     def __post_init__(self) -> None:
@@ -67,10 +84,21 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
             wrong = "shard must be a number from 1 and a count, such as (3, 16)"
         elif self.max_cost is not None and (self.prices is None or self.max_cost <= 0):
             wrong = "max_cost must be more than 0, and needs prices"
-        elif self.via not in {"direct", "background"}:
-            wrong = "via must be direct or background"
+        elif self.via not in {"direct", "background", "batch"}:
+            wrong = "via must be direct, background or batch"
+        elif self.window is not None and self.via != "background":
+            wrong = "a window is for responses in the background: via must be background"
         elif any(limit is not None and limit <= 0 for limit in (self.timeout, self.stall_timeout)):
             wrong = "timeout and stall_timeout must be more than 0, or None"
+        wrong = wrong or self._wrong_of_batches
         if wrong is not None:
             message = f"BulkSettings: {wrong}"
             raise BulkInputError(message)
+
+    @property
+    def _wrong_of_batches(self) -> str | None:
+        if not 1 <= self.batch_rows <= _MOST_BATCH_ROWS or self.batches_at_once < 1:
+            return "batch_rows must be 1 to 50,000, and batches_at_once at least 1"
+        if not 1 <= self.batch_bytes <= _MOST_BATCH_BYTES or self.batch_poll < 0:
+            return "batch_bytes must be 1 to 200,000,000, and batch_poll not negative"
+        return None

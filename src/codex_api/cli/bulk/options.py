@@ -65,12 +65,25 @@ class Treatment:
         float, Parameter(help="Seconds without a finished row after which to stop; 0 is never.")
     ] = 3600.0
     via: Annotated[
-        Literal["direct", "background"],
+        Literal["direct", "background", "batch"],
         Parameter(
-            help="background lets the server go on without a connection; what was in flight when "
-            "a process ended is asked for by --resume, and not paid again."
+            help="background lets the server go on without a connection; batch sends files of many "
+            "rows to the Batch API, which answers within a day for less. What was in flight when a "
+            "process ended is asked for by --resume, and not paid again."
         ),
     ] = "direct"
+    tier: Annotated[
+        str | None,
+        Parameter(help="service_tier of rows that name none: flex, priority, ..."),
+    ] = None
+    window: Annotated[
+        str | None,
+        Parameter(help="With --via background: within which time, for less: 2h, 8h."),
+    ] = None
+    batch_rows: Annotated[int, Parameter(help="With --via batch: rows of a batch.")] = 20_000
+    poll: Annotated[
+        float, Parameter(help="With --via batch: seconds between two looks at a batch.")
+    ] = 30.0
     wait_for_reset: Annotated[
         bool,
         Parameter(negative="", help="Wait when the plan's allowance is used up, not stop."),
@@ -95,6 +108,10 @@ class Treatment:
                 stall_timeout=self.stall_timeout or None,
                 wait_for_reset=self.wait_for_reset,
                 via=self.via,
+                tier=self.tier,
+                window=self.window,
+                batch_rows=self.batch_rows,
+                batch_poll=self.poll,
             )
         except BulkInputError as exc:
             raise RequestBuildError(str(exc)) from None
