@@ -157,6 +157,10 @@ peer-packages:
 		done; \
 	else echo "make peers:$$missing cannot be installed here, their tests will be skipped"; fi
 
+.PHONY: newcomer
+newcomer: ## walk the first hour with the wheel: install, serve, the official SDK, record, replay, test
+	tools/newcomer.sh
+
 .PHONY: beside
 beside: $(DEV) ## test the wheel's WebSocket beside packages that bound `websockets`, and with the lowest versions
 	$(BIN)/python -m tools.beside
