@@ -227,6 +227,91 @@ async def test_a_call_that_cannot_be_made_is_no_span_that_stays_open(
     assert attributes_of(span)["codex_api.error.sent"] == "no"
 
 
+async def test_an_upload_is_one_span_whatever_requests_it_takes(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    before = len(server.requests)
+    async with front.entering(client_of(front, server, recording)) as client:
+        await front(client.files.upload, b"the secret of the sea", "secret-name.txt")
+        await front(client.files.create, b"the secret of the sea", name="secret-name.txt")
+
+    uploaded, created = recording.spans
+    requests = server.requests[before:]
+    assert len(requests) > 3
+    assert [span.name for span in (uploaded, created)] == ["POST files", "POST files"]
+    assert attributes_of(uploaded) == {
+        "http.request.method": "POST",
+        "url.template": "files",
+        "http.response.status_code": 200,
+        "server.address": "127.0.0.1",
+        "server.port": server.port,
+    }
+    assert "secret" not in "".join(span.to_json() for span in recording.spans)
+    # The blob store is another house: it hears nothing of the trace.
+    traced = {each.path.split("/")[2]: each.header("traceparent") for each in requests}
+    assert traced.pop("blobs") is None
+    assert {str(sent)[3:35] for sent in traced.values()} <= {
+        f"{span.context.trace_id:032x}" for span in (uploaded, created)
+    }
+
+
+async def test_an_upload_that_fails_names_its_error(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    server.play(scenarios.http_error(500), endpoint="blobs")
+    async with front.entering(client_of(front, server, recording)) as client:
+        with pytest.raises(errors.FileUploadError):
+            await front(client.files.upload, iter([b"once"]), size=4)
+
+    (span,) = recording.spans
+    assert attributes_of(span)["error.type"] == "FileUploadError"
+    assert span.status.status_code is StatusCode.ERROR
+
+
+async def test_a_handshake_is_a_span_and_tells_why_it_was_refused(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    server.play(scenarios.http_error(401, "no"), endpoint="websocket")
+    async with front.entering(client_of(front, server, recording)) as client:
+        with pytest.raises(errors.AuthenticationError):
+            await front(client.responses.connect)
+        async with front.entering(await front(client.responses.connect)) as connection:
+            await front(connection.stream(REQUEST).collect)
+        await front(client.responses.probe)
+
+    refused, opened, answered, probed = recording.spans
+    assert [span.name for span in recording.spans] == [
+        *["GET responses"] * 2,
+        "chat gpt-x",
+        "GET responses",
+    ]
+    assert refused.status.status_code is StatusCode.ERROR
+    assert attributes_of(refused)["error.type"] == "AuthenticationError"
+    assert attributes_of(refused)["http.response.status_code"] == 401
+    assert attributes_of(opened)["http.response.status_code"] == 101
+    assert attributes_of(probed)["http.response.status_code"] == 101
+    assert opened.status.status_code is StatusCode.UNSET
+    assert (answered.start_time or 0) >= (opened.end_time or 1)
+    assert len(recording.metrics["gen_ai.client.operation.duration"]) == 1
+
+
+async def test_a_session_whose_handshake_is_refused_goes_on_over_http(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    server.play(scenarios.upgrade_required(), endpoint="websocket")
+    async with (
+        front.entering(client_of(front, server, recording)) as client,
+        front.entering(client.session()) as session,
+    ):
+        await front(session.stream(REQUEST).collect)
+
+    refused, answered = recording.spans
+    assert attributes_of(refused)["http.response.status_code"] == 426
+    assert refused.status.status_code is StatusCode.ERROR
+    assert answered.name == "chat gpt-x"
+    assert answered.status.status_code is StatusCode.UNSET
+
+
 SAID: list[dict[str, Any]] = [
     {"type": "response.created", "response": {"id": "resp_1"}},
     {"type": "response.output_audio.delta", "delta": "AAA="},
@@ -431,7 +516,7 @@ async def test_a_response_over_a_websocket_is_a_span(
         async with front.entering(socket):
             response = await front(socket.stream(REQUEST).collect)
 
-    (span,) = recording.spans
+    _, span = recording.spans
     attributes = attributes_of(span)
     assert span.name == "chat gpt-x"
     assert attributes["gen_ai.response.id"] == response.id
@@ -447,7 +532,7 @@ async def test_a_websocket_response_that_is_given_up_ends_its_span(
         async with front.entering(socket):
             async with front.entering(socket.stream(REQUEST)):
                 pass
-            (span,) = recording.spans
+            _, span = recording.spans
 
     assert attributes_of(span)["codex_api.response.abandoned"] is True
 

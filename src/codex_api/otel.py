@@ -107,7 +107,7 @@ class OpenTelemetry(Telemetry):
     def on_call(self, start: CallStart) -> UnaryObserver:
         """Begin the span of a call whose answer comes whole."""
         operation = _OPERATIONS.get(start.endpoint)
-        if operation is None:
+        if operation is None or start.method != "POST":
             attributes = {
                 "http.request.method": start.method,
                 "url.template": start.endpoint,

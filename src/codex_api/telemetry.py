@@ -60,6 +60,9 @@ class StreamEnd(Struct, frozen=True, kw_only=True):
 class CallStart(Struct, frozen=True, kw_only=True):
     """A call that is about to be made and whose answer comes whole.
 
+    An upload is one call, ``POST files``, whatever requests it takes, and so is the handshake of a
+    WebSocket that carries responses: ``GET responses``, to a URL that begins with ``ws``.
+
     Attributes:
         endpoint: Path of the endpoint without ids, such as ``responses`` or ``images/edits``.
         method: Of HTTP.

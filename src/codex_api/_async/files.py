@@ -74,16 +74,20 @@ class AsyncFiles(Endpoints):
         """
         extra_headers = Headers(extra_headers)  # which show no values
         upload = await _opened(source, name, size, on_progress)
-        settings = self._runner.settings
-        return await self._runner.drive(
-            core.upload_file(
-                core.files_context(settings.context, base_url),
-                upload,
-                settings.unary_policy(None, frozenset()),
-                new_id=_new_id,
-                limits=limits,
-                extra_headers=extra_headers,
-            )
+        runner, settings = self._runner, self._runner.settings
+        context = core.files_context(settings.context, base_url)
+        return await runner.watched(
+            core.upload_start(context),
+            lambda observer: runner.drive(
+                core.upload_file(
+                    context,
+                    upload,
+                    settings.unary_policy(None, frozenset(), observer),
+                    new_id=_new_id,
+                    limits=limits,
+                    extra_headers=extra_headers,
+                )
+            ),
         )
 
     async def create(
@@ -111,17 +115,20 @@ class AsyncFiles(Endpoints):
         """
         extra_headers = Headers(extra_headers)  # which show no values
         upload = await _opened(source, name, size, on_progress)
-        settings = self._runner.settings
-        return await self._runner.drive(
-            create_file(
-                settings.context,
-                upload,
-                settings.unary_policy(None, frozenset()),
-                purpose=purpose,
-                boundary=_new_id(),
-                limits=limits,
-                extra_headers=extra_headers,
-            )
+        runner, settings = self._runner, self._runner.settings
+        return await runner.watched(
+            core.upload_start(settings.context),
+            lambda observer: runner.drive(
+                create_file(
+                    settings.context,
+                    upload,
+                    settings.unary_policy(None, frozenset(), observer),
+                    purpose=purpose,
+                    boundary=_new_id(),
+                    limits=limits,
+                    extra_headers=extra_headers,
+                )
+            ),
         )
 
 

@@ -5,10 +5,10 @@ All that a client sends or opens comes through here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from codex_api._async.waits import Waiter
-from codex_api._logic.calling.call_watch import watch_call
+from codex_api._logic.calling.call_watch import call_start, watch_call
 from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.failure_body import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
@@ -17,11 +17,13 @@ from codex_api.transport._core.messages import Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from codex_api._async.authorizer import Authorizer
     from codex_api._logic.calling.dialing import Dialing
     from codex_api._logic.calling.operation import Operation
     from codex_api._logic.calling.policy import CallSettings
-    from codex_api.telemetry import CallObserver, StreamObserver
+    from codex_api.telemetry import CallObserver, CallStart, StreamObserver
     from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
@@ -46,13 +48,27 @@ class Runner:
         """
         settings = self.settings
         settings.check_open()
-        watch = None
-        if settings.telemetry is not None:
-            watch = watch_call(settings.telemetry, operation)
-        if watch is None:
+        if settings.telemetry is None:
             return await self._call(operation)
+        start = call_start(operation.name, operation.request)
+        return await self.watched(start, lambda observer: self._call(operation, observer))
+
+    async def watched(
+        self, start: CallStart, act: Callable[[CallObserver | None], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Do what is one call to whoever watches, whatever requests it takes.
+
+        Args:
+            act: Does it, and lets the observer hear of its attempts.
+
+        Raises:
+            CodexApiError: As ``act``.
+        """
+        watch = watch_call(self.settings.telemetry, start)
+        if watch is None:
+            return await act(None)
         try:
-            result = await self._call(operation, watch.observer)
+            result = await act(watch.observer)
         except BaseException as exc:
             watch.failed(exc)
             raise

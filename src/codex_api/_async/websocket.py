@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from codex_api._async.event_stream import AsyncEventStream
 from codex_api._async.shared_socket import SharedSocket
 from codex_api._async.waits import Waiter
+from codex_api._logic.calling.call_watch import call_start
 from codex_api._logic.calling.log import logged
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.websocket_call import (
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from codex_api._async.runner import Runner
+    from codex_api._logic.calling.dialing import Dialing
     from codex_api._logic.incoming.observe import Feed
     from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
     from codex_api.events import RawEvent, ResponseEvent
-    from codex_api.telemetry import PollOutcome
+    from codex_api.telemetry import CallObserver, PollOutcome
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
     from codex_api.transport.websocket_async import AsyncWebSocket
@@ -313,7 +315,14 @@ async def _open(
     extra_headers: Mapping[str, str] | Headers | None,
 ) -> AsyncWebSocket:
     dialing = handshake(runner.settings.context, options, extra_headers)
+    start = call_start("responses", dialing.request)
+    return await runner.watched(start, lambda observer: _dial(runner, network, dialing, observer))
+
+
+async def _dial(
+    runner: Runner, network: Network, dialing: Dialing, observer: CallObserver | None
+) -> AsyncWebSocket:
     try:
-        return await runner.connect(dialing, network)
+        return await runner.connect(dialing, network, observer)
     except CodexApiError as exc:
         runner.settings.raise_mapped(exc)

@@ -75,16 +75,20 @@ class Files(Endpoints):
         """
         extra_headers = Headers(extra_headers)  # which show no values
         upload = _opened(source, name, size, on_progress)
-        settings = self._runner.settings
-        return self._runner.drive(
-            core.upload_file(
-                core.files_context(settings.context, base_url),
-                upload,
-                settings.unary_policy(None, frozenset()),
-                new_id=_new_id,
-                limits=limits,
-                extra_headers=extra_headers,
-            )
+        runner, settings = self._runner, self._runner.settings
+        context = core.files_context(settings.context, base_url)
+        return runner.watched(
+            core.upload_start(context),
+            lambda observer: runner.drive(
+                core.upload_file(
+                    context,
+                    upload,
+                    settings.unary_policy(None, frozenset(), observer),
+                    new_id=_new_id,
+                    limits=limits,
+                    extra_headers=extra_headers,
+                )
+            ),
         )
 
     def create(
@@ -112,17 +116,20 @@ class Files(Endpoints):
         """
         extra_headers = Headers(extra_headers)  # which show no values
         upload = _opened(source, name, size, on_progress)
-        settings = self._runner.settings
-        return self._runner.drive(
-            create_file(
-                settings.context,
-                upload,
-                settings.unary_policy(None, frozenset()),
-                purpose=purpose,
-                boundary=_new_id(),
-                limits=limits,
-                extra_headers=extra_headers,
-            )
+        runner, settings = self._runner, self._runner.settings
+        return runner.watched(
+            core.upload_start(settings.context),
+            lambda observer: runner.drive(
+                create_file(
+                    settings.context,
+                    upload,
+                    settings.unary_policy(None, frozenset(), observer),
+                    purpose=purpose,
+                    boundary=_new_id(),
+                    limits=limits,
+                    extra_headers=extra_headers,
+                )
+            ),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from codex_api._logic.calling.call_watch import call_start
 from codex_api._logic.calling.log import logged
 from codex_api._logic.calling.reading import CLOSED
 from codex_api._logic.calling.websocket_call import (
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from codex_api._logic.calling.dialing import Dialing
     from codex_api._logic.incoming.observe import Feed
     from codex_api._logic.incoming.websocket_machine import WebSocketStreamMachine
     from codex_api._sync.runner import Runner
     from codex_api.events import RawEvent, ResponseEvent
-    from codex_api.telemetry import PollOutcome
+    from codex_api.telemetry import CallObserver, PollOutcome
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.network import Network
     from codex_api.transport.websocket import WebSocket
@@ -314,7 +316,14 @@ def _open(
     extra_headers: Mapping[str, str] | Headers | None,
 ) -> WebSocket:
     dialing = handshake(runner.settings.context, options, extra_headers)
+    start = call_start("responses", dialing.request)
+    return runner.watched(start, lambda observer: _dial(runner, network, dialing, observer))
+
+
+def _dial(
+    runner: Runner, network: Network, dialing: Dialing, observer: CallObserver | None
+) -> WebSocket:
     try:
-        return runner.connect(dialing, network)
+        return runner.connect(dialing, network, observer)
     except CodexApiError as exc:
         runner.settings.raise_mapped(exc)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from codex_api._logic.calling.call_watch import CallWatch, watch_call
+from codex_api._logic.calling.call_watch import CallWatch, call_start, watch_call
 from codex_api._logic.endpoints.any_call import request
 from codex_api.errors import StreamError
 from codex_api.telemetry import CallEnd, CallStart, Telemetry
@@ -61,7 +61,7 @@ def test_who_wants_to_hear_of_a_call_is_told_its_start(*, wants: bool) -> None:
             return received if wants else None
 
     operation = request(CONTEXT, "post", "things?key=s3cret", {"model": "m"})
-    watch = watch_call(Listening(), operation)
+    watch = watch_call(Listening(), call_start(operation.name, operation.request))
 
     (start,) = starts
     assert (start.method, start.model) == ("POST", "m")
@@ -70,4 +70,6 @@ def test_who_wants_to_hear_of_a_call_is_told_its_start(*, wants: bool) -> None:
 
 
 def test_nobody_is_told_without_telemetry() -> None:
-    assert watch_call(None, request(CONTEXT, "GET", "things")) is None
+    start = CallStart(endpoint="things", method="GET", url="http://127.0.0.1/things")
+
+    assert watch_call(None, start) is None

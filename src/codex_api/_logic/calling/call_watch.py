@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codex_api._logic.incoming.observe import failure_of, model_of
 from codex_api.telemetry import CallEnd, CallStart
@@ -10,8 +10,8 @@ from codex_api.transport._core.messages import public_url
 from codex_api.types.usage import TokenUsage
 
 if TYPE_CHECKING:
-    from codex_api._logic.calling.operation import Operation
     from codex_api.telemetry import Telemetry, UnaryObserver
+    from codex_api.transport._core.messages import Request
 
 
 class CallWatch:
@@ -63,17 +63,17 @@ class _Told:
         return value if isinstance(value, TokenUsage) else None
 
 
-def watch_call(telemetry: Telemetry | None, operation: Operation[Any]) -> CallWatch | None:
-    """Report a call that begins to ``telemetry``; return the watch of its end, or None."""
-    if telemetry is None:
-        return None
-    request = operation.request
-    observer = telemetry.on_call(
-        CallStart(
-            endpoint=operation.name,
-            method=request.method,
-            url=public_url(request.url),
-            model=model_of(request.body),
-        )
+def call_start(name: str, request: Request) -> CallStart:
+    """Describe the call of endpoint ``name`` that ``request`` makes, or begins with."""
+    return CallStart(
+        endpoint=name,
+        method=request.method,
+        url=public_url(request.url),
+        model=model_of(request.body),
     )
+
+
+def watch_call(telemetry: Telemetry | None, start: CallStart) -> CallWatch | None:
+    """Report a call that begins to ``telemetry``; return the watch of its end, or None."""
+    observer = None if telemetry is None else telemetry.on_call(start)
     return None if observer is None else CallWatch(observer)

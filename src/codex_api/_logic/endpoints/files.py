@@ -17,8 +17,9 @@ from codex_api._logic.endpoints.blob_upload import put_blob
 from codex_api._logic.incoming.answers import decode_answer, unreadable
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api.errors import FileUploadError
+from codex_api.telemetry import CallStart
 from codex_api.transport._core.flow import Sleep, call
-from codex_api.transport._core.messages import JsonBody, Response
+from codex_api.transport._core.messages import JsonBody, Response, public_url
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.files import UploadedFile, UploadLimits
 
@@ -71,6 +72,12 @@ def files_context(ctx: CallContext, base_url: str | None = None) -> CallContext:
     return msgspec.structs.replace(
         ctx, provider=dataclasses.replace(ctx.provider, base_url=trimmed)
     )
+
+
+def upload_start(ctx: CallContext) -> CallStart:
+    """Describe an upload to ``ctx``; where its bytes go is nobody's business."""
+    url = public_url(ctx.provider.url_for_path(CREATE_ENDPOINT))
+    return CallStart(endpoint=CREATE_ENDPOINT, method="POST", url=url)
 
 
 def check_size(file_name: str, size: int) -> None:
