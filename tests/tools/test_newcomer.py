@@ -20,7 +20,7 @@ def test_the_script_is_one_that_the_shell_reads() -> None:
 
 
 def test_it_is_walked_before_a_change_lands_without_this_environment() -> None:
-    assert "newcomer make newcomer\n" in (ROOT / ".ci" / "run").read_text()
+    assert "step newcomer make newcomer " in (ROOT / ".ci" / "run").read_text()
     assert ".venv/" not in SCRIPT.read_text()  # it makes an environment of its own
 
 
