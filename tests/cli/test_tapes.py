@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import openai
 import pytest
+import websockets.exceptions
+import websockets.sync.client
 
 from codex_api.cli import main
 from codex_api.testing import EmbeddedServer, faults, scenarios
@@ -110,7 +112,7 @@ def test_a_broken_stream_stays_broken_through_the_proxy(tmp_path: Path) -> None:
     assert exchange.body.count(b"\n\n") == 3
 
 
-def test_a_websocket_and_a_dead_upstream_are_refused_in_words(tmp_path: Path) -> None:
+def test_a_dead_upstream_is_told_in_words(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     upstream = "http://127.0.0.1:9/v1"
     with running("record", "--upstream", upstream, "--out", str(path)) as (url, process):
@@ -125,11 +127,59 @@ def test_a_websocket_and_a_dead_upstream_are_refused_in_words(tmp_path: Path) ->
         stopped(process)
 
     assert reply.status_code == 502
-    assert (refused.status_code, refused.json()["error"]["code"]) == (501, "websocket_not_recorded")
-    assert [json.loads(line).get("end") for line in path.read_text().splitlines()] == [
-        None,
-        "broken",
-    ]
+    assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upstream")
+    assert [each.ending for each in load(path)] == ["broken", "broken"]
+
+
+def spoken(url: str, *texts: str) -> list[str]:
+    """Ask over one WebSocket with another library, and give what comes back."""
+    heard: list[str] = []
+    headers = {"authorization": f"Bearer {SECRET}"}
+    address = url.replace("http", "ws", 1) + "/responses"
+    with websockets.sync.client.connect(address, additional_headers=headers) as socket:
+        for text in texts:
+            socket.send(json.dumps({"type": "response.create", "model": "m", "input": text}))
+            while not heard or '"type":"response.completed"' not in heard[-1]:
+                heard.append(str(socket.recv()))
+            heard.append("")
+    return heard
+
+
+def test_websockets_of_another_client_are_recorded_and_answered_again(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    with EmbeddedServer() as upstream:
+        with running("record", "--upstream", upstream.url, "--out", str(path)) as (url, process):
+            heard = spoken(url, f"say {SECRET}", "say bye")
+            stopped(process)
+        handshake = next(each for each in upstream.requests if each.method == "GET")
+        assert handshake.header("authorization") == f"Bearer {SECRET}"
+    assert SECRET not in path.read_text()
+    (exchange,) = load(path)
+    assert (exchange.request["path"], exchange.ending) == ("/v1/responses", "left")
+
+    with running("replay", str(path)) as (url, process):
+        again = spoken(url, f"say {SECRET}", "say bye")
+        code, err = stopped(process)
+    assert again == [each.replace(SECRET, "[redacted]") for each in heard]
+    assert (code, "GET /v1/responses: from tape.jsonl" in err) == (0, True)
+
+
+def test_a_refused_handshake_and_a_close_code_pass_through_the_proxy(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    with EmbeddedServer() as upstream:
+        upstream.play(scenarios.upgrade_required(), endpoint="websocket")
+        upstream.play(scenarios.faulty(faults.close_frame(after=1, code=1011, reason="bye")))
+        with running("record", "--upstream", upstream.url, "--out", str(path)) as (url, process):
+            with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+                spoken(url, "say hello")
+            with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
+                spoken(url, "say hello")
+            stopped(process)
+
+    assert refused.value.response.status_code == 426
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "bye")
+    assert [(each.status, each.ending) for each in load(path)] == [(426, "clean"), (101, "closed")]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from codex_api.testing import EmbeddedServer, faults, scenarios
-from codex_api.testing.actions import Hang, Send
+from codex_api.testing.actions import Hang, Send, stream
 from codex_api.testing.cassettes import (
     AsyncRecordingTransport,
     Cassette,
@@ -217,3 +217,46 @@ def test_the_embedded_server_can_be_recorded(tmp_path: Path) -> None:
     transport.close()
 
     assert b": keep-alive\n\nevent: response.completed" in load(path)[0].body
+
+
+def test_what_is_held_back_is_written_when_the_cassette_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    cassette = Cassette(path)
+    number = cassette.begin(request("http://localhost"))
+    cassette.chunk(number, b"the key is sk-proj-abcdef")
+    cassette.chunk(number, b"ghijklmnop1234")
+
+    assert len(path.read_text().splitlines()) == 1
+    cassette.close()
+    assert [each.data for each in load(path)[0].chunks] == [b"the key is [redacted]", b""]
+
+
+def test_what_is_held_back_is_written_when_the_program_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    cassette = Cassette(path)
+    number = cassette.begin(request("http://localhost"))
+    cassette.chunk(number, b"and https://a.b/c?x")
+
+    del cassette
+
+    assert load(path)[0].body == b"and https://a.b/c?[redacted]"
+
+
+def test_a_secret_cut_over_two_events_of_a_stream_is_not_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    secret = "sk-proj-abcdefghijklmnop1234"  # noqa: S105 - the marked one
+    events = [
+        {"type": "response.output_text.delta", "item_id": "m", "delta": part}
+        for part in (secret[:9], secret[9:15], f"{secret[15:]}.")
+    ]
+    with ScriptedServer([stream(events)]) as server:
+        transport = RecordingTransport(HttpTransport(), Cassette(path))
+        response = transport.stream(request(server.url))
+        while response.read_chunk(5) is not None:
+            pass
+        response.close()
+        transport.close()
+
+    (exchange,) = load(path)
+    deltas = [json.loads(x[6:])["delta"] for x in exchange.body.split(b"\n") if x[:5] == b"data:"]
+    assert deltas == ["[redacted]", "", "."]

@@ -169,13 +169,13 @@ def test_another_endpoint_and_one_more_request_are_told(tmp_path: Path) -> None:
     assert {reply.status_code for reply in replies} == {200}
 
 
-def test_a_websocket_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_websocket_that_was_not_recorded_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     recorded(path, "say hello")
 
     _, told = played(path, ("GET", "/v1/responses", b""), upgrade="websocket")
 
-    assert told.endswith("WebSocket sessions are not in cassettes")
+    assert told.endswith("no WebSocket is left that was recorded there")
 
 
 def test_spaces_order_and_what_is_ignored_make_no_difference(tmp_path: Path) -> None:

@@ -241,11 +241,15 @@ class _Dialer(_Performer):
         self.socket: AsyncWebSocket | None = None
 
     async def _open(self, request: Request, timeout: float | None) -> Head | Response:
+        from codex_api.transport.protocols import AsyncWebSocketOpener  # noqa: PLC0415 - as below
         from codex_api.transport.websocket_async import connect_async  # noqa: PLC0415 - only where it is used
 
         del timeout  # a handshake has the limit of all connecting
         dialing = self._dialing
-        self.socket = await connect_async(
+        transport = self._runner.transport
+        opener = transport if isinstance(transport, AsyncWebSocketOpener) else None
+        open_socket = connect_async if opener is None else opener.connect_websocket
+        self.socket = await open_socket(
             request.url,
             dialing.in_order(request.headers),
             network=self._network,

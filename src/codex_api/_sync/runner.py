@@ -240,11 +240,15 @@ class _Dialer(_Performer):
         self.socket: WebSocket | None = None
 
     def _open(self, request: Request, timeout: float | None) -> Head | Response:
+        from codex_api.transport.protocols import WebSocketOpener  # noqa: PLC0415 - as below
         from codex_api.transport.websocket import connect  # noqa: PLC0415 - only where it is used
 
         del timeout  # a handshake has the limit of all connecting
         dialing = self._dialing
-        self.socket = connect(
+        transport = self._runner.transport
+        opener = transport if isinstance(transport, WebSocketOpener) else None
+        open_socket = connect if opener is None else opener.connect_websocket
+        self.socket = open_socket(
             request.url,
             dialing.in_order(request.headers),
             network=self._network,

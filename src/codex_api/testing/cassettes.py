@@ -8,9 +8,17 @@ the same time may be mixed; ``n`` says which exchange a line belongs to::
     {"n":0,"after":0.31,"text":"event: response.created\n..."}
     {"n":0,"after":0.02,"end":"clean"}
 
+A WebSocket is an exchange whose request has ``"upgrade":"websocket"``, with its messages in place
+of the body::
+
+    {"n":1,"after":0.01,"status":101,"headers":[...]}
+    {"n":1,"after":0.2,"sent":"{\"type\":\"response.create\",...}"}
+    {"n":1,"after":0.4,"received":"{\"type\":\"response.created\",...}"}
+    {"n":1,"after":9.0,"end":"closed","code":1000,"reason":""}
+
 ``after`` is the time in seconds since the line before. The file is only for its owner to read. What
-may hold a secret is not recorded: the query of the URL and of URLs in bodies, all headers that are
-not known to be harmless, and the values of JSON members that are named like a credential.
+may hold a secret is not recorded: the query of the URL, all headers that are not known to be
+harmless, and in bodies and messages what `codex_api.testing.redaction` finds.
 """
 
 from __future__ import annotations
@@ -21,14 +29,17 @@ import json
 import re
 import threading
 import time
+import weakref
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from codex_api.testing.recording import UndecodableBodyError, decode_content
+from codex_api.testing.recording_transport import AsyncRecordingTransport, RecordingTransport
+from codex_api.testing.redaction import Redactor, redacted
 from codex_api.transport._core.headers import is_harmless
-from codex_api.transport.errors import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,33 +48,24 @@ if TYPE_CHECKING:
     from codex_api.testing.replaying import Matching, ReplayServer
     from codex_api.testing.wire import JsonObject
     from codex_api.transport._core.headers import Headers
-    from codex_api.transport._core.messages import Request, Response
-    from codex_api.transport.protocols import (
-        AsyncStreamResponse,
-        AsyncTransport,
-        StreamResponse,
-        Transport,
-    )
+    from codex_api.transport._core.messages import Request
+
+__all__ = [
+    "AsyncRecordingTransport",
+    "Cassette",
+    "Chunk",
+    "Exchange",
+    "Message",
+    "RecordingTransport",
+    "load",
+    "replay_server",
+]
 
 _ONLY_OWNER = 0o600
 
-Ending = Literal["clean", "left", "broken"]
+Ending = Literal["clean", "left", "broken", "closed"]
 
-# A JSON member named like a credential, with a text as its value. Numbers are not touched, so that
-# counts of tokens stay, and neither are names that go on, such as ``prompt_cache_key_hash``.
-_SECRET_MEMBER = re.compile(
-    rb'("(?:[a-z0-9_-]*[_-])?(?:api[_-]?key|authorization|bearer|cookie|credentials?'
-    rb"|(?:access|auth|id|refresh|session|security)[_-]?token|password|private[_-]?key"
-    rb'|(?:client[_-]?)?secret|signature)"\s*:\s*")(?:[^"\\]|\\.)*"',
-    re.IGNORECASE,
-)
-_REDACTED_MEMBER = rb'\1[redacted]"'
-# Keys of the API and signed tokens, wherever they stand.
-_KEY = re.compile(
-    rb"\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", re.ASCII
-)
-# The query of a URL that a body holds: such URLs are signed.
-_QUERY = re.compile(rb"""(https?://[^\s"'<>?\\]+\?)[^\s"'<>\\]+""", re.IGNORECASE)
+_CONTENTS = ("text", "base64", "sent", "received", "sent_base64", "received_base64")
 # A whole event, named as the last one of a response, at the end of a body.
 _LAST_EVENT = re.compile(
     rb'(?:event: ?|"type": ?")response\.(?:completed|failed|incomplete)\b[^\n]*\n'
@@ -79,13 +81,30 @@ class Chunk:
     after: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message on a WebSocket, and the seconds that passed before it.
+
+    Attributes:
+        is_sent: Whether the client sent it.
+    """
+
+    data: str | bytes
+    is_sent: bool
+    after: float = 0.0
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request with its answer.
 
     Attributes:
+        messages: Of a WebSocket, both directions in their order.
         ending: ``clean`` when the body came to its end, ``left`` when the client did not stay so
-            long, ``broken`` when the connection did not last so long.
+            long, ``broken`` when the connection did not last so long, ``closed`` when the server
+            closed a WebSocket.
+        close_code: With which it did so; None for other endings.
+        last_after: Seconds between what came last and the ending.
     """
 
     request: JsonObject
@@ -93,6 +112,15 @@ class Exchange:
     headers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     chunks: list[Chunk] = field(default_factory=list[Chunk])
     ending: Ending = "broken"
+    messages: list[Message] = field(default_factory=list[Message])
+    close_code: int | None = None
+    close_reason: str = ""
+    last_after: float = 0.0
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether the request is the handshake of a WebSocket."""
+        return self.request.get("upgrade") == "websocket"
 
     @property
     def body(self) -> bytes:
@@ -112,20 +140,73 @@ class Exchange:
         return self.ending == "clean" or _LAST_EVENT.search(self.body) is not None
 
 
+@dataclass(slots=True)
+class _Line:
+    """A line of the file, and the key of its content as long as that is not clean."""
+
+    fields: JsonObject
+    awaited: str = ""
+
+
+class _Tape:
+    """The lines of one exchange that are not written yet."""
+
+    def __init__(self) -> None:
+        self.lines: deque[_Line] = deque()
+        self.last_at = 0.0
+        self._redactors: dict[str, Redactor[_Line]] = {}
+
+    def expect(self, content_type: str) -> None:
+        """Choose how the body is read."""
+        is_stream = content_type.startswith("text/event-stream")
+        self._redactors["text"] = Redactor("events" if is_stream else "plain")
+
+    def add(self, line: _Line, data: bytes) -> None:
+        """Add a line whose content has to be cleaned."""
+        kind: Literal["plain", "messages"] = "plain" if line.awaited == "text" else "messages"
+        self.lines.append(line)
+        redactor = self._redactors.setdefault(line.awaited, Redactor(kind))
+        _settle(redactor.feed(line, data))
+
+    def close(self) -> None:
+        """Clean what is left."""
+        for redactor in self._redactors.values():
+            _settle(redactor.close())
+
+    def take(self) -> list[JsonObject]:
+        """Return the lines that can be written."""
+        taken: list[JsonObject] = []
+        while self.lines and not self.lines[0].awaited:
+            taken.append(self.lines.popleft().fields)
+        return taken
+
+
+def _settle(clean: list[tuple[_Line, bytes]]) -> None:
+    for line, data in clean:
+        is_binary = line.fields.pop("is_binary", False)
+        line.fields |= _content(line.awaited, data, is_binary=is_binary)
+        line.awaited = ""
+
+
 class Cassette:
-    """Writes exchanges to a file as they happen; safe to share between threads."""
+    """Writes exchanges to a file as they happen; safe to share between threads.
+
+    What may be the beginning of a credential is written with what comes next. `close` writes what
+    is left of exchanges that have not ended, and so does the end of the program.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
         self._numbers = itertools.count()
-        self._guard = threading.Lock()
-        self._last_at: dict[int, float] = {}
+        self._guard = threading.RLock()
+        self._open: dict[int, _Tape] = {}
         path.touch(mode=_ONLY_OWNER)
         path.chmod(_ONLY_OWNER)  # a file that was there keeps its mode otherwise
         path.write_bytes(b"")
+        self._finalizer = weakref.finalize(self, _write_rest, path, self._open)
 
-    def begin(self, request: Request) -> int:
+    def begin(self, request: Request, *, is_websocket: bool = False) -> int:
         """Note a request and give the number of its exchange."""
         number = next(self._numbers)
         data: object = getattr(request.body, "data", b"")
@@ -133,41 +214,87 @@ class Cassette:
         # What is compressed could not be searched for credentials, nor compared.
         with suppress(UndecodableBodyError):
             body = decode_content(body, request.headers.get("content-encoding"))
-        noted = {
+        noted: JsonObject = {
             "method": request.method,
             "path": urlsplit(request.url).path,
             "headers": _harmless(request.headers),
-            **_content("body", body),
         }
-        self._last_at[number] = self._clock()
-        self._write({"n": number, "request": noted})
+        noted |= {"upgrade": "websocket"} if is_websocket else _content("body", redacted(body))
+        with self._guard:
+            tape = self._open[number] = _Tape()
+            tape.last_at = self._clock()
+            tape.lines.append(_Line({"n": number, "request": noted}))
+            self._write(tape)
         return number
 
     def head(self, number: int, status: int, headers: Headers) -> None:
         """Note status and headers of the answer."""
-        line = {"n": number, **self._after(number)}
-        self._write({**line, "status": status, "headers": _harmless(headers)})
+        with self._guard:
+            tape = self._open[number]
+            tape.expect(headers.get("content-type") or "")
+            answer = {"status": status, "headers": _harmless(headers)}
+            tape.lines.append(_Line({**self._after(number, tape), **answer}))
+            self._write(tape)
 
     def chunk(self, number: int, data: bytes) -> None:
         """Note a piece of the body."""
-        self._write({"n": number, **self._after(number), **_content("text", data)})
+        self._add(number, "text", data)
 
-    def end(self, number: int, ending: Ending) -> None:
-        """Note the end of the body; only the first call for an exchange counts."""
-        if number in self._last_at:
-            self._write({"n": number, **self._after(number), "end": ending})
-            del self._last_at[number]
+    def message(self, number: int, message: str | bytes, *, is_sent: bool) -> None:
+        """Note a message on a WebSocket, which the client sent or received."""
+        self._add(number, "sent" if is_sent else "received", message)
 
-    def _after(self, number: int) -> dict[str, float]:
+    def end(
+        self, number: int, ending: Ending, *, code: int | None = None, reason: str = ""
+    ) -> None:
+        """Note the end; only the first call for an exchange counts."""
+        with self._guard:
+            tape = self._open.pop(number, None)
+            if tape is None:
+                return
+            fields: JsonObject = {**self._after(number, tape), "end": ending}
+            if ending == "closed":
+                fields |= {"code": code, "reason": redacted(reason.encode()).decode()}
+            tape.close()
+            tape.lines.append(_Line(fields))
+            self._write(tape)
+
+    def close(self) -> None:
+        """Write what is left of exchanges that have not ended. May be called twice."""
+        with self._guard:
+            _write_rest(self._path, self._open)
+
+    def _add(self, number: int, key: str, data: str | bytes) -> None:
+        with self._guard:
+            tape = self._open.get(number)
+            if tape is None:
+                return
+            line = _Line(self._after(number, tape), key)
+            if key != "text":
+                line.fields["is_binary"] = isinstance(data, bytes)
+            tape.add(line, data.encode() if isinstance(data, str) else data)
+            self._write(tape)
+
+    def _after(self, number: int, tape: _Tape) -> JsonObject:
         now = self._clock()
-        passed = now - self._last_at.get(number, now)
-        self._last_at[number] = now
-        return {"after": round(passed, 4)}
+        passed, tape.last_at = now - tape.last_at, now
+        return {"n": number, "after": round(passed, 4)}
 
-    def _write(self, line: JsonObject) -> None:
-        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
-        with self._guard, self._path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(text + "\n")
+    def _write(self, tape: _Tape) -> None:
+        _append(self._path, tape.take())
+
+
+def _write_rest(path: Path, tapes: dict[int, _Tape]) -> None:
+    for tape in tapes.values():
+        tape.close()
+        _append(path, tape.take())
+
+
+def _append(path: Path, lines: list[JsonObject]) -> None:
+    if lines:
+        texts = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in lines]
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write("".join(f"{text}\n" for text in texts))
 
 
 def load(path: Path) -> list[Exchange]:
@@ -205,128 +332,6 @@ def replay_server(
     )
 
 
-class RecordingTransport:
-    """Passes everything to another transport, and records it."""
-
-    def __init__(self, inner: Transport, cassette: Cassette) -> None:
-        self._inner = inner
-        self._cassette = cassette
-
-    def execute(self, request: Request, timeout: float | None = None) -> Response:
-        """Send a request, and record the whole answer."""
-        number = self._cassette.begin(request)
-        response = self._inner.execute(request, timeout)
-        _note_whole(self._cassette, number, response)
-        return response
-
-    def stream(self, request: Request, timeout: float | None = None) -> StreamResponse:
-        """Send a request, and record what is read of the answer."""
-        number = self._cassette.begin(request)
-        response = self._inner.stream(request, timeout)
-        self._cassette.head(number, response.status, response.headers)
-        return _RecordedStream(response, self._cassette, number)
-
-    def close(self) -> None:
-        """Close the other transport."""
-        self._inner.close()
-
-
-class AsyncRecordingTransport:
-    """`RecordingTransport` for asyncio."""
-
-    def __init__(self, inner: AsyncTransport, cassette: Cassette) -> None:
-        self._inner = inner
-        self._cassette = cassette
-
-    async def execute(self, request: Request, timeout: float | None = None) -> Response:
-        """Send a request, and record the whole answer."""
-        number = self._cassette.begin(request)
-        response = await self._inner.execute(request, timeout)
-        _note_whole(self._cassette, number, response)
-        return response
-
-    async def stream(self, request: Request, timeout: float | None = None) -> AsyncStreamResponse:
-        """Send a request, and record what is read of the answer."""
-        number = self._cassette.begin(request)
-        response = await self._inner.stream(request, timeout)
-        self._cassette.head(number, response.status, response.headers)
-        return _AsyncRecordedStream(response, self._cassette, number)
-
-    async def aclose(self) -> None:
-        """Close the other transport."""
-        await self._inner.aclose()
-
-
-class _RecordedStream:
-    def __init__(self, inner: StreamResponse, cassette: Cassette, number: int) -> None:
-        self._inner = inner
-        self._cassette = cassette
-        self._number = number
-
-    @property
-    def status(self) -> int:
-        return self._inner.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._inner.headers
-
-    def read_chunk(self, timeout: float | None = None) -> bytes | None:
-        try:
-            data = self._inner.read_chunk(timeout)
-        except NetworkError:
-            self._cassette.end(self._number, "broken")
-            raise
-        _note_chunk(self._cassette, self._number, data)
-        return data
-
-    def close(self) -> None:
-        self._cassette.end(self._number, "left")
-        self._inner.close()
-
-
-class _AsyncRecordedStream:
-    def __init__(self, inner: AsyncStreamResponse, cassette: Cassette, number: int) -> None:
-        self._inner = inner
-        self._cassette = cassette
-        self._number = number
-
-    @property
-    def status(self) -> int:
-        return self._inner.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._inner.headers
-
-    async def read_chunk(self) -> bytes | None:
-        try:
-            data = await self._inner.read_chunk()
-        except NetworkError:
-            self._cassette.end(self._number, "broken")
-            raise
-        _note_chunk(self._cassette, self._number, data)
-        return data
-
-    async def aclose(self) -> None:
-        self._cassette.end(self._number, "left")
-        await self._inner.aclose()
-
-
-def _note_whole(cassette: Cassette, number: int, response: Response) -> None:
-    cassette.head(number, response.status, response.headers)
-    if response.body:
-        cassette.chunk(number, response.body)
-    cassette.end(number, "clean")
-
-
-def _note_chunk(cassette: Cassette, number: int, data: bytes | None) -> None:
-    if data is None:
-        cassette.end(number, "clean")
-    else:
-        cassette.chunk(number, bytes(data))
-
-
 def _apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN401 - from a file
     if "request" in line:
         exchanges[line["n"]] = Exchange(line["request"])
@@ -337,25 +342,27 @@ def _apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN
         exchange.headers = [(name, value) for name, value in line["headers"]]
     elif "end" in line:
         exchange.ending = line["end"]
-    elif "base64" in line:
-        exchange.chunks.append(Chunk(base64.b64decode(line["base64"]), line.get("after", 0.0)))
+        exchange.close_code, exchange.close_reason = line.get("code"), line.get("reason", "")
+        exchange.last_after = line.get("after", 0.0)
     else:
-        exchange.chunks.append(Chunk(line["text"].encode(), line.get("after", 0.0)))
+        key = next(each for each in _CONTENTS if each in line)
+        is_text = not key.endswith("base64")
+        data = line[key].encode() if is_text else base64.b64decode(line[key])
+        after = line.get("after", 0.0)
+        if key in {"text", "base64"}:
+            exchange.chunks.append(Chunk(data, after))
+        else:
+            message = line[key] if is_text else data
+            exchange.messages.append(Message(message, key.startswith("sent"), after))
 
 
-def redacted(data: bytes) -> bytes:
-    """Return ``data`` with what looks like a credential hidden."""
-    data = _KEY.sub(b"[redacted]", _SECRET_MEMBER.sub(_REDACTED_MEMBER, data))
-    return _QUERY.sub(rb"\1[redacted]", data)
-
-
-def _content(key: str, data: bytes) -> dict[str, str]:
-    """Return text as text without credentials, and anything else as base64."""
-    data = redacted(data)
-    try:
-        return {key: data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
+def _content(key: str, data: bytes, *, is_binary: bool = False) -> dict[str, str]:
+    """Return text as text, and anything else as base64."""
+    with suppress(UnicodeDecodeError):
+        if not is_binary:
+            return {key: data.decode()}
+    name = f"{key}_base64" if key in {"sent", "received"} else "base64"
+    return {name: base64.b64encode(data).decode()}
 
 
 def _harmless(headers: Headers) -> list[list[str]]:

@@ -177,10 +177,15 @@ class Connection(asyncio.Protocol):
         self._open_transport().pause_reading()
 
     async def accept_websocket(
-        self, headers: HeaderPairs, deflate: Deflate | None, *, answers_pings: bool
+        self,
+        headers: HeaderPairs,
+        deflate: Deflate | None,
+        *,
+        answers_pings: bool,
+        request: RecordedRequest | None = None,
     ) -> None:
-        """Read the handshake and answer it with 101."""
-        request = await self.read_request()
+        """Answer the handshake with 101; None reads it first."""
+        request = request or await self.read_request()
         if request is None:
             raise PeerGoneError
         peer = WebSocketPeer(self.record.websocket, deflate, answers_pings=answers_pings)

@@ -3,6 +3,9 @@
 Two requests are the same when method, path and body are: a body of JSON is compared as a value, so
 that order of keys and spaces say nothing; any other byte by byte. What was hidden in the recording
 is hidden in the request as well before they are compared. Headers are not compared.
+
+A WebSocket is known by the first message of its client; from then on each of them has to be the one
+that was recorded. One that is not is answered with an ``error`` frame, and the connection closed.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from codex_api.testing.actions import Action, Close, Pause, Send, answer
-from codex_api.testing.cassettes import Exchange, load, redacted
+from codex_api.testing.cassettes import Exchange, load
 from codex_api.testing.recording import UndecodableBodyError
+from codex_api.testing.redaction import redacted
+from codex_api.testing.replayed_socket import PlaySocket
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.wire import chunk, http_head, last_chunk, object_of
 
@@ -28,6 +33,7 @@ Matching = Literal["request", "order"]
 
 #: A status that nobody retries, and that no server gives by itself.
 MISMATCH_STATUS = 418
+SWITCHING = 101
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _MOST_DIFFERENCES = 12
 _SHOWN_CHARACTERS = 80
@@ -88,31 +94,89 @@ class ReplayServer(ScriptedServer):
 
     def script_for(self, request: RecordedRequest) -> Script | None:
         """Return the answer that was recorded for ``request``."""
-        found = self._found(request)
+        is_websocket = (request.header("upgrade") or "").lower() == "websocket"
+        found = self._found(request) if not is_websocket else self._handshake(request)
         if found is None:
             return self._unanswered(request)
+        if is_websocket and found.status == SWITCHING:
+            return [PlaySocket(self, request, found, self._pace)]
         if self._tell is not None:
             self._tell(None, f"{request.method} {request.path}")
         return _actions(found, self._pace)
 
     def _unanswered(self, request: RecordedRequest) -> Script:
-        self._note_overrun()
         told = self._explained(request)
-        self.errors.append(CassetteMismatchError(told))
-        if self._tell is not None:
-            self._tell(told, f"{request.method} {request.path}")
+        self.miss(told, f"{request.method} {request.path}")
         error = {"message": told, "type": "cassette_mismatch", "param": None, "code": None}
         return answer(MISMATCH_STATUS, {"error": error})
 
-    def _found(self, request: RecordedRequest) -> Exchange | None:
-        for at, each in enumerate(self._left):
-            if self._by_order or not any(self._differences(each, request)):
-                self._given.append(self._left.pop(at))
+    def miss(self, told: str, line: str) -> None:
+        """Note that a request has no answer."""
+        self._note_overrun()
+        self.errors.append(CassetteMismatchError(told))
+        if self._tell is not None:
+            self._tell(told, line)
+
+    def socket_for(self, request: RecordedRequest, message: str | bytes | None) -> Exchange | str:
+        """Take the recorded WebSocket that begins with ``message``, or tell why there is none.
+
+        Args:
+            message: None stands for a client that left, or that is spoken to first.
+        """
+        told: list[str] = []
+        for each in self._sockets(request):
+            said = next((one.data for one in each.messages[:1] if one.is_sent), None)
+            if message is None or self._by_order:
+                told = []
+            elif said is None:
+                continue
+            else:
+                now = self.message_differences(said, message)
+                told = now if not told or len(now) < len(told) else told
+            if not told:
+                self._take(each)
+                if self._tell is not None:
+                    self._tell(None, f"{request.method} {request.path}")
                 return each
-        if self._is_repeating:
-            for each in reversed(self._given):
-                if self._by_order or not any(self._differences(each, request)):
-                    return each
+        head = f"{self._name} has no WebSocket at {request.path} that begins so"
+        return "\n  ".join([f"{head}; the nearest differs in" if told else head, *_few(told)])
+
+    def message_differences(self, recorded: str | bytes, now: str | bytes) -> list[str]:
+        """Name the paths in which two messages differ."""
+        if isinstance(now, str) and isinstance(recorded, str):
+            both = _value(recorded.encode()), _value(redacted(now.encode()))
+            return list(differences(*both, self._ignore))
+        return [] if recorded == now else ["message: recorded and now are of other bytes"]
+
+    def _sockets(self, request: RecordedRequest) -> list[Exchange]:
+        """Return the recorded WebSockets of a path, those that were given last."""
+        path = request.path
+        return [
+            each for each in self._all() if each.is_websocket and each.request.get("path") == path
+        ]
+
+    def _all(self) -> list[Exchange]:
+        """Return what may be played, what was played last at the end."""
+        return [*self._left, *(self._given[::-1] if self._is_repeating else ())]
+
+    def _take(self, exchange: Exchange) -> None:
+        at = next((at for at, each in enumerate(self._left) if each is exchange), None)
+        if at is not None:
+            self._given.append(self._left.pop(at))
+
+    def _handshake(self, request: RecordedRequest) -> Exchange | None:
+        """Find what answers a handshake; one that was accepted stays until its first message."""
+        found = next(iter(self._sockets(request)), None)
+        if found is not None and found.status != SWITCHING:
+            self._take(found)
+        return found
+
+    def _found(self, request: RecordedRequest) -> Exchange | None:
+        for each in self._all():
+            is_next = self._by_order or not any(self._differences(each, request))
+            if is_next and not each.is_websocket:
+                self._take(each)
+                return each
         return None
 
     def _differences(self, exchange: Exchange, request: RecordedRequest) -> Iterator[str]:
@@ -128,8 +192,12 @@ class ReplayServer(ScriptedServer):
     def _explained(self, request: RecordedRequest) -> str:
         head = f"{self._name} has no answer to {request.method} {request.path}"
         if (request.header("upgrade") or "").lower() == "websocket":
-            return f"{head}: WebSocket sessions are not in cassettes"
-        told = [(list(self._differences(each, request)), each) for each in self._left]
+            return f"{head}: no WebSocket is left that was recorded there"
+        told = [
+            (list(self._differences(each, request)), each)
+            for each in self._left
+            if not each.is_websocket
+        ]
         same_place = [
             (listed, "the nearest exchange that is left")
             for listed, each in told
@@ -143,10 +211,14 @@ class ReplayServer(ScriptedServer):
             left = {f"{each.get('method')} {each.get('path')}" for each in asked}
             return f"{head}; what is left: {', '.join(sorted(left)) or 'nothing'}"
         listed, what = min(same_place, key=lambda each: len(each[0]))
-        lines = listed[:_MOST_DIFFERENCES]
-        if len(listed) > len(lines):
-            lines.append(f"and {len(listed) - len(lines)} more")
-        return "\n  ".join([f"{head}; {what} differs in", *lines])
+        return "\n  ".join([f"{head}; {what} differs in", *_few(listed)])
+
+
+def _few(listed: list[str]) -> list[str]:
+    lines = listed[:_MOST_DIFFERENCES]
+    if len(listed) > len(lines):
+        lines.append(f"and {len(listed) - len(lines)} more")
+    return lines
 
 
 def differences(

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from codex_api.transport.protocols import (
         AsyncStreamResponse,
         AsyncTransport,
+        AsyncWebSocketOpener,
         StreamResponse,
         Transport,
+        WebSocketOpener,
     )
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "AsyncHttpxTransport",
     "AsyncStreamResponse",
     "AsyncTransport",
+    "AsyncWebSocketOpener",
     "EncodedJson",
     "Headers",
     "HttpTransport",
@@ -50,6 +53,7 @@ __all__ = [
     "StreamResponse",
     "StreamedBody",
     "Transport",
+    "WebSocketOpener",
 ]
 
 _MODULES = {
@@ -57,6 +61,7 @@ _MODULES = {
     "AsyncHttpxTransport": "httpx",
     "AsyncStreamResponse": "protocols",
     "AsyncTransport": "protocols",
+    "AsyncWebSocketOpener": "protocols",
     "DEFAULT_MAX_EVENT_BYTES": "_core.sse",
     "EncodedJson": "_core.messages",
     "Headers": "_core.headers",
@@ -71,6 +76,7 @@ _MODULES = {
     "StreamResponse": "protocols",
     "StreamedBody": "_core.messages",
     "Transport": "protocols",
+    "WebSocketOpener": "protocols",
 }
 
 __getattr__: Lookup = lazy_attributes(__name__, _MODULES)

@@ -6,13 +6,16 @@ and adds no header of its own beyond what HTTP needs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, Response
+    from codex_api.transport.network import Network
+    from codex_api.transport.websocket import WebSocket
+    from codex_api.transport.websocket_async import AsyncWebSocket
 
 
 class StreamResponse(Protocol):
@@ -84,6 +87,28 @@ class Transport(Protocol):
         ...
 
 
+@runtime_checkable
+class WebSocketOpener(Protocol):
+    """A transport that opens the WebSockets of its client as well; others need not."""
+
+    def connect_websocket(
+        self,
+        url: str,
+        headers: Headers,
+        *,
+        network: Network,
+        deflate: bool,
+        connect_timeout: float | None,
+        max_message_bytes: int | None,
+    ) -> WebSocket:
+        """Open a connection, as ``codex_api.transport.websocket.connect`` does.
+
+        Raises:
+            TransportError: As ``connect``.
+        """
+        ...
+
+
 class AsyncStreamResponse(Protocol):
     """``StreamResponse`` for asyncio; the reader sets its own limits by cancelling."""
 
@@ -126,4 +151,22 @@ class AsyncTransport(Protocol):
 
     async def aclose(self) -> None:
         """Close idle connections and refuse further requests. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class AsyncWebSocketOpener(Protocol):
+    """``WebSocketOpener`` for asyncio."""
+
+    async def connect_websocket(
+        self,
+        url: str,
+        headers: Headers,
+        *,
+        network: Network,
+        deflate: bool,
+        connect_timeout: float | None,
+        max_message_bytes: int | None,
+    ) -> AsyncWebSocket:
+        """Open a connection, as ``codex_api.transport.websocket_async.connect_async`` does."""
         ...

@@ -27,6 +27,8 @@ from codex_api.transport.websocket_facts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.websocket import WebSocketMachine
     from codex_api.transport.channel import Channel
@@ -241,6 +243,7 @@ def connect(
     deflate: bool,
     connect_timeout: float | None,
     max_message_bytes: int | None = MAX_MESSAGE_BYTES,
+    kind: Callable[[Channel, Upgrade, WebSocketMachine], WebSocket] = WebSocket,
 ) -> WebSocket:
     """Open a blocking connection.
 
@@ -251,6 +254,7 @@ def connect(
         deflate: Whether permessage-deflate is offered.
         connect_timeout: Seconds for TCP, TLS and the handshake together; None sets no limit.
         max_message_bytes: Largest message that may come in; None sets no limit.
+        kind: Makes the connection of what was agreed on.
 
     Raises:
         HttpStatusError: The server answered the handshake with another status than 101.
@@ -269,4 +273,4 @@ def connect(
     except BaseException as exc:
         channel.close()
         raise handshake_failure(exc, handshake, connect_timeout) from exc
-    return WebSocket(channel, *agreed)
+    return kind(channel, *agreed)

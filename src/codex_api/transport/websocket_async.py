@@ -30,6 +30,8 @@ from codex_api.transport.websocket_facts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.websocket import WebSocketMachine
     from codex_api.transport.channel_async import AsyncChannel
@@ -239,6 +241,7 @@ async def connect_async(
     deflate: bool,
     connect_timeout: float | None,
     max_message_bytes: int | None = MAX_MESSAGE_BYTES,
+    kind: Callable[[AsyncChannel, Upgrade, WebSocketMachine], AsyncWebSocket] = AsyncWebSocket,
 ) -> AsyncWebSocket:
     """Open a connection in the running event loop; the rest is as in ``connect``."""
     handshake, route = begin(url, headers, network, deflate=deflate, limit=max_message_bytes)
@@ -256,4 +259,4 @@ async def connect_async(
     except BaseException as exc:
         channel.abort()
         raise handshake_failure(exc, handshake, connect_timeout) from exc
-    return AsyncWebSocket(channel, *agreed)
+    return kind(channel, *agreed)

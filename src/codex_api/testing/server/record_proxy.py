@@ -1,8 +1,7 @@
 """A reverse proxy that records what passes, for programs whose transport cannot be replaced.
 
 Bodies are passed on chunk for chunk as they come. What is recorded is cleaned as in every cassette;
-what is passed on is not. WebSocket handshakes are refused in words: cassettes have no sessions, and
-silence would look as if one had been recorded.
+what is passed on is not. WebSockets are passed on message for message.
 """
 
 from __future__ import annotations
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
+from codex_api.testing.recording_transport import AsyncRecordingTransport
 from codex_api.testing.server.event_stream import break_connection
 from codex_api.testing.server.presence import until_gone
 from codex_api.testing.server.problems import RequestProblem
+from codex_api.testing.server.socket_proxy import SocketPassage
 from codex_api.transport import AsyncHttpTransport, Headers, RawBody, Request
 from codex_api.transport.errors import TransportError
 
@@ -62,9 +63,11 @@ class RecordProxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and its answer back."""
         if scope["type"] == "websocket":
-            told = "WebSocket sessions cannot be recorded; tell the program to use HTTP."
-            problem = RequestProblem(501, told, "websocket_not_recorded")
-            await JSONResponse({"error": problem.error()}, 501)(scope, receive, send)
+            noted, request = self._requests({**scope, "method": "GET"}, b"")
+            url = request.url.replace("http", "ws", 1)
+            transport = AsyncRecordingTransport(self._transport, self._cassette)
+            passage = SocketPassage(transport, url, request.headers, noted.url)
+            await passage.run(scope, receive, send)
             return
         body = bytearray()
         while True:
@@ -80,15 +83,20 @@ class RecordProxy:
             passing.end("left")
 
     async def aclose(self) -> None:
-        """Close the transport."""
+        """Close the transport, and write what is left of exchanges that have not ended."""
         await self._transport.aclose()
+        self._cassette.close()
 
     def _requests(self, scope: Scope, body: bytes) -> tuple[Request, Request]:
         """Return a request as the program made it, and as it is passed on."""
         pairs = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         ]
-        kept = Headers.lenient((name, value) for name, value in pairs if name not in _NOT_PASSED)
+        kept = Headers.lenient(
+            (name, value)
+            for name, value in pairs
+            if name not in _NOT_PASSED and not name.startswith("sec-websocket-")
+        )
         path: str = scope["raw_path"].decode("latin-1")
         query: str = scope["query_string"].decode("latin-1")
         target = path.removeprefix(_BASE) + (f"?{query}" if query else "")
