@@ -51,8 +51,12 @@ class Doorman:
             return
         served = ServedRequest(scope.get("method", "GET"), scope["path"])
         began = time.monotonic()
-        watched = WatchedSocket if scope["type"] == "websocket" else WatchedExchange
-        watch = watched(served, receive, send, self._tell)
+        is_socket = scope["type"] == "websocket"
+        watch: WatchedSocket | WatchedExchange = (
+            WatchedSocket(served, receive, send, self._tell)
+            if is_socket
+            else WatchedExchange(served, receive, send)
+        )
         problem = self._problem(scope)
         try:
             if problem is not None:
