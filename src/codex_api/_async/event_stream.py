@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from codex_api.events import ResponseEvent
 
 
+_CLOSABLE = frozenset({StreamState.NEW, StreamState.OPENING, StreamState.OPEN})
+
+
 class AsyncEventStream:
     """One response, read once and by one task at a time.
 
@@ -186,7 +189,10 @@ class AsyncEventStream:
 
         A task that waits for an event gets a ``ClientStateError``.
         """
-        if self._state in {StreamState.NEW, StreamState.OPENING, StreamState.OPEN}:
+        state = self._state
+        if state is StreamState.OVER and self._keeper is None:
+            return  # all is let go
+        if state in _CLOSABLE:
             self._state = StreamState.CLOSED
         if not self._is_complete:
             self._ready = iter(())
@@ -256,5 +262,6 @@ class AsyncEventStream:
         try:
             yield
         finally:
-            await self._let_go()
-            self._ended()
+            if self._keeper is not None:  # else it was let go
+                await self._let_go()
+                self._ended()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from codex_api.events import ResponseEvent
 
 
+_CLOSABLE = frozenset({StreamState.NEW, StreamState.OPENING, StreamState.OPEN})
+
+
 class EventStream:
     """One response, read once and by one thread at a time.
 
@@ -186,7 +189,10 @@ class EventStream:
 
         A thread that waits for an event gets a ``ClientStateError``.
         """
-        if self._state in {StreamState.NEW, StreamState.OPENING, StreamState.OPEN}:
+        state = self._state
+        if state is StreamState.OVER and self._keeper is None:
+            return  # all is let go
+        if state in _CLOSABLE:
             self._state = StreamState.CLOSED
         if not self._is_complete:
             self._ready = iter(())
@@ -256,5 +262,6 @@ class EventStream:
         try:
             yield
         finally:
-            self._let_go()
-            self._ended()
+            if self._keeper is not None:  # else it was let go
+                self._let_go()
+                self._ended()

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from codex_api._logic.incoming.terminal import Terminal
     from codex_api.events import RawEvent, ResponseEvent
-    from codex_api.rate_limits import RateLimitSnapshot
+    from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.errors import CodexApiError
     from codex_api.types.turn_state import TurnState
@@ -73,7 +73,6 @@ class ResponseStreamMachine:
         failure: What ended it instead, or None. Raise it after the events returned with it.
         deadline: The instant at which ``timed_out`` is to be called, or None.
         request_id: Value of ``x-request-id``, or None.
-        api_rate_limits: The ``x-ratelimit-*`` limits of the headers, or None.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class ResponseStreamMachine:
         self.request_id = (
             request_id or headers.get("x-request-id") or headers.get("x-oai-request-id")
         )
-        self.api_rate_limits = parse_api_rate_limits(headers)
+        self._headers = headers
         self.initial = header_events(headers)
         self.done = False
         self.failure: CodexApiError | None = None
@@ -112,8 +111,6 @@ class ResponseStreamMachine:
         self._endpoint = endpoint
         # Payloads that nobody has taken yet; None as long as nobody wants them.
         self._raws: list[RawEvent] | None = None
-        self._content_type = (headers.get("content-type") or "").partition(";")[0].strip().lower()
-        self._coding = (headers.get("content-encoding") or "identity").strip().lower()
         self._feed_data = SSEDecoder(max_event_bytes=max_event_bytes).feed_data
         # The start of the body, until an event shows that it is a stream.
         self._head: bytes | None = b""
@@ -123,9 +120,18 @@ class ResponseStreamMachine:
         self._started_at = started_at
         self._progress_at = now
         self._alive_at = now
-        self._step = min(_or_never(idle_timeout), _or_never(liveness_timeout))
-        self.deadline: float | None = None
-        self._set_deadline()
+        self._step = _or_never(idle_timeout)
+        if liveness_timeout is not None and liveness_timeout < self._step:
+            self._step = liveness_timeout
+        first = NEVER if first_event_timeout is None else started_at + first_event_timeout
+        deadline = now + self._step
+        deadline = min(deadline, first)
+        self.deadline: float | None = None if deadline == NEVER else deadline
+
+    @property
+    def api_rate_limits(self) -> ApiRateLimits | None:
+        """The ``x-ratelimit-*`` limits of the headers, or None."""
+        return parse_api_rate_limits(self._headers)
 
     @property
     def response_id(self) -> str | None:
@@ -288,16 +294,18 @@ class ResponseStreamMachine:
     def _foreign(self) -> CodexApiError | None:
         """Return the error of an answer that is an error or no event stream; None: it was cut."""
         head = (self._head or b"").strip()
-        named = self._content_type not in {"", _STREAM_TYPE}
-        coded = self._coding != "identity"
+        content_type = (self._headers.get("content-type") or "").partition(";")[0].strip().lower()
+        coding = (self._headers.get("content-encoding") or "identity").strip().lower()
+        named = content_type not in {"", _STREAM_TYPE}
+        coded = coding != "identity"
         if not head or not (named or coded or head.startswith(_FOREIGN_STARTS)):
             return None
-        what = f"but {self._content_type or 'of no known type'}: {excerpt(head)}"
+        what = f"but {content_type or 'of no known type'}: {excerpt(head)}"
         told = None if coded else body_error(head, self._mapper.context)
         if told is not None:
             return told
         if coded:
-            what = f"but encoded as {excerpt(self._coding)!r}, which was not asked for"
+            what = f"but encoded as {excerpt(coding)!r}, which was not asked for"
         error = DecodeError(
             f"the answer of {self._endpoint} is no event stream {what}",
             **self._mapper.context,

@@ -81,6 +81,7 @@ _HOLE = msgspec.Raw(b"[" + _MARK + b"]")
 _FIELDS_IN_ORDER = _Body.__struct_fields__
 _PUBLIC = _FIELDS_IN_ORDER[_FIELDS_IN_ORDER.index("background") :]
 _public_values = attrgetter(*_PUBLIC)
+_NOTHING_PUBLIC = (None,) * len(_PUBLIC)
 # Keys that ``extra_body`` may hold as long as the field of that name is not set.
 _OPTIONAL = frozenset((*_PUBLIC, "previous_response_id", "generate"))
 _RESERVED = frozenset(_FIELDS_IN_ORDER) - _OPTIONAL
@@ -167,9 +168,11 @@ def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
         text=request.text,
         client_metadata=request.client_metadata,
     )
-    for name, value in zip(_PUBLIC, _public_values(request), strict=True):
-        if value is not None:
-            setattr(body, name, value)
+    values = _public_values(request)
+    if values != _NOTHING_PUBLIC:
+        for name, value in zip(_PUBLIC, values, strict=True):
+            if value is not None:
+                setattr(body, name, value)
     return body
 
 

@@ -30,6 +30,8 @@ DEFAULT_MAX_EVENT_BYTES: Final = 64 << 20
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK_LINE: Final = b"\n\n"
+# First bytes of streams that begin with a field or a comment, and not with a byte order mark.
+_FIELD_STARTS: Final = frozenset({b"d", b"e", b"i", b":"})
 # A line holds a field's name besides its value: an event of exactly the limit must pass.
 _FIELD_NAME_BYTES: Final = len("data: ")
 # int() refuses thousands of digits, and no delay needs more than these.
@@ -146,6 +148,9 @@ class SSEDecoder:
         Event types, ids and retry delays are skipped. Raises what ``feed`` raises.
         """
         data = chunk if type(chunk) is bytes else bytes(chunk)
+        if self._start == b"" and data[:1] in _FIELD_STARTS and not self._closed:
+            # The first bytes of all are no mark of a byte order.
+            self._start, self._clean = None, True
         if (
             self._clean
             and data[-2:] == _BLANK_LINE
