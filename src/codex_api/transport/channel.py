@@ -1,12 +1,17 @@
 """A connection in blocking code: bytes in, bytes out, with exact limits.
 
-The socket never blocks; waits are ``poll`` with a deadline, so that limits, signals and a close
-from another thread end them at once. One thread may receive while another sends. A channel that
-was closed, or inherited by a forked child, refuses every further use.
+Nothing waits longer than its limit, and signals and a close from another thread end a wait at once:
+waits are ``poll`` with a deadline. Where the limit is far off, the read itself waits in the system
+instead, a slice of time after the other; one call instead of three for a piece that is not there
+yet. One thread may receive while another sends. A channel that was closed, or inherited by a forked
+child, refuses every further use.
 """
 
 from __future__ import annotations
 
+import socket
+import struct
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -20,20 +25,23 @@ from codex_api.transport.errors import (
     TransportTimeoutError,
 )
 from codex_api.transport.inheritance import disown_after_fork
-from codex_api.transport.readiness import is_readable, readable_waiter, wait_for
+from codex_api.transport.readiness import is_readable, readable_look, readable_waiter, wait_for
 
 if TYPE_CHECKING:
-    import socket
-
     from codex_api.transport.tls import TlsLayer
 
 _RECEIVE_BYTES = 65_536
 _SEND_BYTES = 65_536
 # A reader is not held up by a peer that does not take an answer of a few bytes.
 _ANSWER_SECONDS = 1.0
+# How long a read waits in the system before it looks at its limit.
+_SLICE_SECONDS = 1
+# The layout of what SO_RCVTIMEO takes is each system's own; elsewhere every read is followed by a
+# poll. So it is where a library has put another class in the place of sockets.
+_SLICE = struct.pack("@ll", _SLICE_SECONDS, 0) if sys.platform == "linux" else None
+_DONT_WAIT = 0 if _SLICE is None else socket.MSG_DONTWAIT
 _CLOSED = "the connection was closed"
 _INHERITED = "the connection was opened by the parent process; open one after os.fork()"
-_SHUT_RDWR = 2  # the same number everywhere, and no import
 
 
 class Channel(Protocol):
@@ -92,15 +100,24 @@ class SocketChannel:
         "_closed",
         "_inherited",
         "_is_half_sent",
+        "_look",
         "_receiving",
         "_sending",
         "_sock",
         "_wait_readable",
+        "_waits_in_slices",
     )
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.settimeout(0)
+        self._waits_in_slices = False
+        if _SLICE is not None and type(sock).recv is socket.SocketType.recv:
+            self._waits_in_slices = True
+            sock.settimeout(None)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SLICE)
+        else:
+            sock.settimeout(0)
         self._sock = sock
+        self._look = readable_look(sock)
         self._wait_readable = readable_waiter(sock)
         self._closed = self._inherited = self._is_half_sent = False
         self._receiving = self._sending = False
@@ -112,25 +129,35 @@ class SocketChannel:
         try:
             if self._closed:
                 raise self._refusal()
-            sock = self._sock
-            while True:
-                try:
-                    data = sock.recv(_RECEIVE_BYTES)
-                except BlockingIOError:
-                    if not self._wait_readable(deadline):
-                        raise TransportTimeoutError("nothing came in time") from None
-                    continue
-                if self._closed:  # what woke us was our own end of it
-                    raise self._refusal()
-                return data
+            data = self._receive(deadline)
+            if self._closed:  # what woke us was our own end of it
+                raise self._refusal()
         except TransportError:
             raise
         except OSError as exc:
             raise self._broken(exc) from exc
+        else:
+            return data
         finally:
             self._receiving = False
             if self._closed:
                 self._release()
+
+    def _receive(self, deadline: float | None) -> bytes:
+        sock = self._sock
+        while self._waits_in_slices and (
+            deadline is None or deadline - time.monotonic() > _SLICE_SECONDS
+        ):
+            try:
+                return sock.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                continue
+        while True:
+            try:
+                return sock.recv(_RECEIVE_BYTES, _DONT_WAIT)
+            except BlockingIOError:
+                if not self._wait_readable(deadline):
+                    raise TransportTimeoutError("nothing came in time") from None
 
     def send(
         self, data: bytes, deadline: float | None = None, *, until_readable: bool = False
@@ -160,7 +187,7 @@ class SocketChannel:
         self._is_half_sent = True  # unless all of it leaves
         while view:
             try:
-                view = view[sock.send(view) :]
+                view = view[sock.send(view, _DONT_WAIT) :]
             except BlockingIOError:
                 readable = (sock,) if until_readable else ()
                 if not wait_for(readable=readable, writable=(sock,), deadline=deadline):
@@ -173,7 +200,7 @@ class SocketChannel:
 
     def is_readable(self) -> bool:
         """Tell, without waiting, whether bytes or the end of the connection have come."""
-        return self._closed or is_readable(self._sock)
+        return self._closed or self._look()
 
     def close(self) -> None:
         """Close the connection."""
@@ -183,7 +210,7 @@ class SocketChannel:
         if self._receiving or self._sending:
             # The handle stays until they are gone: its number might be another's by then.
             with suppress(OSError):
-                self._sock.shutdown(_SHUT_RDWR)
+                self._sock.shutdown(socket.SHUT_RDWR)
         else:
             self._release()
 
