@@ -389,3 +389,20 @@ async def test_limit_of_a_finished_exchange_does_not_end_the_next_one() -> None:
         assert [response.body for response in responses] == [b"late", b"late"]
         assert len(server.connections) == 1
     await transport.aclose()
+
+
+@pytest.mark.parametrize("limit", [0.05, 1.2])  # shorter and longer than a read waits by itself
+def test_blocking_read_ends_at_its_limit_and_goes_on_afterwards(limit: float) -> None:
+    gate = Gate()
+    script = [Send(sse_head()), Send(chunk(b"x")), WaitFor(gate), Send(chunk(b"y") + last_chunk())]
+    transport = HttpTransport(Network(proxy=None))
+    with ScriptedServer([script]) as server:
+        stream = transport.stream(get(server.url), PATIENCE)
+
+        assert stream.read_chunk(PATIENCE) == b"x"
+        with pytest.raises(TransportTimeoutError):
+            stream.read_chunk(limit)
+        gate.set()
+        assert stream.read_chunk(PATIENCE) == b"y"
+        assert stream.read_chunk(PATIENCE) is None
+    transport.close()

@@ -146,7 +146,8 @@ class AsyncEventStream:
             raise ClientStateError(IN_USE)
         try:
             events = list(self._ready) or await self._more()
-            self._check_not_closed()
+            if self._state is StreamState.CLOSED:
+                self._check_not_closed()
             if events is None:
                 self._state = StreamState.OVER
                 await self._end_reading()

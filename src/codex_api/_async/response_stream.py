@@ -52,7 +52,8 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
         return machine.initial
 
     async def _more(self) -> list[ResponseEvent] | None:
-        machine, response = self._opened(), self._response
+        machine, response = self._machine, self._response
+        assert machine is not None  # noqa: S101 - it is open
         assert response is not None  # noqa: S101 - it is open
         if machine.failure is not None:
             raise machine.failure

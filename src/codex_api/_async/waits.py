@@ -24,9 +24,8 @@ ASYNCHRONOUS = True
 Guard = nullcontext[None]
 
 
-def home() -> object:
-    """Return what a stream belongs to: the running event loop, or None outside of one."""
-    return asyncio._get_running_loop()  # noqa: SLF001 - fast, and None where there is none
+# What a stream belongs to: the running event loop, or None outside of one.
+home = asyncio._get_running_loop  # noqa: SLF001 - fast, and None where there is none
 
 
 class Lock:

@@ -147,7 +147,8 @@ class EventStream:
             raise ClientStateError(IN_USE)
         try:
             events = list(self._ready) or self._more()
-            self._check_not_closed()
+            if self._state is StreamState.CLOSED:
+                self._check_not_closed()
             if events is None:
                 self._state = StreamState.OVER
                 self._end_reading()

@@ -79,7 +79,10 @@ class Waiter:
         Raises:
             TransportTimeoutError: The deadline passed.
         """
-        return response.read_chunk(self._left(deadline))
+        if deadline is None:
+            return response.read_chunk()
+        left = deadline - self._clock()
+        return response.read_chunk(left if left > 0 else 0.0)
 
     def receive(self, socket: WebSocket, deadline: float | None) -> str | bytes:
         """Wait for a message until ``deadline``; None sets no limit.

@@ -248,7 +248,12 @@ class _Stream:
         while not self._held:
             if self._reader.is_complete:
                 return None
-            await self._wait()
+            self._check_waiting()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         held = self._held
         chunk = held[0] if len(held) == 1 else b"".join(held)
         held.clear()
@@ -260,6 +265,15 @@ class _Stream:
 
     async def _wait(self) -> None:
         """Wait until something has changed."""
+        self._check_waiting()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _check_waiting(self) -> None:
+        """Refuse a wait that nothing would end, or that somebody else is in."""
         if self._failure is not None:
             raise self._failure
         if self._connection is None:
@@ -268,11 +282,6 @@ class _Stream:
             raise ClientStateError(_FOREIGN)
         if self._waiter is not None:
             raise ClientStateError(_IN_USE)
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def close(self) -> None:
         """Close the connection at once; a task that reads gets an error."""

@@ -787,7 +787,7 @@ def test_known_type_with_any_fields_never_raises(tag: str, fields: dict[str, obj
 def test_a_payload_as_text_gives_what_it_gives_as_bytes(payload: bytes) -> None:
     by_text, by_bytes = EventMapper(other_events=True), EventMapper(other_events=True)
 
-    assert by_text.feed_text(payload.decode()) == by_bytes.feed_all([payload])
+    assert by_text.feed_one(payload.decode()) == by_bytes.feed_all([payload])
     assert by_text.last_sequence_number == by_bytes.last_sequence_number
     assert by_text.skipped == by_bytes.skipped
 
@@ -801,8 +801,8 @@ def test_a_payload_as_text_gives_what_it_gives_as_bytes(payload: bytes) -> None:
 )
 def test_texts_after_the_end_of_the_response_are_not_looked_at(last: str) -> None:
     mapper = EventMapper()
-    mapper.feed_text(last)
+    mapper.feed_one(last)
     failure = mapper.failure
 
-    assert mapper.feed_text('{"type":"response.output_text.delta","delta":"late"}') == []
+    assert mapper.feed_one('{"type":"response.output_text.delta","delta":"late"}') == []
     assert mapper.failure is failure

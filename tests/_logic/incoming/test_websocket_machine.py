@@ -270,7 +270,7 @@ def test_no_limit_means_no_deadline() -> None:
 )
 def test_text_is_mapped_as_bytes_are(payload: dict[str, Any]) -> None:
     text, raw = EventMapper(other_events=True), EventMapper(other_events=True)
-    from_text = text.feed_text(json.dumps(payload))
+    from_text = text.feed_one(json.dumps(payload))
     from_raw = raw.feed_all((json.dumps(payload).encode(),))
 
     assert from_text == from_raw

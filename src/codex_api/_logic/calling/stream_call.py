@@ -209,7 +209,11 @@ class StreamFacts:
         Raises:
             CodexApiError: The limit has passed, and nothing that was read since moved it.
         """
-        deadline = self._deadline(machine, now - fed_at)
+        deadline = machine.deadline
+        if deadline is None or self._total_deadline is not None:
+            deadline = self._deadline(machine, now - fed_at)
+        else:
+            deadline += now - fed_at
         if deadline is None or now < deadline:
             self._late_reads = 0
             return deadline

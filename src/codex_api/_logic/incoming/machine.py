@@ -221,9 +221,17 @@ class ResponseStreamMachine:
             return []
         mapper = self._mapper
         mapper.progressed = False
-        found = mapper.feed_all(payloads) if self._raws is None else self._feed_kept(payloads)
+        if self._raws is not None:
+            found = self._feed_kept(payloads)
+        elif len(payloads) == 1:
+            found = mapper.feed_one(payloads[0])
+        else:
+            found = mapper.feed_all(payloads)
         if mapper.progressed:
-            self._progress(now)
+            # Both clocks start anew; the first event has come.
+            self._head = None
+            self._progress_at = self._alive_at = now
+            self.deadline = now + self._step if self._step != NEVER else None
         else:
             self._alive_at = now
             self._set_deadline()
@@ -271,12 +279,6 @@ class ResponseStreamMachine:
         for event in self.initial:
             if isinstance(event, events.RateLimits) and not event.snapshot.is_empty:
                 self._mapper.limits[event.snapshot.limit_id or ""] = event.snapshot
-
-    def _progress(self, now: float) -> None:
-        """Start both clocks anew; the first event has come."""
-        self._head = None
-        self._progress_at = self._alive_at = now
-        self.deadline = now + self._step if self._step != NEVER else None
 
     def _set_deadline(self) -> None:
         deadline = min(

@@ -163,41 +163,44 @@ class EventMapper:
             CodexApiError: The payload reports a failure. ``feed_all`` gives the events that came
                 with it, too.
         """
-        found = self.feed_all((data.encode() if isinstance(data, str) else data,))
+        found = self.feed_one(data)
         if self.failure is not None:
             raise self.failure
         return found
 
-    def feed_text(self, text: str) -> list[ResponseEvent]:
-        """Map one payload that came as text, as ``feed_all`` does."""
+    def feed_one(self, data: bytes | str) -> list[ResponseEvent]:
+        """Map one payload, as ``feed_all`` does."""
         if self.done or self.failure is not None:
             return []
         try:
-            event = self._decode(text)
+            event = self._decode(data)
         except _UNREADABLE:
-            return self.feed_all((text.encode("utf-8", "surrogatepass"),))
-        if type(event) not in DIRECT_TYPES or self._seen_through is not None:
-            return self.feed_all((text.encode(),))
-        self._told += 1
-        self.progressed = True
-        if event.sequence_number is not None:
-            self.last_sequence_number = event.sequence_number
-        return [event]
+            event = None
+        if type(event) in DIRECT_TYPES and self._seen_through is None:
+            self._told += 1
+            self.progressed = True
+            if event.sequence_number is not None:
+                self.last_sequence_number = event.sequence_number
+            return [event]
+        found: list[ResponseEvent] = []
+        payload = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+        if self._seen_through is None or not self._was_seen(payload):
+            self._one(event, payload, found)
+        self._told += len(found)
+        return found
 
     def feed_all(self, payloads: Sequence[bytes]) -> list[ResponseEvent]:
         """Map payloads in order, up to the one that ends the response.
 
         Never raises: a failure is left in ``failure``, and the events before it are returned.
         """
+        if len(payloads) == 1:
+            return self.feed_one(payloads[0])
         if self._seen_through is not None:
             payloads = [data for data in payloads if not self._was_seen(data)]
         if self.done or self.failure is not None or not payloads:
             return []
         found: list[ResponseEvent] = []
-        if len(payloads) == 1:
-            self._one(payloads[0], found)
-            self._told += len(found)
-            return found
         try:
             direct: list[Any] = self._decode_lines(b"\n".join(payloads))
         except _UNREADABLE:
@@ -226,23 +229,20 @@ class EventMapper:
 
     def _each(self, payloads: Iterable[bytes], found: list[ResponseEvent]) -> None:
         for data in payloads:
-            self._one(data, found)
+            try:
+                event = self._decode(data)
+            except _UNREADABLE:
+                event = None
+            self._one(event, data, found)
             if self.done or self.failure is not None:
                 break
 
-    def _one(self, data: bytes, found: list[ResponseEvent]) -> None:
-        try:
-            event = self._decode(data)
-        except _UNREADABLE:
+    def _one(self, event: object, data: bytes, found: list[ResponseEvent]) -> None:
+        """Map a payload that was decoded to ``event``, or could not be for None."""
+        if event is None:
             self._read(data, found)
-            return
-        if type(event) not in DIRECT_TYPES:
+        else:
             self._mixed((event,), (data,), found)
-            return
-        self.progressed = True
-        if event.sequence_number is not None:
-            self.last_sequence_number = event.sequence_number
-        found.append(event)
 
     def _mixed(
         self, direct: Iterable[Any], payloads: Iterable[bytes], found: list[ResponseEvent]

@@ -103,7 +103,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         mapper = self._mapper
         mapper.progressed = False
         if self._raws is None:
-            found = mapper.feed_text(chunk)
+            found = mapper.feed_one(chunk)
         else:
             found = self._feed_kept((chunk.encode("utf-8", "surrogatepass"),))
         if mapper.progressed:
