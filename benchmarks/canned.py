@@ -36,6 +36,7 @@ RESPONSE_ANSWER = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\n"
     b"openai-model: bench\r\ncontent-length: %d\r\n\r\n%b" % (len(RESPONSE), RESPONSE)
 )
+RESPONSE_ID = b"resp_bench"
 CREATED_JSON = b'{"type":"response.created","response":{"id":"resp_bench","output":[]}}'
 COMPLETED_JSON = (
     b'{"type":"response.completed","response":{"id":"resp_bench","usage":{"input_tokens":10,'

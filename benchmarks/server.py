@@ -84,6 +84,7 @@ class _Connection(asyncio.Protocol):
         self.buffer = bytearray()
         self.transport: asyncio.Transport
         self.frames: bytes | None = None
+        self.responses = 0
         self.task: asyncio.Task[None] | None = None
         self.writable = asyncio.Event()
         self.writable.set()
@@ -210,6 +211,13 @@ class _Connection(asyncio.Protocol):
                     due += 0.001
                     await asyncio.sleep(due - time.monotonic())
 
+    def _renamed(self, frames: bytes) -> bytes:
+        """Give each response of a connection an id of its own, as servers do."""
+        self.responses += 1
+        if self.responses == 1:
+            return frames  # what is deflated has only this one
+        return frames.replace(canned.RESPONSE_ID, b"resp_%05d" % self.responses)
+
     def _take_frame(self) -> bool:
         if len(self.buffer) < 2:
             return False
@@ -222,7 +230,7 @@ class _Connection(asyncio.Protocol):
         del self.buffer[: start + 4 + length]
         if opcode == 1:
             assert self.frames is not None
-            self._run(self._pump(self.frames))
+            self._run(self._pump(self._renamed(self.frames)))
         elif opcode == 8:
             self.transport.write(b"\x88\x00")
             self.transport.close()
