@@ -12,7 +12,7 @@ from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
-from codex_api._logic.endpoints.compaction import compaction_options
+from codex_api._logic.endpoints.compaction import compact, compaction_options
 from codex_api._logic.outgoing.plain_values import as_value
 from codex_api.transport._core.headers import Headers
 from codex_api.types.background import BackgroundHandle
@@ -329,4 +329,8 @@ class AsyncResponses(Endpoints):
             extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         history = as_value(CompactionInput, compaction, "compaction")
+        if via == "endpoint":  # nothing to fall back on
+            context = self._runner.settings.context
+            operation = compact(context, history, timeout=timeout, options=settled)
+            return await self._runner.run(operation)
         return await AsyncCompactor(self._runner, history, settled, timeout).run(via)

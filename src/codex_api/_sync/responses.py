@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
-from codex_api._logic.endpoints.compaction import compaction_options
+from codex_api._logic.endpoints.compaction import compact, compaction_options
 from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._sync.compaction import Compactor
 from codex_api._sync.pages import paged
@@ -327,4 +327,8 @@ class Responses(Endpoints):
             extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         history = as_value(CompactionInput, compaction, "compaction")
+        if via == "endpoint":  # nothing to fall back on
+            context = self._runner.settings.context
+            operation = compact(context, history, timeout=timeout, options=settled)
+            return self._runner.run(operation)
         return Compactor(self._runner, history, settled, timeout).run(via)

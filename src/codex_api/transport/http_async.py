@@ -241,7 +241,7 @@ class _Stream:
         while not self._reader.is_complete:
             await self._wait()
         check_size(self._reader.headers, self._held_bytes)
-        return b"".join(self._held)
+        return self._held[0] if len(self._held) == 1 else b"".join(self._held)
 
     async def read_chunk(self, _handle: AsyncHttpStream) -> bytes | None:
         """Wait for the next piece of the body; the handle lives as long as the wait."""

@@ -86,7 +86,7 @@ class Preparer:
 
     def keep_cookies(self, url: str, headers: Headers) -> None:
         """Keep what cookies an answer set, as far as they are Cloudflare's."""
-        if "set-cookie" in headers and self._network.cloudflare_cookies:
+        if self._network.cloudflare_cookies and "set-cookie" in headers.names():
             cookie_jar.store(url, headers)
 
     def _route(self, target: Target, url: str) -> Route:
@@ -111,7 +111,9 @@ class Preparer:
             cookie = cookie_jar.header_for(request.url)
         proxy = route.proxy
         for_proxy = proxy.authorization if proxy is not None and not route.tunnel else None
-        user = target.authorization if "authorization" not in fields else None
+        user = target.authorization
+        if user is not None and "authorization" in fields:
+            user = None
         if cookie is None and for_proxy is None and user is None:
             return fields
         fields = fields.copy()

@@ -144,7 +144,10 @@ def call(request: Request, policy: CallPolicy) -> Flow[Response]:
     Raises:
         CodexApiError: The last attempt's error, or one that no retry can mend.
     """
-    answer = yield from _attempts(request, policy, stream=False)
+    return _attempts(request, policy, _whole, stream=False)
+
+
+def _whole(answer: Response | Head) -> Response:
     assert isinstance(answer, Response)  # noqa: S101 - what Send(stream=False) gives
     return answer
 
@@ -155,18 +158,27 @@ def open_stream(request: Request, policy: CallPolicy) -> Flow[Head]:
     Raises:
         CodexApiError: The last attempt's error, or one that no retry can mend.
     """
-    answer = yield from _attempts(request, policy, stream=True)
+    return _attempts(request, policy, _head, stream=True)
+
+
+def _head(answer: Response | Head) -> Head:
     if isinstance(answer, Response):
         return Head(answer.status, answer.headers, answer.attempts)
     return answer
 
 
-def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Response | Head]:
+def _attempts(
+    request: Request, policy: CallPolicy, finish: Callable[[Response | Head], T], *, stream: bool
+) -> Flow[T]:
     auto = request.compression == "auto"
     if auto and not policy.may_compress:
         request, auto = replace(request, compression="none"), False
     prepared = prepare(request)
-    typed_here = "content-type" in prepared.headers and "content-type" not in request.headers
+    typed_here = (
+        prepared is not request
+        and "content-type" in prepared.headers
+        and "content-type" not in request.headers
+    )
     attempt = sent = 0
     refreshed = refused = False
     while True:
@@ -174,20 +186,21 @@ def _attempts(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Res
         answer: Response | Head | None = None
         error: CodexApiError | None
         try:
-            signed = yield from _authorized(prepared)
+            # The attempt gets headers of its own, which auth and the lower layers then fill in.
+            own = replace(prepared, headers=prepared.headers.copy())
+            signed = _signed((yield Authorize(own)))
             sent += 1
             _finish(signed, policy, content_type_last=typed_here and not stream)
             answer = yield from _send(signed, policy, stream=stream)
             error = _status_error(signed, answer, policy)
         except CodexApiError as exc:
             error = exc
-        _report(policy, attempt, answer, error, started)
+        if policy.observer is not None:
+            _report(policy.observer, attempt, answer, error, policy.clock() - started)
         if error is None and answer is not None:
             if refused and policy.on_coding_refused is not None:
                 policy.on_coding_refused()
-            if sent > 1:
-                return replace(answer, attempts=sent)
-            return answer
+            return finish(replace(answer, attempts=sent) if sent > 1 else answer)
         assert error is not None  # noqa: S101 - no answer means that an error was caught
         if auto and error.status in _REFUSED_CODING and "content-encoding" in prepared.headers:
             auto, refused = False, True
@@ -219,9 +232,7 @@ def _resendable(request: Request) -> bool:
     return not isinstance(request.body, StreamedBody) or request.body.rewindable
 
 
-def _authorized(request: Request) -> Flow[Request]:
-    # The attempt gets headers of its own, which auth and the lower layers then fill in.
-    signed = yield Authorize(replace(request, headers=request.headers.copy()))
+def _signed(signed: object) -> Request:
     assert isinstance(signed, Request)  # noqa: S101 - what Authorize gives
     if isinstance(signed.body, _UNPREPARED):
         return prepare(signed)  # a signer that put another body in the place of ours
@@ -230,7 +241,7 @@ def _authorized(request: Request) -> Flow[Request]:
 
 def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) -> None:
     headers = request.headers
-    if content_type_last and "content-type" in headers:
+    if content_type_last:
         headers.move_to_end("content-type")
     headers.fill(policy.defaults)
     if policy.trace_headers is not None and (traced := policy.trace_headers()):
@@ -290,13 +301,11 @@ def status_error(
 
 
 def _report(
-    policy: CallPolicy,
+    observer: CallObserver,
     attempt: int,
     answer: Response | Head | None,
     error: CodexApiError | None,
-    started: float,
+    duration: float,
 ) -> None:
-    if policy.observer is None:
-        return
     status = answer.status if answer is not None else error.status if error else None
-    policy.observer.on_request(attempt, status, error, policy.clock() - started)
+    observer.on_request(attempt, status, error, duration)

@@ -7,7 +7,7 @@ a name (``merge``) or only adds names that are absent (``fill``); it never mixes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import lru_cache
 
 from codex_api.transport.errors import RequestBuildError
@@ -100,6 +100,10 @@ class Headers:
             fields[name] = (*fields[name], value) if name in fields else (value,)
         return headers
 
+    def names(self) -> KeysView[str]:
+        """Return the names, in lower case."""
+        return self._fields.keys()
+
     def lines(self) -> str:
         """Return the lines of a head, each with its CR LF; values are not checked again."""
         return "".join(
@@ -178,8 +182,9 @@ class Headers:
 
     def move_to_end(self, name: str) -> None:
         """Make ``name`` the last field if it is there."""
-        if values := self._fields.pop(name.lower(), None):
-            self._fields[name.lower()] = values
+        lower = name.lower()
+        if values := self._fields.pop(lower, None):
+            self._fields[lower] = values
 
     def merge(self, other: HeaderSource | Headers | None) -> None:
         """Lay ``other`` on top: each of its names replaces the whole list here."""

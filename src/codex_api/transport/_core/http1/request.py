@@ -49,8 +49,9 @@ def encode_head(
     if framing and isinstance(body, StreamedBody) and body.length is not None:
         # The real client sets this one itself, before its engine adds others.
         first, framing = framing, ""
-    accept = "" if "accept" in fields or method == "CONNECT" else "accept: */*\r\n"
-    named = "" if "host" in fields else f"host: {host}\r\n"
+    names = fields.names()
+    accept = "" if "accept" in names or method == "CONNECT" else "accept: */*\r\n"
+    named = "" if "host" in names else f"host: {host}\r\n"
     return f"{start}{fields.lines()}{first}{accept}{named}{framing}\r\n".encode()
 
 
@@ -72,7 +73,7 @@ def _framing(fields: Headers, body: RawBody | StreamedBody | None) -> str:
         length = 0 if body is None else len(body.data)
         is_empty = not length
     given = fields.joined("content-length")
-    if "transfer-encoding" in fields or (given is not None and given != str(length)):
+    if "transfer-encoding" in fields.names() or (given is not None and given != str(length)):
         message = "the header fields frame the body in another way than it will be sent"
         raise RequestBuildError(message)
     if given is not None or is_empty:
