@@ -22,14 +22,14 @@ import openai
 from benchmarks.server import allow_many_files
 from codex_api import bulk, errors
 from codex_api.bulk.requests import request_of
-from tests.bulk.limit_server import LimitServer
+from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 A_MINUTE = 3_000
-BURST = A_MINUTE / 6
+BURST = A_MINUTE // 6
 
 
 @dataclass
@@ -162,7 +162,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 25.0
     print("| | share of the limit | refusals a row | rows given up |\n|---|---|---|---|")
     for name, way in WAYS.items():
-        with LimitServer(requests_a_minute=A_MINUTE, burst=BURST, latency=_latencies()) as server:
+        with RowServer(limited(A_MINUTE, BURST), latency=_latencies()) as server:
             began = time.monotonic()
             outcome: Outcome = asyncio.run(way(server.url, seconds))
             passed = min(time.monotonic() - began, seconds)

@@ -28,7 +28,7 @@ from codex_api.cli import main
 from codex_api.cli.bulk.dashboard import dashboard
 from codex_api.cli.bulk.figures import duration, money, progress_line, short
 from codex_api.testing import EmbeddedServer
-from tests.bulk.limit_server import LimitServer, refusal
+from tests.bulk.row_server import RowServer, refusal
 from tests.bulk.rows import ids, read_lines, write_rows
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "in.out.jsonl"
 
 
-def call(server: LimitServer, *arguments: object) -> int:
+def call(server: RowServer, *arguments: object) -> int:
     return main(["bulk", *map(str, arguments), "--base-url", server.url])
 
 
@@ -56,7 +56,7 @@ def poisoned(row: str, _: int) -> Any:
 def test_a_run_writes_its_output_beside_the_source(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         code = call(server, "run", source)
     told = capsys.readouterr()
 
@@ -71,7 +71,7 @@ def test_a_run_writes_its_output_beside_the_source(
 def test_an_output_that_is_there_is_not_written_to_unasked(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         assert call(server, "run", source) == 0
         assert call(server, "run", source) == 1
         assert "is there already: resume it, or begin afresh" in capsys.readouterr().err
@@ -99,7 +99,7 @@ def test_an_output_that_is_there_is_not_written_to_unasked(
 def test_options_that_make_no_sense_send_nothing(
     source: Path, options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         assert call(server, "run", source, *options) == 2
 
     assert complaint in capsys.readouterr().err
@@ -109,7 +109,7 @@ def test_options_that_make_no_sense_send_nothing(
 def test_failures_make_the_exit_code_and_retry_sends_them_again(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         assert call(server, "run", source) == 1
         assert "1 failed (request 1), 0 left" in capsys.readouterr().err
         server.behave = lambda *_: None
@@ -128,14 +128,14 @@ def test_failures_make_the_exit_code_and_retry_sends_them_again(
 def test_what_stops_a_run_is_its_exit_code(
     source: Path, status: int, code: str, expected: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with LimitServer(behave=lambda *_: refusal(status, code)) as server:
+    with RowServer(behave=lambda *_: refusal(status, code)) as server:
         assert call(server, "run", source) == expected
 
     assert "0 failed, 30 left" in capsys.readouterr().err
 
 
 def test_events_are_json(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         call(server, "run", source, "--json")
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     rows = [event for event in events if event["type"] == "row"]
@@ -162,7 +162,7 @@ def test_a_dry_run_checks_and_reckons(
 ) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text(PRICES)
-    with LimitServer() as server:
+    with RowServer() as server:
         assert call(server, "run", source, "--dry-run", "--prices", prices) == 0
     told = capsys.readouterr().out
 
@@ -187,7 +187,7 @@ def test_a_ceiling_on_cost_ends_as_a_limit(
 ) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text(PRICES)
-    with LimitServer() as server:
+    with RowServer() as server:
         assert call(server, "run", source, "--prices", prices, "--max-cost", 10) == 4
 
     assert 7 <= len(server.bodies) <= 10
@@ -198,7 +198,7 @@ def test_status_tells_what_became_of_a_run(
     source: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         call(server, "run", source)
     capsys.readouterr()
 
@@ -214,7 +214,7 @@ def test_status_tells_what_became_of_a_run(
 
 def test_status_of_a_run_that_goes_on_and_of_one_that_was_killed(source: Path, out: Path) -> None:
     command = [sys.executable, "-m", "codex_api", "bulk", "run", str(source)]
-    with LimitServer(behave=lambda row, _: "hang" if int(row) > 4 else None) as server:
+    with RowServer(behave=lambda row, _: "hang" if int(row) > 4 else None) as server:
         child = subprocess.Popen([*command, "--base-url", server.url], cwd=ROOT)  # noqa: S603 - ours
         while server.at_once < 20 or len(read_lines(out)) < 5:
             time.sleep(0.001)
@@ -234,7 +234,7 @@ def test_status_of_a_run_that_goes_on_and_of_one_that_was_killed(source: Path, o
 def test_ctrl_c_drains_and_says_how_to_go_on(source: Path, out: Path) -> None:
     command = [sys.executable, "-m", "codex_api", "bulk", "run", str(source)]
     options = ["--base-url", "", "--max-in-flight", "5"]
-    with LimitServer(latency=lambda _: 0.2) as server:
+    with RowServer(latency=lambda _: 0.2) as server:
         options[1] = server.url
         child = subprocess.Popen(  # noqa: S603 - ours
             [*command, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -255,7 +255,7 @@ def test_shards_are_merged(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = [tmp_path / f"part{number}.jsonl" for number in (1, 2, 3)]
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         for number, part in enumerate(parts, start=1):
             call(server, "run", source, "--output", part, "--shard", f"{number}/3")
     whole = tmp_path / "whole.jsonl"
@@ -271,7 +271,7 @@ def test_an_answer_wins_over_a_failure_when_outputs_are_merged(
     source: Path, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         call(server, "run", source, "--output", first)
         server.behave = lambda *_: None
         call(server, "run", source, "--output", second)
@@ -282,7 +282,7 @@ def test_an_answer_wins_over_a_failure_when_outputs_are_merged(
 
 
 def test_an_export_has_the_order_of_the_input(source: Path, out: Path, tmp_path: Path) -> None:
-    with LimitServer(latency=lambda row: 0.05 if row == "0" else 0.0) as server:
+    with RowServer(latency=lambda row: 0.05 if row == "0" else 0.0) as server:
         call(server, "run", source)
     target = tmp_path / "sorted.jsonl"
 
@@ -294,7 +294,7 @@ def test_an_export_has_the_order_of_the_input(source: Path, out: Path, tmp_path:
 
 def test_an_export_to_parquet_is_a_table(source: Path, out: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         call(server, "run", source)
     target = tmp_path / "out.parquet"
 
@@ -308,7 +308,7 @@ def test_an_export_to_parquet_is_a_table(source: Path, out: Path, tmp_path: Path
 
 def test_an_export_to_an_object_store_goes_by_its_scheme(source: Path, out: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
-    with LimitServer() as server:
+    with RowServer() as server:
         call(server, "run", source)
 
     assert main(["bulk", "export", str(out), "memory://bucket/rows.jsonl"]) == 0
@@ -319,7 +319,7 @@ def test_an_export_to_an_object_store_goes_by_its_scheme(source: Path, out: Path
 def test_a_journal_in_use_is_left_alone(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with LimitServer(behave=poisoned) as server:
+    with RowServer(behave=poisoned) as server:
         call(server, "run", source)
         before = out.read_bytes()
         journal = Journal(out)

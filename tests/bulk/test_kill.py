@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from codex_api.testing import EmbeddedServer, ServerSettings
-from tests.bulk.limit_server import LimitServer
+from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import ids, read_lines, write_rows
 
 KILLS = int(os.environ.get("BULK_KILLS", "4"))
@@ -53,7 +53,7 @@ BATCHES = "via='batch', batch_rows=10, batch_poll=0.01, base_delay=0.01"
 
 
 def start(
-    server: LimitServer | EmbeddedServer, source: Path, out: Path, settings: str = ""
+    server: RowServer | EmbeddedServer, source: Path, out: Path, settings: str = ""
 ) -> subprocess.Popen[str]:
     code = CHILD.replace("SETTINGS", settings)
     command = [sys.executable, "-c", code, server.url, str(source), str(out)]
@@ -75,8 +75,8 @@ def test_a_run_that_is_killed_loses_nothing_and_says_what_may_be_paid_twice(
     draw = random.Random(seed)  # noqa: S311 - moments to kill at
     source = write_rows(tmp_path / "in.jsonl", range(ROWS))
     kills = rounds = 0
-    with LimitServer(
-        requests_a_minute=120_000, burst=2000, latency=lambda _: LATENCY * draw.uniform(0.2, 2)
+    with RowServer(
+        limited(120_000, 2000), latency=lambda _: LATENCY * draw.uniform(0.2, 2)
     ) as server:
         while kills < KILLS:
             out = tmp_path / f"out{rounds}.jsonl"
@@ -149,7 +149,7 @@ def test_the_first_signal_drains_and_a_further_run_goes_on(
 ) -> None:
     source = write_rows(tmp_path / "in.jsonl", range(ROWS))
     out = tmp_path / "out.jsonl"
-    with LimitServer(requests_a_minute=120_000, burst=2000, latency=lambda _: LATENCY) as server:
+    with RowServer(limited(120_000, 2000), latency=lambda _: LATENCY) as server:
         child = start(server, source, out)
         while server.came.total() < ROWS // 4:
             time.sleep(0.001)
@@ -167,7 +167,7 @@ def test_the_first_signal_drains_and_a_further_run_goes_on(
 @pytest.mark.skipif(sys.platform == "win32", reason="as above")
 def test_the_second_signal_cuts(tmp_path: Path) -> None:
     source = write_rows(tmp_path / "in.jsonl", range(WINDOW))
-    with LimitServer(behave=lambda *_: "hang") as server:
+    with RowServer(behave=lambda *_: "hang") as server:
         child = start(server, source, tmp_path / "out.jsonl")
         while server.at_once < WINDOW // 2:
             time.sleep(0.001)

@@ -10,7 +10,7 @@ import pytest
 from codex_api import bulk
 from codex_api.bulk.leases import BudgetOwner, LeasedBudget, Report
 from codex_api.bulk.load import Load
-from tests.bulk.limit_server import LimitServer
+from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of, client_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def test_two_runs_share_one_budget_without_refusals() -> None:
         await asyncio.sleep(0.001)
         return owner.exchange(*given)  # type: ignore[arg-type]
 
-    with LimitServer(requests_a_minute=12_000, burst=50) as server:
+    with RowServer(limited(12_000, 50)) as server:
         async with client_of(server.url) as client:
 
             async def one(name: str) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from codex_api import Provider
 from codex_api.bulk.ray import BulkActor, shared_budget
-from tests.bulk.limit_server import LimitServer
+from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def rows(count: int) -> list[dict[str, str]]:
 def test_a_killed_actor_loses_no_row_and_pays_its_in_flight_again(ray: Any, tmp_path: Path) -> None:
     count, window = 600, 20
     owner = shared_budget("test-budget", 1.0, 100)
-    with LimitServer(requests_a_minute=6_000, burst=100, latency=lambda _: 0.1) as server:
+    with RowServer(limited(6_000, 100), latency=lambda _: 0.1) as server:
         dataset = ray.data.from_items(rows(count), override_num_blocks=12).map_batches(
             BulkActor,
             fn_constructor_kwargs={

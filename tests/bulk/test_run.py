@@ -22,7 +22,7 @@ from codex_api.bulk import (
     RateBudget,
 )
 from codex_api.bulk import group_commit as group_commit_module
-from tests.bulk.limit_server import LimitServer, answer_to, refusal
+from tests.bulk.row_server import RowServer, answer_to, limited, refusal
 from tests.bulk.rows import body_of, client_of, ids, read_lines, until, write_rows
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def collect(run: BulkRun) -> list[BulkResult]:
 
 
 async def carried_out(
-    server: LimitServer,
+    server: RowServer,
     requests: Any,
     *,
     journal: Journal | None = None,
@@ -65,7 +65,7 @@ async def carried_out(
 
 
 async def test_each_row_has_one_line_with_the_exact_answer(source: Path, out: Path) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         results, run = await carried_out(server, source, journal=Journal(out))
 
     assert sorted(ids(out)) == sorted(f"id-{row}" for row in range(50))
@@ -93,7 +93,7 @@ def zip_lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
 
 
 async def test_what_is_finished_is_not_sent_again(source: Path, out: Path) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         await carried_out(server, source, journal=Journal(out))
         results, run = await carried_out(server, source, journal=Journal(out))
 
@@ -104,7 +104,7 @@ async def test_what_is_finished_is_not_sent_again(source: Path, out: Path) -> No
 
 async def test_limits_cost_no_try_and_few_refusals(tmp_path: Path, out: Path) -> None:
     source = write_rows(tmp_path / "in.jsonl", range(300))
-    with LimitServer(requests_a_minute=12_000, burst=20) as server:
+    with RowServer(limited(12_000, 20)) as server:
         results, run = await carried_out(server, source, journal=Journal(out), in_flight=50)
 
     assert len(results) == 300
@@ -118,7 +118,7 @@ async def test_a_row_outlives_more_refusals_than_tries(out: Path) -> None:
     def behave(_: str, nth: int) -> Any:
         return refusal(429, "rate_limit_exceeded", **{"retry-after": "0.001"}) if nth < 8 else None
 
-    with LimitServer(behave=behave) as server:
+    with RowServer(behave=behave) as server:
         results, _ = await carried_out(server, [("a", body_of("a"))], journal=Journal(out))
 
     assert [result.error for result in results] == [None]
@@ -129,7 +129,7 @@ async def test_one_poisoned_row_fails_alone(source: Path, out: Path) -> None:
     def behave(row: str, _: int) -> Any:
         return refusal(400, "invalid_prompt", "no such thing") if row == "7" else None
 
-    with LimitServer(behave=behave) as server:
+    with RowServer(behave=behave) as server:
         results, run = await carried_out(server, source, journal=Journal(out))
     failed = [result for result in results if result.error is not None]
 
@@ -152,7 +152,7 @@ async def test_one_poisoned_row_fails_alone(source: Path, out: Path) -> None:
     ],
 )
 async def test_what_fails_again_and_again_ends_as_its_kind(act: Any, kind: str, came: int) -> None:
-    with LimitServer(behave=lambda *_: act) as server:
+    with RowServer(behave=lambda *_: act) as server:
         results, _ = await carried_out(server, [("a", body_of("a"))])
 
     assert [result.facts.kind for result in results] == [kind]
@@ -161,7 +161,7 @@ async def test_what_fails_again_and_again_ends_as_its_kind(act: Any, kind: str, 
 
 async def test_a_send_of_unknown_fate_is_said_and_not_repeated_unless_told() -> None:
     settings = BulkSettings(base_delay=0.001, retry_sent=0)
-    with LimitServer(behave=lambda *_: "take and break") as server:
+    with RowServer(behave=lambda *_: "take and break") as server:
         results, run = await carried_out(server, [("a", body_of("a"))], settings=settings)
 
     assert [result.facts.kind for result in results] == ["unknown"]
@@ -173,7 +173,7 @@ async def test_the_key_of_a_row_is_the_same_until_it_is_answered() -> None:
     def behave(_: str, nth: int) -> Any:
         return "take and break" if nth == 1 else refusal(500, "x") if nth == 2 else None
 
-    with LimitServer(behave=behave) as server:
+    with RowServer(behave=behave) as server:
         await carried_out(server, [("a", body_of("a"))])
 
     first, second, third = server.keys
@@ -182,7 +182,7 @@ async def test_the_key_of_a_row_is_the_same_until_it_is_answered() -> None:
 
 
 async def test_overload_costs_no_try_and_less_is_in_flight(source: Path) -> None:
-    with LimitServer(latency=lambda _: 0.3) as server:
+    with RowServer(latency=lambda _: 0.3) as server:
         server.behave = lambda *_: refusal(503, "x") if server.at_once >= 5 else None
         results, run = await carried_out(server, source)
 
@@ -192,7 +192,7 @@ async def test_overload_costs_no_try_and_less_is_in_flight(source: Path) -> None
 
 async def test_an_answer_that_was_cut_off_is_kept(out: Path) -> None:
     said = answer_to("a", status="incomplete")
-    with LimitServer(behave=lambda *_: (200, {}, said)) as server:
+    with RowServer(behave=lambda *_: (200, {}, said)) as server:
         results, run = await carried_out(server, [("a", body_of("a"))], journal=Journal(out))
 
     assert results[0].text == "answer to a"
@@ -213,7 +213,7 @@ async def test_an_answer_that_was_cut_off_is_kept(out: Path) -> None:
 async def test_what_no_row_would_pass_stops_the_run_and_keeps_its_queue(
     source: Path, out: Path, status: int, code: str, reason: str
 ) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         server.behave = lambda *_: refusal(status, code) if len(server.bodies) > 20 else None
         with pytest.raises(BulkStoppedError) as caught:
             await carried_out(server, source, journal=Journal(out), in_flight=4)
@@ -231,7 +231,7 @@ async def test_what_no_row_would_pass_stops_the_run_and_keeps_its_queue(
 async def test_many_final_failures_stop_the_run(tmp_path: Path, out: Path) -> None:
     source = write_rows(tmp_path / "in.jsonl", range(500))
     with (
-        LimitServer(behave=lambda *_: refusal(400, "x")) as server,
+        RowServer(behave=lambda *_: refusal(400, "x")) as server,
         pytest.raises(BulkStoppedError) as caught,
     ):
         await carried_out(server, source, journal=Journal(out), in_flight=10)
@@ -243,7 +243,7 @@ async def test_many_final_failures_stop_the_run(tmp_path: Path, out: Path) -> No
 async def test_a_ceiling_on_cost_is_not_passed(source: Path, out: Path) -> None:
     prices = Prices({"m": ModelPrice(input=0.0, output=1_000_000 / 20)})  # a dollar an answer
     settings = BulkSettings(prices=prices, max_cost=10.0)
-    with LimitServer() as server, pytest.raises(BulkStoppedError) as caught:
+    with RowServer() as server, pytest.raises(BulkStoppedError) as caught:
         await carried_out(server, source, journal=Journal(out), settings=settings)
 
     summary = caught.value.summary
@@ -257,7 +257,7 @@ async def test_a_ceiling_on_cost_is_not_passed(source: Path, out: Path) -> None:
 async def test_a_ceiling_on_cost_needs_a_price(source: Path) -> None:
     settings = BulkSettings(prices=Prices({}), max_cost=10.0)
     with (
-        LimitServer() as server,
+        RowServer() as server,
         pytest.raises(BulkStoppedError, match="no price for the model 'm'"),
     ):
         await carried_out(server, source, settings=settings)
@@ -269,7 +269,7 @@ async def test_a_row_larger_than_a_limit_fails_alone() -> None:
     told = {f"x-ratelimit-{name}-tokens": "1000" for name in ("limit", "remaining")}
     told["x-ratelimit-reset-tokens"] = "0s"
     rows = [("a", body_of("a")), ("b", body_of("b", max_output_tokens=5000)), ("c", body_of("c"))]
-    with LimitServer(behave=lambda row, _: (200, told, answer_to(row))) as server:
+    with RowServer(behave=lambda row, _: (200, told, answer_to(row))) as server:
         results, _ = await carried_out(server, rows, in_flight=1)
 
     assert {one.custom_id: one.facts.kind for one in results} == {
@@ -281,7 +281,7 @@ async def test_a_row_larger_than_a_limit_fails_alone() -> None:
 
 
 async def test_stopping_waits_for_what_is_in_flight(source: Path, out: Path) -> None:
-    with LimitServer(latency=lambda _: 0.05) as server:
+    with RowServer(latency=lambda _: 0.05) as server:
         async with client_of(server.url) as client:
             run = bulk.run(
                 client, source, journal=Journal(out), budget=RateBudget(max_in_flight=10)
@@ -301,7 +301,7 @@ async def test_cutting_gives_up_what_is_in_flight_and_says_so(source: Path, out:
     def behave(row: str, nth: int) -> Any:
         return "hang" if nth == 1 and int(row) >= 5 else None
 
-    with LimitServer(behave=behave) as server:
+    with RowServer(behave=behave) as server:
         async with client_of(server.url) as client:
             run = bulk.run(
                 client, source, journal=Journal(out), budget=RateBudget(max_in_flight=10)
@@ -322,7 +322,7 @@ async def test_cutting_gives_up_what_is_in_flight_and_says_so(source: Path, out:
 
 
 async def test_a_loop_that_is_left_early_leaves_nothing_behind(source: Path, out: Path) -> None:
-    with LimitServer(latency=lambda _: 0.01) as server:
+    with RowServer(latency=lambda _: 0.01) as server:
         async with client_of(server.url) as client:
             budget = RateBudget(max_in_flight=5)
             async with bulk.run(client, source, journal=Journal(out), budget=budget) as run:
@@ -336,7 +336,7 @@ async def test_a_loop_that_is_left_early_leaves_nothing_behind(source: Path, out
 
 
 async def test_a_loop_that_is_left_without_closing_ends_by_itself(source: Path, out: Path) -> None:
-    with LimitServer(latency=lambda _: 0.01) as server:
+    with RowServer(latency=lambda _: 0.01) as server:
         async with client_of(server.url) as client:
             async for _ in bulk.run(
                 client, source, journal=Journal(out), budget=RateBudget(max_in_flight=5)
@@ -351,7 +351,7 @@ async def test_a_loop_that_is_left_without_closing_ends_by_itself(source: Path, 
 
 
 async def test_cancelling_the_caller_cuts_the_run(source: Path, out: Path) -> None:
-    with LimitServer(behave=lambda *_: "hang") as server:
+    with RowServer(behave=lambda *_: "hang") as server:
         async with client_of(server.url) as client:
 
             async def consume() -> None:
@@ -373,7 +373,7 @@ async def test_cancelling_the_caller_cuts_the_run(source: Path, out: Path) -> No
 
 async def test_a_slow_consumer_holds_up_the_sending(tmp_path: Path) -> None:
     source = write_rows(tmp_path / "in.jsonl", range(400))
-    with LimitServer(requests_a_minute=600_000, burst=10_000) as server:
+    with RowServer(limited(600_000, 10_000)) as server:
         async with client_of(server.url) as client:
             budget = RateBudget(max_in_flight=4)
             async with bulk.run(client, source, budget=budget) as run:
@@ -395,7 +395,7 @@ async def test_a_disk_that_fails_stops_the_run(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(group_commit_module, "_sync", broken)
-    with LimitServer(latency=lambda _: 0.01) as server:
+    with RowServer(latency=lambda _: 0.01) as server:
         with pytest.raises((BulkStoppedError, JournalError), match=r"journal cannot|could not"):
             await carried_out(server, source, journal=Journal(out), in_flight=2)
         monkeypatch.undo()
@@ -409,7 +409,7 @@ async def test_a_disk_that_fails_stops_the_run(
 async def test_a_run_that_gets_nowhere_stops() -> None:
     settings = BulkSettings(stall_timeout=0.2)
     with (
-        LimitServer(behave=lambda *_: refusal(429, "rate_limit_exceeded")) as server,
+        RowServer(behave=lambda *_: refusal(429, "rate_limit_exceeded")) as server,
         pytest.raises(BulkStoppedError) as caught,
     ):
         await carried_out(server, [("a", body_of("a"))], settings=settings)
@@ -426,7 +426,7 @@ async def test_rows_may_come_from_a_program_and_ids_only_once() -> None:
         yield ("id-3", body_of(3))
 
     with (
-        LimitServer() as server,
+        RowServer() as server,
         pytest.raises(BulkInputError, match="'id-3' was given before"),
     ):
         await carried_out(server, rows())
@@ -435,7 +435,7 @@ async def test_rows_may_come_from_a_program_and_ids_only_once() -> None:
 
 
 async def test_rows_of_a_program_are_resumed_by_their_ids(out: Path) -> None:
-    with LimitServer() as server:
+    with RowServer() as server:
         for rows in ([3, 1], [1, 2, 3]):
             given = [bulk.BulkRequest.of(f"id-{row}", body_of(row)) for row in rows]
             await carried_out(server, given, journal=Journal(out))
@@ -454,7 +454,7 @@ async def test_a_producer_that_waits_holds_up_no_retry() -> None:
     def behave(_: str, nth: int) -> Any:
         return refusal(500, "x") if nth == 1 else None
 
-    with LimitServer(behave=behave) as server:
+    with RowServer(behave=behave) as server:
         async with client_of(server.url) as client:
             run = bulk.run(client, rows(), settings=QUICK)
             first = await run.__anext__()
@@ -475,7 +475,7 @@ async def test_a_client_that_is_closed_is_said_to_be(source: Path) -> None:
 
 async def test_a_file_that_is_wrong_sends_nothing(source: Path, out: Path) -> None:
     double(source)
-    with LimitServer() as server, pytest.raises(BulkInputError, match="given twice"):
+    with RowServer() as server, pytest.raises(BulkInputError, match="given twice"):
         await carried_out(server, source, journal=Journal(out))
 
     assert server.bodies == []
@@ -484,7 +484,7 @@ async def test_a_file_that_is_wrong_sends_nothing(source: Path, out: Path) -> No
 
 async def test_a_body_that_cannot_be_sent_fails_alone() -> None:
     rows = [("a", {"model": "m", "input": 3}), ("b", body_of("b"))]
-    with LimitServer() as server:
+    with RowServer() as server:
         results, _ = await carried_out(server, rows)
 
     assert {one.custom_id: one.facts.kind for one in results} == {"a": "request", "b": None}
@@ -498,7 +498,7 @@ async def test_bodies_go_out_as_they_came_in() -> None:
         "metadata": {"row": "a"},
         "never_heard_of": {"deep": [1, None]},
     }
-    with LimitServer() as server:
+    with RowServer() as server:
         await carried_out(server, [("a", body)])
 
     assert json.loads(server.bodies[0]) == body
@@ -506,14 +506,14 @@ async def test_bodies_go_out_as_they_came_in() -> None:
 
 async def test_a_tier_is_that_of_rows_that_name_none() -> None:
     rows = [("a", body_of("a")), ("b", body_of("b", service_tier="priority"))]
-    with LimitServer() as server:
+    with RowServer() as server:
         await carried_out(server, rows, settings=BulkSettings(tier="flex"), in_flight=1)
 
     assert [json.loads(body)["service_tier"] for body in server.bodies] == ["flex", "priority"]
 
 
 async def test_progress_tells_what_binds(source: Path) -> None:
-    with LimitServer(requests_a_minute=60_000, burst=1000) as server:
+    with RowServer(limited(60_000, 1000)) as server:
         async with client_of(server.url) as client:
             run = bulk.run(client, source)
             assert run.progress() is None
@@ -535,7 +535,7 @@ async def test_intents_are_never_sent_twice(source: Path, out: Path) -> None:
     def behave(row: str, nth: int) -> Any:
         return "hang" if int(row) >= 40 else refusal(500, "x") if nth == 1 else None
 
-    with LimitServer(behave=behave) as server:
+    with RowServer(behave=behave) as server:
         async with client_of(server.url) as client:
             run = bulk.run(client, source, journal=Journal(out, intents=True), settings=QUICK)
             count = 0
@@ -555,7 +555,7 @@ async def test_intents_are_never_sent_twice(source: Path, out: Path) -> None:
 
 async def test_blocking_code_has_the_same(source: Path, out: Path) -> None:
     def all_of_it() -> int:
-        with LimitServer() as server:
+        with RowServer() as server:
             run = bulk.run_blocking(
                 lambda: client_of(server.url), source, journal=Journal(out), settings=QUICK
             )
@@ -567,7 +567,7 @@ async def test_blocking_code_has_the_same(source: Path, out: Path) -> None:
 
 async def test_blocking_code_may_leave_early(source: Path, out: Path) -> None:
     def part() -> None:
-        with LimitServer(latency=lambda _: 0.01) as server:
+        with RowServer(latency=lambda _: 0.01) as server:
             with bulk.run_blocking(
                 lambda: client_of(server.url),
                 source,
@@ -584,7 +584,7 @@ async def test_blocking_code_may_leave_early(source: Path, out: Path) -> None:
 
 async def test_blocking_code_hears_of_failures(source: Path) -> None:
     def fail() -> None:
-        with LimitServer(behave=lambda *_: refusal(401, "x")) as server:
+        with RowServer(behave=lambda *_: refusal(401, "x")) as server:
             list(bulk.run_blocking(lambda: client_of(server.url), source))
 
     with pytest.raises(BulkStoppedError, match="credentials"):
