@@ -63,8 +63,8 @@ class RowServer:
         limits: Limits of the embedded server, or None.
         latency: Seconds before the answer to a row that was let in.
         behave: What becomes of a row that comes for the nth time: an answer; ``break`` or ``take
-            and break`` the connection, before or after it is charged; ``hang`` charged; None
-            leaves it to the embedded server.
+            and break`` the connection, before or after it is charged; the number of bytes of its
+            answer after which it breaks; ``hang`` charged; None leaves it to the embedded server.
 
     Attributes:
         came: How often each row came, refused or not.
@@ -77,7 +77,7 @@ class RowServer:
         limits: Limits | None = None,
         *,
         latency: Callable[[str], float] = lambda _: 0.0,
-        behave: Callable[[str, int], Head | str | None] = lambda _row, _nth: None,
+        behave: Callable[[str, int], Head | str | int | None] = lambda _row, _nth: None,
     ) -> None:
         self.latency = latency
         self.behave = behave
@@ -137,6 +137,8 @@ class RowServer:
                 self.charged[row] += act != "break"
                 if act == "hang":
                     await receive()  # until the client goes away
+                if isinstance(act, int):
+                    await _tell(send, (200, {}, answer_to(row)), act)
                 scope["state"]["transport"].abort()
             else:
                 await app(scope, _again(body, receive), self._sending(row, send))
@@ -174,9 +176,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _tell(send: Send, answer: Head) -> None:
+async def _tell(send: Send, answer: Head, most: int | None = None) -> None:
     status, headers, body = answer
     told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
     pairs = [(name.encode(), value.encode()) for name, value in told.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
+    if most != 0:
+        await send({"type": "http.response.body", "body": body[:most], "more_body": bool(most)})

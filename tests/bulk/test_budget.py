@@ -12,7 +12,7 @@ import pytest
 
 from codex_api.bulk import Grant, RateBudget, TooLarge, Wait
 from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
-from tests.bulk.simulation import Bucket, Simulation
+from tests.bulk.simulation import Bucket, Row, Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,6 +199,33 @@ def test_a_clock_that_jumps_back_stops_nothing_for_long() -> None:
 
     assert isinstance(answer, Grant | Wait)
     assert isinstance(answer, Grant) or answer.delay <= 1
+
+
+def test_a_clock_that_jumps_ahead_saves_up_no_more_than_the_bucket_holds() -> None:
+    budget = RateBudget()
+    budget.seen(granted(budget.ask(0.0, tokens=10)), limits(6_000, 5_990, 0.1), 0.1)
+    now, sent = 3_600.0, 0
+    while now < 3_601.0:
+        answer = budget.ask(now, tokens=100)
+        if isinstance(answer, Grant):
+            sent += 100
+        else:
+            assert isinstance(answer, Wait)
+            now += answer.delay
+
+    assert sent <= 6_000 + 100
+
+
+def test_rows_that_take_two_minutes_hold_up_no_others() -> None:
+    class Tailed(Simulation):
+        def new_row(self) -> Row:
+            row = super().new_row()
+            return row._replace(seconds=110.0) if self.random.random() < 0.02 else row
+
+    outcome = Tailed(RateBudget(), requests=requests(), tokens=tokens()).run()
+
+    assert outcome.share >= 0.95
+    assert outcome.refusals < 0.1
 
 
 @pytest.mark.parametrize(

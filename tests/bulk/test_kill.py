@@ -108,6 +108,66 @@ def test_a_run_that_is_killed_loses_nothing_and_says_what_may_be_paid_twice(
             assert maybe <= killed * (WINDOW + 0.1 * WINDOW / (0.2 * LATENCY))
 
 
+DIES = """
+import os, signal, sys
+from codex_api.bulk import group_commit
+from codex_api.bulk.group_commit import GroupCommit
+
+where, left = sys.argv.pop(1), int(sys.argv.pop(1))
+write_all, sync = GroupCommit._write_all, group_commit._sync
+
+def die(here):
+    global left
+    if here == where:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def writes(self, group):
+    die("before it is written")
+    write_all(self, group[: len(group) // 2])
+    die("in the middle")
+    write_all(self, group[len(group) // 2 :])
+    die("before it is synced")
+
+def syncs(handle):
+    sync(handle)
+    die("after it was synced")
+
+GroupCommit._write_all, group_commit._sync = writes, syncs
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
+@pytest.mark.parametrize(
+    "where",
+    ["before it is written", "in the middle", "before it is synced", "after it was synced"],
+)
+def test_a_process_that_dies_while_it_writes_loses_nothing(tmp_path: Path, where: str) -> None:
+    source, out = write_rows(tmp_path / "in.jsonl", range(ROWS)), tmp_path / "out.jsonl"
+    with RowServer(latency=lambda _: 0.01) as server:
+        for nth in (1, 2, 3):
+            code = DIES + CHILD.replace("SETTINGS", "")
+            command = [
+                sys.executable,
+                "-c",
+                code,
+                where,
+                str(nth),
+                server.url,
+                str(source),
+                str(out),
+            ]
+            child = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - this interpreter
+            assert child.returncode == -signal.SIGKILL
+        done, maybe, interrupted, _ = finish(start(server, source, out))
+
+    assert sorted(ids(out)) == sorted(f"id-{row}" for row in range(ROWS))
+    assert done == ROWS
+    assert server.charged.total() - ROWS <= maybe == interrupted
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60 + 10 * KILLS)
 def test_a_run_by_batches_that_is_killed_asks_for_each_row_once(tmp_path: Path) -> None:

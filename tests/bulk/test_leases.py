@@ -64,6 +64,36 @@ def test_reports_of_another_owner_are_not_taken_for_ones_own(now: list[float]) -
 
 
 @pytest.mark.anyio
+async def test_a_new_owner_takes_over_in_the_middle_of_a_run() -> None:
+    owners = [BudgetOwner(max_in_flight=10)]
+
+    async def exchange(*given: object) -> Lease:
+        await asyncio.sleep(0.001)
+        if not owners:
+            message = "it is being started again"
+            raise ConnectionError(message)
+        return owners[-1].exchange(*given)  # type: ignore[arg-type]
+
+    with RowServer(limited(60_000, 1_000)) as server:
+        async with client_of(server.url) as client:
+            rows = [(f"id-{row}", body_of(row)) for row in range(200)]
+            budget = LeasedBudget(exchange, max_in_flight=10)
+            count = 0
+            async for result in bulk.run(client, rows, budget=budget):
+                count += result.error is None
+                if count == 50:
+                    owners.clear()
+                    asyncio.get_running_loop().call_later(
+                        0.05, lambda: owners.append(BudgetOwner(max_in_flight=10))
+                    )
+            await budget.give_back()
+
+    assert count == 200
+    assert set(server.charged.values()) == {1}
+    assert owners[0].in_flight == 0
+
+
+@pytest.mark.anyio
 async def test_two_runs_share_one_budget_without_refusals() -> None:
     owner = BudgetOwner(max_in_flight=40)
     calls = 0

@@ -125,6 +125,49 @@ async def test_a_row_outlives_more_refusals_than_tries(out: Path) -> None:
     assert server.came["a"] == 8
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"retry-after": "0"},
+        {"retry-after": "1"},
+        {"retry-after-ms": "20"},
+        {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        {"retry-after": "soon"},
+    ],
+)
+async def test_a_refusal_is_waited_for_in_whatever_form_it_asks(
+    out: Path, asked: dict[str, str]
+) -> None:
+    def behave(row: str, nth: int) -> Any:
+        if row == "0" and nth == 1:
+            return refusal(429, "rate_limit_exceeded", **asked)
+        return None
+
+    rows = [(f"id-{row}", body_of(row)) for row in range(3)]
+    with RowServer(behave=behave) as server:
+        results, run = await carried_out(server, rows, journal=Journal(out))
+
+    assert [result.error for result in results] == [None] * 3
+    assert (run.summary.refused, server.came["0"]) == (1, 2)
+
+
+async def test_an_answer_that_is_cut_anywhere_is_asked_for_again_and_said() -> None:
+    size = len(answer_to("a"))
+    cuts = [0, 1, 2, size // 3, size // 2, size - 2, size - 1]
+
+    def behave(row: str, nth: int) -> Any:
+        return cuts[int(row)] if nth == 1 else None
+
+    rows = [(f"id-{row}", body_of(row)) for row in range(len(cuts))]
+    with RowServer(behave=behave) as server:
+        results, run = await carried_out(server, rows)
+
+    assert [result.error for result in results] == [None] * len(cuts)
+    assert set(server.charged.values()) == {2}
+    assert run.summary.maybe_charged == len(cuts)
+
+
 async def test_one_poisoned_row_fails_alone(source: Path, out: Path) -> None:
     def behave(row: str, _: int) -> Any:
         return refusal(400, "invalid_prompt", "no such thing") if row == "7" else None
