@@ -51,10 +51,13 @@ TARGETS: Final = {
         "tests/_logic/incoming/test_failed_response.py",
         "tests/test_failure_docs.py",
     ),
-    "_logic/session/exchange": ("tests/_logic/session",),
-    "_logic/session/progress": ("tests/_logic/session",),
-    "_logic/session/stream_retry": ("tests/_logic/session",),
-    "_logic/session/transport_choice": ("tests/_logic/session",),
+    "_logic/session/exchange": (
+        "tests/_logic/session/test_exchange.py",
+        "tests/_logic/session/test_exchange_recovery.py",
+    ),
+    "_logic/session/progress": ("tests/_logic/session/test_progress.py",),
+    "_logic/session/stream_retry": ("tests/_logic/session/test_stream_retry.py",),
+    "_logic/session/transport_choice": ("tests/_logic/session/test_transport_choice.py",),
     "rate_limits": ("tests/test_rate_limits.py",),
     "transport/_core/retry": (
         "tests/transport/_core/test_retry.py",

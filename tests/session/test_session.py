@@ -703,6 +703,21 @@ async def test_a_resumption_that_breaks_before_its_first_event_goes_on_from_wher
     assert (seen[-1], retries(seen), slept) == (events.Completed("w1"), [], [0.2, 0.4])
 
 
+async def test_a_kept_response_is_not_made_twice_because_its_rest_is_refused_for_now(
+    front: Front,
+) -> None:
+    broken = [ACCEPT, ReadMessage(), *messages(created("w1"), DELTA), Close()]
+    busy = refuse(503, {"error": {"message": "later"}})
+    resumed = [ReadRequest(), *stream([done(ONE, 4), completed("w1")])]
+    with peer_of(broken, busy, resumed) as peer:
+        async with Conversation(front, peer) as talk:
+            seen = await talk.ask(store=True)
+        targets = [request.target for request in peer.requests[-2:]]
+
+    assert targets == ["/v1/responses/w1?stream=true&starting_after=1"] * 2
+    assert (seen[-1], retries(seen)) == (events.Completed("w1"), [])
+
+
 async def test_a_response_that_was_not_kept_after_all_is_asked_for_anew(front: Front) -> None:
     broken = [ACCEPT, ReadMessage(), *messages(created("w1"), DELTA), Close()]
     gone = refuse(404, {"error": {"message": "not found"}})

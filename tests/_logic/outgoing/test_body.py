@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from codex_api import items
 from codex_api._logic.outgoing.body import (
+    check_request,
     encode_request,
     encode_response_create,
+    marked_items,
     response_create_client_metadata,
 )
 from codex_api.transport.errors import RequestBuildError
@@ -397,3 +400,58 @@ def test_keys_never_change_their_order(
 
     keys = [_ORDER.index(key) for key in msgspec.json.decode(frame)]
     assert all(before < after for before, after in pairwise(keys))
+
+
+def test_a_request_for_one_whole_answer_does_not_speak_of_a_stream() -> None:
+    whole, streamed = encode_request(LEAST, is_streamed=False), encode_request(LEAST)
+
+    assert whole == streamed.replace(b'"stream":true,', b"")
+
+
+def test_what_the_server_has_a_default_for_can_be_left_out() -> None:
+    assert b'"include"' not in encode_request(request(include=msgspec.UNSET))
+
+
+def test_a_stored_prompt_may_bring_the_whole_input() -> None:
+    prompt = {"id": "pmpt_1"}
+
+    assert b'"input"' not in encode_request(request(input=[], prompt=prompt))
+    assert b'"input":[' + HI + b"]" in encode_request(request(input="hi", prompt=prompt))
+
+
+@pytest.mark.parametrize("given", [{"model": "m", "input": "hi"}, b"{}", None])
+def test_what_is_no_request_is_refused_with_a_hint(given: object) -> None:
+    check_request(LEAST)
+    with pytest.raises(TypeError, match=rf"not {type(given).__name__}; .*stream_raw"):
+        check_request(given)
+
+
+def test_a_value_that_fails_only_once_is_an_error_all_the_same() -> None:
+    asked: list[object] = []
+
+    class Fickle(tzinfo):
+        def utcoffset(self, when: datetime | None) -> timedelta:
+            asked.append(when)
+            if len(asked) == 1:
+                message = "not now"
+                raise ValueError(message)
+            return timedelta(0)
+
+        def dst(self, when: datetime | None) -> None:
+            raise NotImplementedError
+
+        def tzname(self, when: datetime | None) -> None:
+            raise NotImplementedError
+
+    tool = {"since": datetime(2026, 1, 1, tzinfo=Fickle())}
+
+    with pytest.raises(RequestBuildError, match="the request cannot be encoded as JSON: not now"):
+        encode_request(request(tools=[tool]))
+
+
+def test_only_marked_items_are_encoded_alone() -> None:
+    elements = [items.Message.user("hi"), items.CompactionTrigger(), items.Message.user("hi")]
+
+    found = marked_items(elements, [(0, 0), (1, 0), (9, 0)], keep_ids=False)
+
+    assert {index: bytes(mark) for index, mark in found.items()} == {0: STAMPED_HI}

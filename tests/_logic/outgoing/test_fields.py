@@ -100,3 +100,11 @@ def test_a_rule_beyond_types_has_the_same_wording() -> None:
 
     assert isinstance(error, RequestBuildError)
     assert str(error) == "illegal `n` in the picture: it is odd"
+
+
+def test_a_field_whose_name_is_no_word_costs_only_the_hint() -> None:
+    class Odd(msgspec.Struct, rename={"tag": "x-tag"}):
+        tag: Colour
+
+    with pytest.raises(RequestBuildError, match=r"illegal `x-tag` in the picture: Invalid enum"):
+        check_fields(Odd("blue"), "picture")  # type: ignore[arg-type]  # what is refused

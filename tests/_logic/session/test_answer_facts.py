@@ -25,13 +25,15 @@ def told(facts: AnswerFacts) -> list[Any]:
         facts.server_model,
         facts.turn_state,
         facts.response_id,
+        facts.parts,
+        facts.terminal,
     ]
 
 
 def test_nothing_is_told_before_there_is_an_answer() -> None:
     facts = AnswerFacts(plan())
 
-    assert told(facts) == [None, None, {}, None, None, None, None]
+    assert told(facts) == [None, None, {}, None, None, None, None, (), None]
     with pytest.raises(ClientStateError, match="not open"):
         _ = facts.headers
 
@@ -45,10 +47,11 @@ def test_what_is_told_is_the_answers() -> None:
         "server_model": "m",
         "turn_state": "TS-1",
     }
-    answer = SimpleNamespace(headers=Headers({"x": "1"}), **values)
+    end = {"parts": [(1, b"{}")], "terminal": "end"}
+    answer = SimpleNamespace(headers=Headers({"x": "1"}), **values, **end)
     facts = AnswerFacts(plan(answer))
 
-    assert told(facts) == [*values.values(), None]
+    assert told(facts) == [*values.values(), None, *end.values()]
     assert facts.headers["x"] == "1"
 
 

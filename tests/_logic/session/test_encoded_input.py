@@ -12,6 +12,7 @@ from codex_api._logic.session import encoded_input
 from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api.errors import RequestBuildError
 from codex_api.items import FunctionCall, FunctionCallOutput, Message, UnknownItem
+from codex_api.types.content import OutputText
 
 
 def anew(items: Any, *, keep_ids: bool = False) -> bytes:
@@ -99,3 +100,46 @@ def test_an_error_counts_from_the_beginning() -> None:
     with pytest.raises(RequestBuildError, match=r"input\[1\]"):
         remembered.encode([*items, 7], keep_ids=False)
     assert remembered.encode(items, keep_ids=False) == anew(items)
+
+
+def changed(item: Any, change: Any) -> tuple[bytes, bytes]:
+    """Encode an item, change it, and give what the memory makes of it and what is right."""
+    remembered = EncodedInput()
+    remembered.encode([item], keep_ids=False)
+    change()
+    return remembered.encode([item], keep_ids=False), anew([item])
+
+
+def test_what_a_sequence_of_another_kind_holds_may_change() -> None:
+    class Parts(list[Any]):
+        pass
+
+    parts = Parts(Message.user("a").content)
+    item = Message(role="user", content=parts)
+
+    found, right = changed(item, lambda: parts.append(parts[0]))
+
+    assert found == right
+
+
+@pytest.mark.parametrize("member", ["annotations", "logprobs"])
+def test_what_a_server_said_of_a_text_may_change(member: str) -> None:
+    held: list[Any] = []
+    fields: dict[str, Any] = {member: held}
+    part = OutputText("a", **fields)
+    item = Message(role="assistant", content=[part])
+
+    found, right = changed(item, lambda: held.append(msgspec.Raw(b'{"type":"x"}')))
+
+    assert found == right
+    assert b'{"type":"x"}' in found
+
+
+def test_a_text_with_citations_is_encoded_anew() -> None:
+    note: dict[str, Any] = {"type": "x"}
+    item = Message(role="assistant", content=[OutputText("a", annotations=[note])])
+
+    found, right = changed(item, lambda: note.update(n=1))
+
+    assert found == right
+    assert b'"n":1' in found

@@ -1,141 +1,34 @@
+"""Which transport an exchange takes, what it sends, and what the session knows afterwards."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import Any
 
 import pytest
-from msgspec import Raw
 
 from codex_api import errors, events
-from codex_api._logic.session.effects import (
-    Announce,
-    CheckSocket,
-    DropSocket,
-    Identify,
-    OpenSocket,
-    Pause,
-    PostRequest,
-    Relay,
-    Renew,
-    Resume,
-    SendFrame,
-)
-from codex_api._logic.session.exchange import Exchange
+from codex_api._logic.session.effects import DropSocket, PostRequest, SendFrame
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.session_state import Asked, SessionState
-from codex_api._logic.session.stream_retry import RetryDecider
-from codex_api._logic.session.transport_choice import State, TransportChoice, TransportMode
-from codex_api.items import FunctionCall, FunctionCallOutput, Message
-from codex_api.transport._core.retry import RetryConfig
+from codex_api._logic.session.transport_choice import Signal, State, TransportChoice
+from codex_api.items import Message, encode_item
 from codex_api.transport.errors import (
     AuthBuildError,
     ConnectTimeoutError,
     HttpStatusError,
     NetworkError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from codex_api._logic.session.effects import Effect, Steps
-
-CUT = errors.StreamClosedError()
-USER = b'{"type":"message","role":"user","content":[]}'
-
-
-class Driver:
-    """Answers the effects of one exchange from scripts, and remembers them.
-
-    Args:
-        opens: What each opening gives: nothing, or a failure.
-        relays: What each relay delivers: events, the number of the last one, and a failure or None.
-    """
-
-    def __init__(
-        self,
-        *,
-        mode: TransportMode = "auto",
-        opens: Sequence[errors.CodexApiError | None] = (),
-        relays: Sequence[tuple[list[Any], int | None, errors.CodexApiError | None]] = (),
-        renews: bool = True,
-        **asked: Any,
-    ) -> None:
-        self.state = SessionState(choice=TransportChoice(mode))
-        self.progress = Progress(keep_ids=False)
-        self.effects: list[Effect] = []
-        self.now = 0.0
-        self.is_open = False
-        self.owner = "me"
-        self._opens = list(opens)
-        self._relays = list(relays)
-        self._renews = renews
-        self._asked: dict[str, Any] = {"fields": b"{}", "input": b"[" + USER + b"]"} | asked
-
-    def exchange(self, **asked: Any) -> Exchange:
-        decider = RetryDecider(RetryConfig(), lambda: 0.5)
-        values = Asked(**(self._asked | asked))
-        self.progress = Progress(keep_ids=False)
-        return Exchange(self.state, values, self.progress, decider, lambda: self.now)
-
-    def run(self, steps: Steps) -> list[str]:
-        """Perform everything; give the names of what was done."""
-        result: object = None
-        failure: errors.CodexApiError | None = None
-        done: list[str] = []
-        while True:
-            try:
-                effect = steps.throw(failure) if failure else steps.send(result)
-            except StopIteration:
-                return done
-            done.append(type(effect).__name__)
-            self.effects.append(effect)
-            result = failure = None
-            try:
-                result = self._perform(effect)
-            except errors.CodexApiError as exc:
-                failure = exc
-
-    def _perform(self, effect: Effect) -> object:
-        match effect:
-            case CheckSocket():
-                return self.is_open
-            case OpenSocket():
-                error = self._opens.pop(0) if self._opens else None
-                if error is not None:
-                    raise error
-                self.is_open = True
-            case DropSocket():
-                self.is_open = False
-            case Relay(progress):
-                self._relay(progress)
-            case Renew():
-                return self._renews
-            case Identify():
-                return self.owner
-            case Pause(delay):
-                self.now += delay
-            case _:
-                pass
-        return None
-
-    def _relay(self, progress: Progress) -> None:
-        delivered, number, error = self._relays.pop(0)
-        for event in delivered:
-            progress.observe(event)
-        progress.last_sequence = number
-        if error is not None:
-            raise error
-
-    def of(self, kind: type) -> list[Any]:
-        return [effect for effect in self.effects if isinstance(effect, kind)]
-
-
-CREATED, COMPLETED = events.Created("r1"), events.Completed("r1")
-WHOLE = ([CREATED, COMPLETED], 5, None)
-OPENING = ["Identify", "CheckSocket", "OpenSocket", "Identify", "SendFrame", "Relay"]
-
-
-def done(item: Any) -> events.OutputItemDone:
-    return events.OutputItemDone(item, Raw(b"{}"))
+from tests._logic.session.exchange_driver import (
+    COMPLETED,
+    CREATED,
+    CUT,
+    OPENING,
+    USER,
+    WHOLE,
+    Driver,
+    done,
+)
 
 
 def test_the_first_request_opens_a_socket_and_the_second_uses_it() -> None:
@@ -194,15 +87,6 @@ def test_credentials_that_cannot_be_had_end_the_request() -> None:
         exchange.throw(refusal)
 
 
-def test_credentials_that_cannot_be_renewed_are_the_outcome() -> None:
-    refused = errors.AuthenticationError(status=401)
-    driver = Driver(relays=[([], None, refused)], renews=False)
-
-    with pytest.raises(errors.AuthenticationError):
-        driver.run(driver.exchange().steps())
-    assert len(driver.of(Renew)) == 1
-
-
 def test_a_prewarm_does_nothing_where_there_is_no_websocket() -> None:
     driver = Driver(mode="http")
 
@@ -225,79 +109,6 @@ def test_a_prewarm_whose_stream_breaks_leaves_the_websocket_its_chance() -> None
     assert driver.run(driver.exchange().steps()) == OPENING
 
 
-def test_a_stored_response_is_resumed_again_and_again_while_it_goes_on() -> None:
-    relays: list[Any] = [([CREATED], 1, CUT)]
-    relays += [*(([], number, CUT) for number in range(2, 12)), WHOLE]
-    driver = Driver(relays=relays, stored=True)
-    driver.run(driver.exchange().steps())
-
-    assert [effect.starting_after for effect in driver.of(Resume)] == list(range(1, 12))
-    assert driver.of(Announce) == []
-
-
-def test_a_resumption_that_gets_nowhere_ends() -> None:
-    driver = Driver(relays=[([CREATED], 1, CUT), *[([], 1, CUT)] * 9], stored=True)
-
-    with pytest.raises(errors.StreamClosedError):
-        driver.run(driver.exchange().steps())
-    assert len(driver.of(Resume)) == 4  # one of the budget of 5 went before
-
-
-def test_a_stored_response_that_failed_is_asked_for_anew() -> None:
-    failed = errors.RetryableError("the server failed")
-    driver = Driver(relays=[([CREATED], 1, failed), WHOLE], stored=True)
-    driver.run(driver.exchange().steps())
-
-    assert driver.of(Resume) == []
-    assert len(driver.of(SendFrame)) == 2
-
-
-def test_a_response_that_failed_while_it_was_resumed_is_asked_for_anew() -> None:
-    failed = errors.RetryableError("the server failed")
-    driver = Driver(relays=[([CREATED], 1, CUT), ([], 3, failed), WHOLE], stored=True)
-    driver.run(driver.exchange().steps())
-
-    assert len(driver.of(Resume)) == 1
-    assert len(driver.of(SendFrame)) == 2
-    assert driver.progress.completed
-
-
-def test_a_refused_resumption_asks_anew_and_says_so() -> None:
-    gone = errors.UnexpectedStatusError(status=404)
-    gone.__cause__ = HttpStatusError(status=404)
-    driver = Driver(relays=[([CREATED], 1, CUT), ([], 1, gone), WHOLE], stored=True)
-    driver.run(driver.exchange().steps())
-
-    (announced,) = driver.of(Announce)
-    assert announced.event.error is gone
-    assert len(driver.of(SendFrame)) == 2
-
-
-def test_the_retried_input_holds_what_was_kept_with_its_outputs() -> None:
-    call = FunctionCall(name="f", arguments="{}", call_id="c1")
-    other = FunctionCall(name="g", arguments="{}", call_id="c2")
-    driver = Driver(
-        relays=[([CREATED, done(Message.assistant("a")), done(call), done(other)], 4, CUT), WHOLE]
-    )
-    exchange = driver.exchange()
-    driver.progress.supply([FunctionCallOutput(call_id="c1", output="ok"), Message.user("x")])
-    driver.run(exchange.steps())
-    first, second = driver.of(SendFrame)
-    (announced,) = driver.of(Announce)
-
-    assert second.input.startswith(first.input[:-1] + b",")
-    assert second.input.count(b'"type":"function_call"') == 1
-    assert second.input.count(b'"type":"function_call_output"') == 1
-    assert announced.event.dropped == 1
-
-
-def test_kept_items_can_stand_alone() -> None:
-    driver = Driver(input=b"[]", relays=[([CREATED, done(Message.assistant("a"))], 4, CUT), WHOLE])
-    driver.run(driver.exchange().steps())
-
-    assert driver.of(SendFrame)[1].input.startswith(b'[{"type":"message"')
-
-
 def test_a_response_without_an_id_is_not_continued() -> None:
     driver = Driver(relays=[([], None, None), WHOLE])
     driver.run(driver.exchange().steps())
@@ -314,3 +125,244 @@ def test_what_an_answers_head_tells_is_not_the_response_itself() -> None:
     progress.observe(events.OutputTextDelta(delta="x"))
 
     assert progress.received
+
+
+REUSING = ["Identify", "CheckSocket", "SendFrame", "Relay"]
+ANSWER = Message.assistant("a")
+ANSWERED = ([CREATED, done(ANSWER), COMPLETED], 5, None)
+LONGER = b"[" + USER + b"," + encode_item(ANSWER, keep_ids=False) + b"," + USER + b"]"
+
+
+def test_a_session_begins_knowing_nothing() -> None:
+    state = SessionState(choice=TransportChoice())
+
+    assert (state.opened_at, state.owner, state.used, state.warm) == (None, "", False, False)
+    assert state.rotate_after == 3300.0
+
+
+def test_a_request_is_chained_opens_a_turn_and_may_be_repeated_unless_it_says_otherwise() -> None:
+    asked = Asked(fields=b"{}", input=b"[]")
+
+    assert (asked.may_chain, asked.starts_turn, asked.is_repeatable) == (True, True, True)
+    assert (asked.stored, asked.replay, asked.generate) == (False, "always", None)
+
+
+def test_a_socket_is_used_until_the_instant_at_which_it_is_old() -> None:
+    driver = Driver(relays=[WHOLE, WHOLE, WHOLE])
+    driver.now = 10.0
+    driver.run(driver.exchange().steps())
+    assert driver.state.opened_at == 10.0
+    driver.now += driver.state.rotate_after - 0.1
+    assert driver.run(driver.exchange().steps()) == REUSING
+    driver.now += 0.1
+
+    assert driver.run(driver.exchange().steps()) == OPENING
+
+
+def test_a_socket_that_the_server_closed_is_replaced_and_its_chain_forgotten() -> None:
+    driver = Driver(relays=[ANSWERED, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.is_open = False
+
+    assert driver.run(driver.exchange(input=LONGER).steps()) == OPENING
+    sent = driver.of(SendFrame)[1]
+    assert (sent.input, sent.previous_response_id) == (LONGER, None)
+
+
+def test_a_request_sends_only_what_the_server_does_not_hold() -> None:
+    driver = Driver(relays=[ANSWERED, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(input=LONGER, generate=False).steps())
+    first, second = driver.of(SendFrame)
+
+    assert (first.input, first.previous_response_id, first.generate) == (
+        b"[" + USER + b"]",
+        None,
+        None,
+    )
+    assert (second.input, second.previous_response_id, second.generate) == (
+        b"[" + USER + b"]",
+        "r1",
+        False,
+    )
+
+
+@pytest.mark.parametrize("change", [{"may_chain": False}, {"fields": b'{"other":1}'}])
+def test_a_request_that_may_not_be_chained_is_sent_whole(change: dict[str, Any]) -> None:
+    driver = Driver(relays=[ANSWERED, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(input=LONGER, **change).steps())
+
+    assert driver.of(SendFrame)[1].input == LONGER
+    assert driver.of(SendFrame)[1].previous_response_id is None
+
+
+def test_what_broke_off_is_not_continued() -> None:
+    driver = Driver(relays=[ANSWERED, ([CREATED], 1, errors.ContextWindowExceededError()), WHOLE])
+    driver.run(driver.exchange().steps())
+    with pytest.raises(errors.ContextWindowExceededError):
+        driver.run(driver.exchange(input=LONGER).steps())
+
+    assert driver.effects[-1] == DropSocket()
+    assert (driver.state.opened_at, driver.state.used) == (None, False)
+    driver.run(driver.exchange(input=LONGER).steps())
+    assert driver.of(SendFrame)[2].previous_response_id is None
+
+
+def test_over_http_the_socket_goes_and_what_it_held_is_forgotten() -> None:
+    driver = Driver(relays=[WHOLE, WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    assert driver.state.used
+    driver.state.choice.state = State.COOLING
+    driver.state.choice._until = 50.0
+    steps = driver.run(driver.exchange().steps())
+
+    assert steps == ["Identify", "DropSocket", "PostRequest", "Relay"]
+    assert (driver.state.opened_at, driver.state.used) == (None, False)
+    driver.now = 50.0
+    assert driver.run(driver.exchange().steps()) == OPENING
+
+
+# --- the turn -----------------------------------------------------------------------------------
+
+
+def test_the_turn_goes_on_with_the_first_value_that_the_server_told() -> None:
+    driver = Driver(opens=["T1"], tells=["T2"], relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(starts_turn=False).steps())
+
+    assert [sent.cell.get() for sent in driver.of(SendFrame)] == ["T1", "T1"]
+
+
+def test_a_new_turn_begins_without_a_value() -> None:
+    driver = Driver(tells=["T1", None], relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    assert driver.state.turn.value_for("me") == "T1"
+    driver.run(driver.exchange().steps())
+
+    assert driver.of(SendFrame)[1].cell.get() is None
+
+
+def test_a_value_that_a_broken_answer_told_belongs_to_the_turn_all_the_same() -> None:
+    driver = Driver(tells=["T1"], relays=[([], None, CUT), WHOLE])
+    driver.run(driver.exchange().steps())
+
+    assert [sent.cell.get() for sent in driver.of(SendFrame)] == ["T1", "T1"]
+
+
+def test_over_http_the_value_is_known_when_the_events_begin_to_come() -> None:
+    driver = Driver(mode="http", tells=["T1"], relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(starts_turn=False).steps())
+
+    assert driver.known_turns == ["T1", "T1"]
+    assert [sent.cell.get() for sent in driver.of(PostRequest)] == ["T1", "T1"]
+
+
+def test_over_http_events_may_tell_the_value_even_of_an_answer_that_broke() -> None:
+    class Late(Driver):
+        def _relay(self, progress: Progress) -> None:
+            self.of(PostRequest)[-1].cell.offer("T9")
+            super()._relay(progress)
+
+    driver = Late(mode="http", relays=[([], None, CUT), WHOLE])
+    driver.run(driver.exchange().steps())
+
+    assert driver.known_turns == [None, "T9"]
+
+
+def test_a_value_is_not_told_to_other_credentials() -> None:
+    driver = Driver(mode="http", tells=["T1"], relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.owner = "you"
+    driver.run(driver.exchange(starts_turn=False).steps())
+
+    assert driver.of(PostRequest)[1].cell.get() is None
+
+
+def test_a_prewarm_opens_the_turn_of_the_next_request_and_of_no_other() -> None:
+    driver = Driver(opens=["T1"], relays=[([], None, None), WHOLE, WHOLE])
+    driver.run(driver.exchange(generate=False).prewarm())
+    assert driver.state.warm
+    for _ in range(2):
+        driver.run(driver.exchange().steps())
+
+    assert [sent.cell.get() for sent in driver.of(SendFrame)] == ["T1", "T1", None]
+
+
+def test_a_prewarm_begins_a_turn_of_its_own() -> None:
+    driver = Driver(tells=["T1"], relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(generate=False).prewarm())
+
+    assert driver.of(SendFrame)[1].cell.get() is None
+
+
+def test_a_prewarm_that_failed_opened_no_turn() -> None:
+    driver = Driver(tells=["T1"], relays=[([], None, CUT), WHOLE])
+    driver.run(driver.exchange(generate=False).prewarm())
+    assert not driver.state.warm
+    driver.run(driver.exchange().steps())
+
+    assert driver.of(SendFrame)[1].cell.get() is None
+
+
+def test_a_prewarm_that_nothing_can_mend_is_kept_quiet() -> None:
+    limit = errors.UsageLimitReachedError()
+    driver = Driver(opens=[limit])
+
+    assert driver.run(driver.exchange(generate=False).prewarm()) == [
+        "Identify",
+        "CheckSocket",
+        "OpenSocket",
+    ]
+    assert driver.state.choice.state is State.UNTRIED
+
+
+# --- the choice of the transport ----------------------------------------------------------------
+
+
+def test_a_server_that_refuses_the_upgrade_is_never_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "codex_api.session")
+    refused = errors.UnexpectedStatusError(status=426)
+    refused.__cause__ = HttpStatusError(status=426)
+    driver = Driver(opens=[refused], relays=[WHOLE])
+    driver.run(driver.exchange().steps())
+
+    assert driver.state.choice.state is State.HTTP_ONLY
+    assert caplog.messages == [
+        "UnexpectedStatusError: asked for again in 0.000 s",
+        "upgrade_refused: the WebSocket is http_only now",
+    ]
+
+
+def test_an_opened_socket_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "codex_api.session")
+    driver = Driver(relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.is_open = False
+    driver.run(driver.exchange().steps())
+
+    assert caplog.messages == ["opened: the WebSocket is working now"]
+
+
+def test_a_finished_response_forgives_the_failures_before_it() -> None:
+    driver = Driver(opens=[NetworkError()], relays=[WHOLE, WHOLE])
+    driver.run(driver.exchange().steps())
+    driver.now = 60.0
+    assert driver.run(driver.exchange().steps()) == OPENING
+    driver.state.choice.signal(Signal.STREAMS_FAILED, 100.0)
+
+    assert driver.state.choice.pick(160.0) == "websocket"
+
+
+def test_a_request_that_may_be_too_large_for_a_frame_goes_over_http() -> None:
+    most = 16 << 20
+    for size, carrier in ((most, SendFrame), (most + 1, PostRequest)):
+        whole = b"[" + b" " * (size - 4) + b"]"
+        driver = Driver(input=whole, relays=[([], None, NetworkError()), WHOLE])
+        driver.run(driver.exchange().steps())
+
+        assert isinstance(driver.effects[-2], carrier)

@@ -148,3 +148,11 @@ def test_a_mark_that_moves_on_leaves_the_history_before_it_encoded(
         RequestForms(request, ResponsesOptions(), remembered)
 
     assert sum(encoded) == 2  # what was marked before, and what is marked now
+
+
+def test_a_text_with_a_mark_is_encoded_as_by_a_request_alone() -> None:
+    request = ResponsesApiRequest(model="m", input="hi", prompt_cache_breakpoints=[(0, 0)])
+    sent = json.loads(encode_request(request))["input"]
+
+    assert json.loads(forms(input="hi", prompt_cache_breakpoints=[(0, 0)]).input) == sent
+    assert "prompt_cache_breakpoint" in sent[0]["content"][0]

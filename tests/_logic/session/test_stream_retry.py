@@ -252,3 +252,21 @@ def test_recoveries_run_out_too() -> None:
     steps = [decide.next_step(limit) for _ in range(MAX_RECOVERIES + 1)]
 
     assert steps == [*[Again()] * MAX_RECOVERIES, FIRST_RETRY]
+
+
+@pytest.mark.parametrize(
+    ("sent", "repeatable", "step"),
+    [
+        ("maybe", False, GiveUp()),
+        ("begun", False, GiveUp()),
+        ("no", False, FIRST_RETRY),
+        ("maybe", True, FIRST_RETRY),
+    ],
+)
+def test_what_may_have_been_begun_is_made_again_only_where_twice_does_no_harm(
+    sent: Any, step: Step, *, repeatable: bool
+) -> None:
+    error = errors.NetworkError("cut")
+    error.sent = sent
+
+    assert decider().next_step(failure(Phase.HTTP, error, is_repeatable=repeatable)) == step

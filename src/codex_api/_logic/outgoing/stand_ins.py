@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
@@ -86,8 +87,6 @@ def _text_part(cls: type[KeepsExtra], name: str) -> type[Any] | None:
 
 def _kinds(annotation: Any) -> frozenset[object]:  # noqa: ANN401  # any annotation
     """Return the classes of a union, generic ones without what they hold."""
-    origin = get_origin(annotation)
-    members = get_args(annotation) if type(annotation) is type(int | str) else (annotation,)
-    if origin is Union:
-        members = get_args(annotation)
+    is_union = get_origin(annotation) in {Union, UnionType}
+    members = get_args(annotation) if is_union else (annotation,)
     return frozenset(get_origin(member) or member for member in members)

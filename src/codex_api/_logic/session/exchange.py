@@ -94,6 +94,8 @@ class Exchange:
         self._decider = decider
         self._clock = clock
         self._resumes = False
+        # Whether the server answered the last try to resume.
+        self._is_rest_open = False
         self._may_resume = asked.stored
 
     def steps(self) -> Steps:
@@ -117,10 +119,15 @@ class Exchange:
         self._begin_turn()
         failure = yield from self._over_websocket()
         state.warm = failure is None
-        if failure is not None and failure.phase is Phase.CONNECT:
-            # A socket that opened and failed later may still do for the request itself.
-            step = self._decider.next_step(failure)
-            self._signal(step.signals if isinstance(step, Again) else ())
+        if failure is not None:
+            self._spare_request(failure)
+
+    def _spare_request(self, failure: Failure) -> None:
+        """Take the choice of the transport that a prewarm's failure asks for."""
+        if failure.phase is not Phase.CONNECT:
+            return  # a socket that opened and failed later may still do for the request itself
+        step = self._decider.next_step(failure)
+        self._signal(step.signals if isinstance(step, Again) else ())
 
     def _begin_turn(self) -> None:
         state = self._state
@@ -230,8 +237,10 @@ class Exchange:
         response_id, last = progress.response_id, progress.last_sequence
         assert response_id is not None  # noqa: S101 - `_can_resume` looked
         assert last is not None  # noqa: S101 - `_can_resume` looked
+        self._is_rest_open = False
         try:
             yield Resume(response_id, last)
+            self._is_rest_open = True
             yield Relay(progress)
         except CodexApiError as exc:
             if progress.last_sequence != last:
@@ -254,7 +263,8 @@ class Exchange:
         cause = error.__cause__
         held = self._state.held
         if phase is not Phase.CONNECT:
-            unclear = isinstance(error, (*_BROKEN, ResponseIncompleteError))
+            broke_off = isinstance(error, (*_BROKEN, ResponseIncompleteError))
+            unclear = broke_off or self._is_unanswered
             held.failed(is_clear=not unclear or error.sent == "no")
         return Failure(
             phase=phase,
@@ -269,7 +279,7 @@ class Exchange:
         )
 
     def _recover(self, failure: Failure) -> Steps:
-        if self._resumes and _is_refusal(failure):
+        if self._is_unanswered and _is_refusal(failure):
             # The server does not keep the response after all: ask for it anew.
             self._may_resume = False
             yield from self._restart(failure, Again())
@@ -299,9 +309,15 @@ class Exchange:
         return self._may_resume and known
 
     def _can_resume(self, failure: Failure) -> bool:
-        # A response that failed has no rest to read; only a stream that broke off has one.
-        broke_off = isinstance(failure.error, _BROKEN)
-        return self._is_known and broke_off and failure.phase is not Phase.CONNECT
+        # A response that failed has no rest to read. One whose stream broke off has, and so has one
+        # of which the server would not give the rest for now.
+        broke_off = self._is_unanswered or isinstance(failure.error, _BROKEN)
+        return self._is_known and broke_off
+
+    @property
+    def _is_unanswered(self) -> bool:
+        """Whether the rest was asked for, and the server said nothing of the response itself."""
+        return self._resumes and not self._is_rest_open
 
     def _restart(self, failure: Failure, step: Again) -> Steps:
         """Ask anew, with the finished items as input, after telling the caller what to drop."""
