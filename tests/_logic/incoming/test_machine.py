@@ -726,3 +726,43 @@ def test_a_body_that_is_a_failure_is_told_as_that_failure() -> None:
 
     assert isinstance(stream.failure, QuotaExceededError)
     assert stream.failure.request_id == "req_1"
+
+
+UNREAD = b"event: error\ndata: upstream went away\n\n"
+
+
+@pytest.mark.parametrize(
+    "said", [UNREAD, b'data: "slow"\n\n', b'data: {"type":"response.done"}\n\n']
+)
+def test_a_cut_stream_says_what_could_not_be_read(said: bytes) -> None:
+    cut = machine()
+    cut.feed(said + b"data: [DONE]\n\n", 0.0)
+    cut.close()
+
+    assert isinstance(cut.failure, StreamClosedError)
+    words = said.partition(b"data: ")[2].strip().decode()
+    assert str(cut.failure).endswith(f"; an event that could not be read: {words}")
+
+
+def test_a_timeout_says_what_could_not_be_read() -> None:
+    silent = machine(idle=5.0)
+    silent.feed(UNREAD, 0.0)
+
+    assert "upstream went away" in str(silent.timed_out(6.0))
+
+
+def test_a_cut_stream_of_events_only_has_no_more_to_say() -> None:
+    cut = machine()
+    cut.feed(CREATED + b"data: [DONE]\n\n", 0.0)
+    cut.close()
+
+    assert str(cut.failure) == StreamClosedError.default_message
+
+
+@pytest.mark.parametrize("said", [b'[{"error":{"message":"m"}}]', b'{"type":"error", "x'])
+def test_a_failure_that_is_no_event_is_an_answer_that_has_begun(said: bytes) -> None:
+    failing = machine()
+    failing.feed(b"data: " + said + b"\n\n", 0.0)
+
+    assert failing.failure is not None
+    assert failing.has_begun

@@ -261,13 +261,13 @@ class ResponseStreamMachine:
         if self._first_event_at() < min(liveness_at, idle_at):
             waited = now - self._started_at
             message = f"no event within {waited:g} s of the call's start, and {silence}"
-            failure = FirstEventTimeoutError(message, **context)
+            failure = FirstEventTimeoutError(message + self._trace(), **context)
         elif liveness_at < idle_at:
-            failure = LivenessTimeoutError(f"the server sent {silence}", **context)
+            failure = LivenessTimeoutError(f"the server sent {silence}{self._trace()}", **context)
         else:
             waited = now - self._progress_at
             message = f"the server sent no event for {waited:g} s, and {silence}"
-            failure = IdleTimeoutError(message, **context)
+            failure = IdleTimeoutError(message + self._trace(), **context)
         self._stop(failure)
         return failure
 
@@ -317,10 +317,13 @@ class ResponseStreamMachine:
         return error
 
     def _closed(self, message: str) -> StreamClosedError:
-        """Return the error of a cut stream, with what came and could not be read."""
+        """Return the error of a cut stream."""
+        return StreamClosedError(message + self._trace(), **self._mapper.context)
+
+    def _trace(self) -> str:
+        """Return what came last and could not be read, for the message of an error."""
         unread = self._mapper.unread
-        trace = f"; an event that could not be read: {excerpt(unread)}" if unread else ""
-        return StreamClosedError(f"{message}{trace}", **self._mapper.context)
+        return f"; an event that could not be read: {excerpt(unread)}" if unread else ""
 
     def _stop(
         self, failure: CodexApiError, cause: BaseException | None = None

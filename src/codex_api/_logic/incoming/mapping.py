@@ -324,9 +324,11 @@ class EventMapper:
         elif several := payloads_in(payload):
             self._each(several, found)
         elif (failure := body_error(payload, self.context)) is not None:
+            self.progressed = True
             self.failure = failure
         elif is_decisive(payload):
             # An item or the outcome is in it: without it the rest would be a success that is none.
+            self.progressed = True
             what = excerpt(payload)
             self.failure = self._undecodable(f"an event of the stream is no JSON: {what}")
         else:
