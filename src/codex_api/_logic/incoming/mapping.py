@@ -302,15 +302,14 @@ class EventMapper:
             str(payload, "utf-8")
             fields = _decode_fields(payload)
         except UnicodeDecodeError:
-            self.failure = self._undecodable("an event of the stream is not valid UTF-8")
+            self._fail_unread("an event of the stream is not valid UTF-8")
             return
         except (msgspec.DecodeError, RecursionError):
             self._unreadable(payload, found)
             return
         tag = read_as(str, fields.get("type", ABSENT))
         if tag == "error" or (tag is None and is_failure(fields)):
-            self.progressed = True
-            self.failure = event_error(fields, payload, self.context)
+            self._fail(event_error(fields, payload, self.context))
         elif tag is None:
             self._skip(payload, found)
         else:
@@ -324,13 +323,10 @@ class EventMapper:
         elif several := payloads_in(payload):
             self._each(several, found)
         elif (failure := body_error(payload, self.context)) is not None:
-            self.progressed = True
-            self.failure = failure
+            self._fail(failure)
         elif is_decisive(payload):
             # An item or the outcome is in it: without it the rest would be a success that is none.
-            self.progressed = True
-            what = excerpt(payload)
-            self.failure = self._undecodable(f"an event of the stream is no JSON: {what}")
+            self._fail_unread(f"an event of the stream is no JSON: {excerpt(payload)}")
         else:
             self._skip(payload, found)
 
@@ -388,11 +384,14 @@ class EventMapper:
         self.limits[snapshot.limit_id or DEFAULT_LIMIT_ID] = snapshot
         return events.RateLimits(snapshot) if self._emit_rate_limits else None
 
-    def _undecodable(self, message: str) -> DecodeError:
+    def _fail(self, failure: CodexApiError | None) -> None:
+        self.progressed, self.failure = True, failure
+
+    def _fail_unread(self, message: str) -> None:
         # Unlike a whole answer of the wrong form, a stream gone wrong is worth a retry.
         error = DecodeError(message, **self.context)
         error.retryable = True
-        return error
+        self._fail(error)
 
 
 # Without a response they would say nothing at all.
