@@ -325,7 +325,7 @@ class EventMapper:
         elif (failure := body_error(payload, self.context)) is not None:
             self._fail(failure)
         elif is_decisive(payload):
-            # An item or the outcome is in it: without it the rest would be a success that is none.
+            # Without the item or the outcome in it the rest would be a success that is none.
             self._fail_unread(f"an event of the stream is no JSON: {excerpt(payload)}")
         else:
             self._skip(payload, found)
@@ -378,8 +378,7 @@ class EventMapper:
         return None
 
     def _rate_limits(self, payload: bytes) -> ResponseEvent | None:
-        snapshot = parse_rate_limit_event(payload)
-        if snapshot is None:
+        if (snapshot := parse_rate_limit_event(payload)) is None:
             return None
         self.limits[snapshot.limit_id or DEFAULT_LIMIT_ID] = snapshot
         return events.RateLimits(snapshot) if self._emit_rate_limits else None
