@@ -101,6 +101,12 @@ def test_a_text_is_streamed_event_by_event(http: httpx2.Client) -> None:
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
 
+CODE_TOOL = {"type": "code_interpreter", "container": {"type": "auto"}}
+OUTPUTS = "code_interpreter_call.outputs"
+IMAGE_TOOL = {"type": "image_generation", "size": "64x32"}
+MCP_TOOL = {"type": "mcp", "server_label": "remote", "server_url": "https://mcp.invalid"}
+
+
 @pytest.mark.parametrize(
     ("text", "more"),
     [
@@ -110,6 +116,16 @@ def test_a_text_is_streamed_event_by_event(http: httpx2.Client) -> None:
         ("call get_weather with city=Rome", {"tools": [WEATHER]}),
         ("use apply_patch", {"tools": [PATCH_TOOL]}),
         ("count to 50", {"max_output_tokens": 5}),
+        ('web_search "backoff"', {"tools": [{"type": "web_search"}]}),
+        ("file_search", {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}),
+        ("code_interpreter `1 + 1`", {"tools": [CODE_TOOL], "include": [OUTPUTS]}),
+        ("image_generation", {"tools": [{**IMAGE_TOOL, "partial_images": 2}]}),
+        ("echo text=hi", {"tools": [{**MCP_TOOL, "require_approval": "never"}]}),
+        ("echo text=hi", {"tools": [MCP_TOOL]}),
+        ("shell `ls`", {"tools": [{"type": "shell"}]}),
+        ("local_shell `ls`", {"tools": [{"type": "local_shell"}]}),
+        ("computer", {"tools": [{"type": "computer"}]}),
+        ("apply_patch", {"tools": [{"type": "apply_patch"}]}),
     ],
 )
 def test_every_event_is_one_that_the_official_sdk_declares(
@@ -126,6 +142,16 @@ def test_without_stream_the_answer_is_the_response_object(http: httpx2.Client) -
     reply = http.post("/responses", json=body("hi"))
 
     assert Response.model_validate(reply.json()).output_text == 'You said: "hi". I read 1 item.'
+
+
+def test_a_response_is_compacted_by_its_id(http: httpx2.Client) -> None:
+    first = http.post("/responses", json=body("My name is Ada.")).json()
+    compact = {"model": "m", "previous_response_id": first["id"]}
+    made = http.post("/responses/compact", json=compact).json()
+    again = http.post("/responses", json=body([*made["output"], {"role": "user", "content": "?"}]))
+
+    assert [item["type"] for item in made["output"]] == ["message", "compaction"]
+    assert "I remember 2 compacted items" in Response.model_validate(again.json()).output_text
 
 
 def test_equal_requests_get_equal_answers(http: httpx2.Client) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codex_api.testing.server.calls import offered_tools
 from codex_api.testing.server.items import _REQUIRED, check_calls
 from codex_api.testing.server.model import answer
+from codex_api.testing.server.offers import offered_tools
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.response_events import ResponseWriter
 from codex_api.testing.server.tokens import prompt_tokens

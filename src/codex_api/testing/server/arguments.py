@@ -74,14 +74,17 @@ def function_arguments(schema: JsonObject, said: str) -> str:
 
 def custom_input(name: str, said: str) -> str:
     """Return the input of a custom tool; a patch tool that is given none adds ``hello.txt``."""
-    start = _LINK.match(said)
-    rest = said[start.end() :] if start else said
-    given = _named("input", said)
-    if given is None:
-        given = _quoted_at(rest)
+    given = text_given("input", said)
     if given is None:
         return PATCH if name == "apply_patch" else ""
     return given
+
+
+def text_given(key: str, said: str) -> str | None:
+    """Return the text that stands under ``key``, or in quotes or a block; None for none."""
+    start = _LINK.match(said)
+    named = _named(key, said)
+    return _quoted_at(said[start.end() :] if start else said) if named is None else named
 
 
 def _types(schema: JsonObject, name: str) -> set[str]:

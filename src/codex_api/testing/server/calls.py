@@ -1,66 +1,102 @@
-"""Which tools the model calls, and with what."""
+"""What the model puts out where tools are wanted: calls, and what built-in tools did."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from codex_api.testing.server.arguments import (
-    custom_input,
-    function_arguments,
-    named_at,
-    said_after,
-)
-from codex_api.testing.server.items import item_type
-from codex_api.testing.server.plan import Call
+from codex_api.testing.server import mcp_tools
+from codex_api.testing.server.arguments import custom_input, function_arguments, said_after
+from codex_api.testing.server.hosted_tools import Outcome, Work, run
+from codex_api.testing.server.local_tools import asked_of_client
+from codex_api.testing.server.offers import wanted_offers
+from codex_api.testing.server.plan import Answer, Call, Output, ToolItem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from codex_api.testing.server.offers import Offer
     from codex_api.testing.server.validation import ResponseRequest
     from codex_api.testing.wire import JsonObject
 
-_WANTS_TOOL = re.compile(r"\b(call|use|run|invoke)\b.{0,40}\btools?\b", re.IGNORECASE | re.DOTALL)
+
+def tool_outputs(
+    request: ResponseRequest,
+    prompt: str,
+    files: Sequence[tuple[str, str, bytes]],
+    formatted: Callable[[str], str],
+) -> list[Output]:
+    """Return what comes of the tools that ``prompt`` and ``tool_choice`` want; nothing for none.
+
+    An answer follows what the server ran, unless the client is to carry something out first.
+    """
+    wanted = wanted_offers(request, prompt)
+    include = request.body.get("include") or ()
+    outputs: list[Output] = []
+    done: list[Outcome] = []
+    for offer in wanted:
+        others = [other.name for other in wanted if other.name != offer.name]
+        said = said_after(offer.name, prompt, others)
+        outcome = run(offer.kind, Work(offer.tool, said, include, files)) or _mcp(offer, said)
+        if outcome is not None:
+            done.append(outcome)
+            outputs.append(outcome.item)
+        elif (asked := _asked(offer, said)) is not None:
+            outputs.append(asked)
+    is_through = len(done) == len(outputs)
+    told = [outcome for outcome in done if outcome.told]
+    return [*outputs, answered(told, formatted)] if told and is_through else outputs
 
 
-def offered_tools(request: ResponseRequest) -> list[tuple[str, JsonObject, str | None]]:
-    """Return name, definition and namespace of each tool that can be called."""
-    groups: list[tuple[list[JsonObject], str | None]] = [(request.tools, None)]
-    groups += [
-        (item["tools"], None) for item in request.input if item_type(item) == "additional_tools"
+def approved_outputs(items: list[JsonObject], formatted: Callable[[str], str]) -> list[Output]:
+    """Return what comes of the calls that were allowed or not; nothing where none was.
+
+    Raises:
+        RequestProblem: What was allowed had not been asked for.
+    """
+    decided = mcp_tools.decided(items)
+    done = [
+        Outcome(item := mcp_tools.approved(request), mcp_tools.output_of(item))
+        for request, is_approved in decided
+        if is_approved
     ]
-    found: list[tuple[str, JsonObject, str | None]] = []
-    while groups:
-        tools, namespace = groups.pop(0)
-        for tool in tools:
-            if tool.get("type") == "namespace":
-                groups.append((tool.get("tools") or [], tool["name"]))
-            elif tool.get("type") in {"function", "custom"}:
-                found.append((tool["name"], tool, namespace))
-    return found
-
-
-def calls(request: ResponseRequest, prompt: str) -> list[Call]:
-    """Return the calls that ``prompt`` and ``tool_choice`` ask for."""
-    tools = offered_tools(request)
-    choice = request.body.get("tool_choice") or "auto"
-    if not tools or choice == "none":
+    refused = [f"{request.get('name')} was not allowed." for request, is_ok in decided if not is_ok]
+    if not decided:
         return []
-    if isinstance(choice, dict):
-        wanted = [tool for tool in tools if tool[0] == request.section("tool_choice").get("name")]
-    else:
-        wanted = [tool for tool in tools if named_at(tool[0], prompt)]
-        if not wanted and (choice == "required" or _WANTS_TOOL.search(prompt)):
-            wanted = tools[:1]
-    if request.body.get("parallel_tool_calls") is False:
-        wanted = wanted[:1]
-    names = [name for name, _, _ in wanted]
-    return [
-        _call(name, tool, namespace, said_after(name, prompt, [n for n in names if n != name]))
-        for name, tool, namespace in wanted
-    ]
+    told = " ".join([*(outcome.told for outcome in done), *refused])
+    return [*(outcome.item for outcome in done), Answer(formatted(told))]
 
 
-def _call(name: str, tool: JsonObject, namespace: str | None, said: str) -> Call:
-    if tool["type"] == "custom":
-        return Call(name, custom_input(name, said), is_custom=True, namespace=namespace)
-    schema: JsonObject = tool.get("parameters") or {"type": "object"}
-    return Call(name, function_arguments(schema, said), namespace=namespace)
+def answered(outcomes: list[Outcome], formatted: Callable[[str], str]) -> Answer:
+    """Tell what tools did, with an annotation where something is quoted."""
+    text = formatted(" ".join(outcome.told for outcome in outcomes))
+    annotations: list[JsonObject] = []
+    for outcome in outcomes:
+        for quote, annotation in outcome.quotes:
+            start = text.find(quote)
+            if start < 0:
+                continue
+            if annotation["type"] == "file_citation":
+                annotations.append({**annotation, "index": start + len(quote)})
+            else:
+                end = start + len(quote)
+                annotations.append({**annotation, "start_index": start, "end_index": end})
+    return Answer(text, annotations=tuple(annotations))
+
+
+def _mcp(offer: Offer, said: str) -> Outcome | None:
+    if offer.kind != "mcp":
+        return None
+    item = mcp_tools.called(offer.tool, offer.name, said)
+    return Outcome(item, "" if item.kind != "mcp_call" else mcp_tools.output_of(item))
+
+
+def _asked(offer: Offer, said: str) -> Call | ToolItem | None:
+    match offer.kind:
+        case "custom":
+            given = custom_input(offer.name, said)
+            return Call(offer.name, given, is_custom=True, namespace=offer.namespace)
+        case "function":
+            schema: JsonObject = offer.tool.get("parameters") or {"type": "object"}
+            return Call(offer.name, function_arguments(schema, said), namespace=offer.namespace)
+        case _:
+            return asked_of_client(offer.kind, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -65,3 +66,14 @@ PAGES = (
         "2024-03-15",
     ),
 )
+
+
+def relevance(page: Page, query: str) -> int:
+    """Count the words of a query that a page has."""
+    return shared_words(f"{page.title} {page.text}", query)
+
+
+def shared_words(text: str, query: str) -> int:
+    """Count the words that two texts share."""
+    words = set(re.findall(r"\w+", text.lower()))
+    return len(words & set(re.findall(r"\w+", query.lower())))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from codex_api.testing.faults import TERMINAL_TYPES, apply
 from codex_api.testing.server.background import BackgroundRun
-from codex_api.testing.server.calls import offered_tools
 from codex_api.testing.server.items import check_calls
 from codex_api.testing.server.kept_items import kept
 from codex_api.testing.server.model import answer
+from codex_api.testing.server.offers import offered_tools
 from codex_api.testing.server.response_events import ResponseWriter
 from codex_api.testing.server.state import StoredResponse
 from codex_api.testing.server.threads import thread_of
@@ -50,7 +50,8 @@ class Generation:
         is_prewarm = request.body.get("generate") is False
         if not is_prewarm:
             check_calls(self._request.input)
-        self._plan = [] if is_prewarm else answer(self._request)
+        files = [(each.file_id, each.name, each.content) for each in state.files.values()]
+        self._plan = [] if is_prewarm else answer(self._request, files)
         tools = [tool for _, tool, _ in offered_tools(self._request)]
         self._writer = ResponseWriter(
             self._request,

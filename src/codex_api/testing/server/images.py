@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import re
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
@@ -23,7 +21,8 @@ from codex_api.testing.server.checks import (
     one_of,
     optional,
 )
-from codex_api.testing.server.png import Colour, picture, size_of
+from codex_api.testing.server.drawing import DEFAULT_SIZE, drawn, wanted_size
+from codex_api.testing.server.png import size_of
 from codex_api.testing.server.problems import RequestProblem, invalid_value, missing
 from codex_api.testing.server.tokens import count_tokens
 
@@ -34,15 +33,12 @@ if TYPE_CHECKING:
     from codex_api.testing.server.state import ServerState
     from codex_api.testing.wire import JsonObject
 
-DEFAULT_SIZE = (1024, 1024)
-MAX_SIDE = 4096
 MAX_COUNT = 10
 
 _KEYS = frozenset({"prompt", "background", "model", "n", "quality", "size"})
 _SDK_KEYS = frozenset({"output_format", "output_compression", "moderation", "user", "stream"})
 _QUALITIES = frozenset({"low", "medium", "high", "auto"})
 _BACKGROUNDS = frozenset({"transparent", "opaque", "auto"})
-_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})\Z")
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 
 
@@ -87,21 +83,17 @@ class Images:
         if not 1 <= count <= MAX_COUNT:
             param, message = "n", f"it must be from 1 to {MAX_COUNT}."
             raise invalid_value(param, message)
-        width, height = _wanted_size(optional(body, "size", str), default_size)
+        width, height = wanted_size(optional(body, "size", str), default_size)
+        is_transparent = background == "transparent"
         pictures = [
-            picture(
-                width,
-                height,
-                None if background == "transparent" else _colour(prompt, f"ground {number}"),
-                _colour(prompt, f"figure {number}"),
-            )
+            drawn(prompt, (width, height), number, is_transparent=is_transparent)
             for number in range(count)
         ]
         spent = count_tokens(prompt)
         made = count * (width * height // 4096 + 1)
         return {
             "created": int(self._state.clock()),
-            "data": [{"b64_json": base64.b64encode(each).decode()} for each in pictures],
+            "data": [{"b64_json": each} for each in pictures],
             "background": "opaque" if background == "auto" else background,
             "output_format": "png",
             "quality": "medium" if quality == "auto" else quality,
@@ -113,17 +105,6 @@ class Images:
                 "total_tokens": spent + made,
             },
         }
-
-
-def _wanted_size(size: str | None, default: tuple[int, int]) -> tuple[int, int]:
-    if size in {None, "auto"}:
-        return default
-    found = _SIZE.match(str(size))
-    sides = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not all(1 <= side <= MAX_SIDE for side in sides):
-        param, message = "size", f"'{size}' is neither 'auto' nor WIDTHxHEIGHT up to {MAX_SIDE}."
-        raise invalid_value(param, message)
-    return sides
 
 
 def _source_size(image: JsonObject, where: str) -> tuple[int, int] | None:
@@ -139,8 +120,3 @@ def _source_size(image: JsonObject, where: str) -> tuple[int, int] | None:
         message = "The image data you provided does not represent a valid image."
         raise RequestProblem(400, message, "invalid_image", f"{where}image_url")
     return size_of(raw)
-
-
-def _colour(prompt: str, salt: str) -> Colour:
-    red, green, blue = hashlib.sha256(f"{salt} {prompt}".encode()).digest()[:3]
-    return red, green, blue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from codex_api.testing.server.checks import (
     as_object,
@@ -202,8 +202,8 @@ def item_text(item: JsonObject) -> str:
         value = item.get(key)
         if isinstance(value, str):
             return value
-        if value is not None:
-            return "\n".join(_part_texts(as_objects(value, key)))
+        if isinstance(value, list):
+            return "\n".join(_part_texts(as_objects(cast("object", value), key)))
     return str(item.get("arguments", item.get("input", "")))
 
 
@@ -220,6 +220,6 @@ def image_count(items: Iterable[JsonObject]) -> int:
 
 def _part_texts(parts: Iterable[JsonObject]) -> Iterable[str]:
     for part in parts:
-        text = part.get("text", part.get("refusal"))
+        text = part.get("text", part.get("refusal", part.get("stdout")))
         if isinstance(text, str):
             yield text

@@ -19,6 +19,14 @@ _PREFIXES: Final = {
     "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco",
     "compaction": "cmp",
+    "code_interpreter_call": "ci",
+    "file_search_call": "fs",
+    "image_generation_call": "ig",
+    "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcpa",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcpl",
+    "web_search_call": "ws",
 }
 
 

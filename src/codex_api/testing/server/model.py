@@ -23,14 +23,18 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from codex_api.testing.server.calls import calls, offered_tools
+from codex_api.testing.server.calls import approved_outputs, tool_outputs
 from codex_api.testing.server.compaction import memories, outcome, seal
 from codex_api.testing.server.items import image_count, item_text, item_type
-from codex_api.testing.server.plan import Answer, Compacted, Output, Reasoning
+from codex_api.testing.server.mcp_tools import listings
+from codex_api.testing.server.offers import offered_tools
+from codex_api.testing.server.plan import Answer, Compacted, Output, Reasoning, ToolItem
 from codex_api.testing.server.results import RESULT_TYPES, plural, told_back
 from codex_api.testing.server.schema_instances import SchemaInstances, gist
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_api.testing.server.validation import ResponseRequest
     from codex_api.testing.wire import JsonObject
 
@@ -41,13 +45,16 @@ _EARLIER = re.compile(r'Earlier [^"]+ returned "[^"]*"(?:; [^"]+ returned "[^"]*
 MAX_COUNT = 200_000
 
 
-def answer(request: ResponseRequest) -> list[Output]:
-    """Decide what to put out for ``request``, whose input is the whole conversation."""
+def answer(request: ResponseRequest, files: Sequence[tuple[str, str, bytes]] = ()) -> list[Output]:
+    """Decide what to put out for ``request``, whose input is the whole conversation.
+
+    ``files`` are id, name and content of what the server keeps.
+    """
     if request.input and item_type(request.input[-1]) == "compaction_trigger":
         return [Compacted(seal(request.input))]
     if _ends_with_an_answer(request.input):
         return []
-    return [*_reasoning(request), *_outcome(request)]
+    return [*_reasoning(request), *_listings(request), *_outcome(request, files)]
 
 
 def _ends_with_an_answer(items: list[JsonObject]) -> bool:
@@ -56,16 +63,26 @@ def _ends_with_an_answer(items: list[JsonObject]) -> bool:
     return item_type(last) == "message" and last.get("role") == "assistant"
 
 
-def _outcome(request: ResponseRequest) -> list[Output]:
+def _listings(request: ResponseRequest) -> list[ToolItem]:
+    is_off = request.body.get("tool_choice") == "none"
+    return [] if is_off else listings(request.tools, request.input)
+
+
+def _outcome(request: ResponseRequest, files: Sequence[tuple[str, str, bytes]]) -> list[Output]:
+    def formatted(text: str) -> str:
+        return _formatted(request, text)
+
+    if approved := approved_outputs(request.input, formatted):
+        return approved
     came_of_it = outcome(request.input)
     if came_of_it is not None:
-        return [Answer(_formatted(request, came_of_it))]
+        return [Answer(formatted(came_of_it))]
     prompt = last_user_text(request.input)
     orders = prompt.partition(_OWN_WORDS)[0]
     if _WANTS_REFUSAL.search(orders):
         return [Answer(f'I was asked to refuse "{gist(prompt)}", so I do.', is_refusal=True)]
-    wanted = calls(request, orders)
-    return [*wanted] if wanted else [Answer(_formatted(request, _words(request, prompt)))]
+    wanted = tool_outputs(request, orders, files, formatted)
+    return wanted or [Answer(formatted(_words(request, prompt)))]
 
 
 def _reasoning(request: ResponseRequest) -> list[Output]:

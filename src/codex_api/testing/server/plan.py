@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from codex_api.testing.wire import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Answer:
 
     text: str
     is_refusal: bool = False
+    annotations: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +43,24 @@ class Compacted:
     encrypted_content: str
 
 
-Output: TypeAlias = Reasoning | Answer | Call | Compacted
+@dataclass(frozen=True, slots=True)
+class ToolItem:
+    """An item of a built-in tool, with the events between its beginning and its end.
+
+    Attributes:
+        prefix: Of its id.
+        begun: What it holds when it is added.
+        steps: Names of the events, without ``response.``, and what they hold beside the place.
+        ended: What it holds in the end.
+        is_for_client: The client carries it out, and sends back what came of it.
+    """
+
+    kind: str
+    prefix: str
+    begun: JsonObject = field(default_factory=dict[str, object])
+    steps: tuple[tuple[str, JsonObject], ...] = ()
+    ended: JsonObject = field(default_factory=dict[str, object])
+    is_for_client: bool = False
+
+
+Output: TypeAlias = Reasoning | Answer | Call | ToolItem | Compacted

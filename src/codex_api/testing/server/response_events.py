@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
-from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reasoning
+from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reasoning, ToolItem
 from codex_api.testing.server.tokens import count_tokens, pieces, usage
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class ResponseWriter:
                 return self._answer(output)
             case Call():
                 return self._call(output)
+            case ToolItem():
+                return self._tool_item(output)
             case Compacted():
                 item = self._item("compaction", "cmp")
                 item["encrypted_content"] = output.encrypted_content
@@ -139,10 +141,14 @@ class ResponseWriter:
             text += piece
             self._spend(piece)
             yield f"response.{kind}.delta", {**where, "delta": piece, **logprobs}
+        annotations = list(plan.annotations) if text == plan.text else []
+        for number, annotation in enumerate(annotations):
+            told = {"annotation_index": number, "annotation": annotation}
+            yield "response.output_text.annotation.added", {**where, **told}
         whole = {"refusal": text} if plan.is_refusal else {"text": text, **logprobs}
         yield f"response.{kind}.done", {**where, **whole}
-        yield "response.content_part.done", {**where, "part": _part(kind, text)}
-        item["content"] = [_part(kind, text)]
+        yield "response.content_part.done", {**where, "part": _part(kind, text, annotations)}
+        item["content"] = [_part(kind, text, annotations)]
         item["status"] = "completed" if text == plan.text else "incomplete"
         yield self._done(item)
 
@@ -163,6 +169,17 @@ class ResponseWriter:
         yield f"response.{stem}.done", {**where, key: plan.payload, **name}
         item |= {key: plan.payload, "status": "completed"}
         self._spend(plan.payload)
+        yield self._done(item)
+
+    def _tool_item(self, plan: ToolItem) -> Iterator[Bare]:
+        item = {**self._item(plan.kind, plan.prefix), **plan.begun}
+        if plan.is_for_client:
+            item["call_id"] = self._new_id("call")
+        where = self._position(item)
+        yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
+        for name, fields in plan.steps:
+            yield f"response.{name}", {**where, **fields}
+        item |= plan.ended
         yield self._done(item)
 
     def _whole_item(self, item: JsonObject) -> Iterator[Bare]:
@@ -253,7 +270,7 @@ def response_shell(request: ResponseRequest, response_id: str, created_at: int) 
 
 def _moderation(asked: JsonObject) -> JsonObject:
     """Return results that flag nothing: there is no model here that could."""
-    result = {
+    result: JsonObject = {
         "type": "moderation_result",
         "model": asked.get("model", "omni-moderation-latest"),
         "flagged": False,
@@ -270,10 +287,10 @@ def _conversation(named: object) -> JsonObject | None:
     return {"id": named["id"] if isinstance(named, dict) else named}
 
 
-def _part(kind: str, text: str) -> JsonObject:
+def _part(kind: str, text: str, annotations: Sequence[JsonObject] = ()) -> JsonObject:
     if kind == "refusal":
         return {"type": kind, "refusal": text}
-    return {"type": kind, "text": text, "annotations": [], "logprobs": []}
+    return {"type": kind, "text": text, "annotations": list(annotations), "logprobs": []}
 
 
 def _copy(item: JsonObject) -> JsonObject:

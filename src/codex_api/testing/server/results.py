@@ -12,8 +12,16 @@ if TYPE_CHECKING:
 
     from codex_api.testing.wire import JsonObject
 
-RESULT_TYPES: Final = frozenset({"function_call_output", "custom_tool_call_output"})
-CALL_TYPES: Final = frozenset({"function_call", "custom_tool_call"})
+# Calls that the client carries out, by their outputs.
+CALL_OF: Final = {
+    "apply_patch_call_output": "apply_patch_call",
+    "computer_call_output": "computer_call",
+    "custom_tool_call_output": "custom_tool_call",
+    "function_call_output": "function_call",
+    "local_shell_call_output": "local_shell_call",
+    "shell_call_output": "shell_call",
+}
+RESULT_TYPES: Final = frozenset(CALL_OF)
 
 
 def trailing_results(items: Sequence[JsonObject]) -> list[JsonObject]:
@@ -28,7 +36,11 @@ def trailing_results(items: Sequence[JsonObject]) -> list[JsonObject]:
 
 def told_back(results: list[JsonObject], items: Iterable[JsonObject]) -> str:
     """Say what each call returned, whose names are among ``items``."""
-    names = {item["call_id"]: item["name"] for item in items if item_type(item) in CALL_TYPES}
+    names = {
+        item["call_id"]: item.get("name") or item_type(item).removesuffix("_call")
+        for item in items
+        if item_type(item) in CALL_OF.values() and "call_id" in item
+    }
     told = [
         f'{names.get(item.get("call_id"), "The tool")} returned "{gist(item_text(item), 24)}"'
         for item in results

@@ -24,7 +24,7 @@ from codex_api.testing.server.checks import (
     required,
     strings,
 )
-from codex_api.testing.server.corpus import PAGES, Page
+from codex_api.testing.server.corpus import PAGES, Page, relevance
 from codex_api.testing.server.items import parse_input
 from codex_api.testing.server.problems import RequestProblem, invalid_value
 from codex_api.testing.server.tokens import pieces
@@ -122,7 +122,7 @@ class _Answer:
             for at, page in enumerate(PAGES)
             if self._is_wanted(page, domains) and _is_recent(page, recency)
         ]
-        scored = [(_score(page, query), at, page) for at, page in found]
+        scored = [(relevance(page, query), at, page) for at, page in found]
         best = sorted((each for each in scored if each[0]), key=lambda each: (-each[0], each[1]))
         lines = [f'Results for "{query}":']
         for _, at, page in best[: self._most]:
@@ -193,11 +193,6 @@ def _within(host: str, domains: list[str]) -> bool:
 def _is_recent(page: Page, days: int | None) -> bool:
     published = datetime.fromisoformat(page.published).replace(tzinfo=UTC)
     return days is None or _NOW - published <= timedelta(days=days)
-
-
-def _score(page: Page, query: str) -> int:
-    words = set(re.findall(r"\w+", f"{page.title} {page.text}".lower()))
-    return len(words & set(re.findall(r"\w+", query.lower())))
 
 
 def _page_number(command: JsonObject, where: str) -> int:

@@ -303,9 +303,9 @@ def _check_increment(earlier: list[JsonObject], added: list[JsonObject]) -> None
     """Refuse new items that begin with the conversation, or hold what the server put out."""
     known = [_essence(item) for item in earlier]
     begins_anew = len(known) > 1 and [_essence(item) for item in added[: len(known)]] == known
-    calls = {item["call_id"] for item in earlier if item_type(item).endswith("_call")}
+    calls = {item.get("call_id") for item in earlier if item_type(item).endswith("_call")} - {None}
     repeats = [
-        item for item in added if item_type(item).endswith("_call") and item["call_id"] in calls
+        item for item in added if item_type(item).endswith("_call") and item.get("call_id") in calls
     ]
     if begins_anew or repeats:
         message = "The input repeats items of the conversation that previous_response_id names."
