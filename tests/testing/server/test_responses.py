@@ -148,7 +148,8 @@ def test_a_response_is_compacted_by_its_id(http: httpx2.Client) -> None:
     first = http.post("/responses", json=body("My name is Ada.")).json()
     compact = {"model": "m", "previous_response_id": first["id"]}
     made = http.post("/responses/compact", json=compact).json()
-    again = http.post("/responses", json=body([*made["output"], {"role": "user", "content": "?"}]))
+    items = [*made["output"], {"role": "user", "content": "?"}]
+    again = http.post("/responses", json={"model": "m", "input": items})
 
     assert [item["type"] for item in made["output"]] == ["message", "compaction"]
     assert "I remember 2 compacted items" in Response.model_validate(again.json()).output_text
