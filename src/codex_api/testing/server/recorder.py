@@ -108,6 +108,11 @@ class Recorder:
         scheme, _, key = (request.header("authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             return RequestProblem(401, "No API key was given in the Authorization header.")
+        secret = self._state.secrets.get(key)
+        if secret is not None and "/realtime" in request.target:
+            if self._state.clock() < secret.expires_at:
+                return None
+            return RequestProblem(401, "The client secret has expired.", "invalid_api_key")
         if key not in self._state.api_keys:
             return RequestProblem(401, "Incorrect API key provided.", "invalid_api_key")
         return None

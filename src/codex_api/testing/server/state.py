@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codex_api.testing.server.batches import BatchRun
     from codex_api.testing.server.file_store import StoredFile
     from codex_api.testing.server.files import Upload
+    from codex_api.testing.server.realtime.secrets import Secret
     from codex_api.testing.server.settings import ServerSettings
     from codex_api.testing.server.threads import Thread
     from codex_api.testing.wire import JsonObject
@@ -71,6 +72,7 @@ class ServerState:
         uploads: Announced files, by id.
         files: Files that are kept, by id.
         batches: Batches, by id.
+        secrets: Keys for realtime sessions that expire, by their value.
         threads: What the public API calls conversations, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
         ledger: Limits and account, where the settings have limits.
@@ -88,6 +90,7 @@ class ServerState:
         self.uploads: dict[str, Upload] = {}
         self.files: dict[str, StoredFile] = {}
         self.batches: dict[str, BatchRun] = {}
+        self.secrets: dict[str, Secret] = {}
         self.threads: dict[str, Thread] = {}
         self.conversations: dict[str, list[JsonObject]] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []

@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from codex_api.testing.server.realtime import voice_v1, voice_v2, voice_v3
+from codex_api.testing.server.realtime.functions import Functions
 from codex_api.testing.server.realtime.intents import understand
 from codex_api.testing.server.realtime.sayings import Saying
+from codex_api.testing.server.realtime.voice_v2 import function_call, message
 from codex_api.testing.sound import SILENCE_DBFS, frequency_hz, level_dbfs, tone
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ class Conversation:
         self._emit, self._play, self._new_id = emit, play, new_id
         self._session_id = new_id("sess")
         self._updates = 0
-        self._writes = False
+        self._config: JsonObject = {}
+        self._functions = Functions(new_id)
         self._transcribes = False
         self._pending = bytearray()
         self._turn = bytearray()
@@ -73,13 +76,12 @@ class Conversation:
 
     def greet(self) -> None:
         """Say what the version says first."""
-        self._tell("created", Saying(session_id=self._session_id))
+        self._tell("created", Saying(session_id=self._session_id, config=self._config))
 
     def configure(self, session: JsonObject) -> None:
         """Take the settings of a session."""
-        modalities = session.get("output_modalities")
-        self._writes = modalities == ["text"]
-        self._transcribes = session.get("type") == "transcription"
+        self._config |= session
+        self._transcribes = self._config.get("type") == "transcription"
 
     def receive(self, message: str) -> None:
         """Take one message of the client."""
@@ -93,9 +95,10 @@ class Conversation:
                 self._read(intent)
             case "agent":
                 self._item({"type": "function_call_output", **intent.body})
-                self._answer(f"The agent says: {intent.text}", None)
+                if not self._functions.take(intent.body):
+                    self._answer(f"The agent says: {intent.text}", None)
             case "respond":
-                self._answer(f"You said: {self._asked}", None)
+                self._respond(intent.body)
             case "bye":
                 self.ended = True
             case "bad":
@@ -156,6 +159,7 @@ class Conversation:
             session_id=self._session_id,
             instructions=instructions if isinstance(instructions, str) else None,
             first=self._updates == 1,
+            config=self._config,
         )
         self._tell("updated", saying)
 
@@ -174,24 +178,43 @@ class Conversation:
             # v2 clients ask for the answer.
             self._answer(f"You said: {intent.text}", None)
 
+    def _respond(self, wanted: JsonObject) -> None:
+        """Make the response that the client asks for, with functions where its text wants them."""
+        config = {**self._config, **wanted}
+        returned = self._functions.told()
+        calls = [] if returned else self._functions.calls(self._asked, config)
+        if not calls:
+            self._answer(returned or f"You said: {self._asked}", None, config)
+            return
+        response = Saying(response_id=self._new_id("resp"), config=config)
+        self._tell("response_started", response)
+        for call in calls:
+            made = replace(response, item_id=self._new_id("item"), call=call)
+            self._tell("function_called", made)
+            response = replace(response, output=(*response.output, function_call(made)))
+        self._tell("response_done", response)
+
     def _item(self, item: JsonObject) -> None:
         self._tell("item_added", Saying(item={"id": self._new_id("item"), **item}))
 
-    def _answer(self, text: str, echo: bytes | None) -> None:
+    def _answer(self, text: str, echo: bytes | None, config: JsonObject | None = None) -> None:
+        config = self._config if config is None else config
         saying = Saying(
             item_id=self._new_id("item"),
             response_id=self._new_id("resp"),
-            spoken=not self._writes,
+            spoken=config.get("output_modalities") != ["text"],
+            config=config,
         )
         self._tell("response_started", saying)
         words = _words(text)
-        if not self._writes:
+        if saying.spoken:
             length = _SECONDS_PER_WORD * len(words)
             self._speak(tone(AGENT_TONE_HZ, length) if echo is None else echo, saying)
         for word in words:
             self._tell("said_delta", replace(saying, text=word))
-        self._tell("said", replace(saying, text=text))
-        self._tell("response_done", saying)
+        said = replace(saying, text=text)
+        self._tell("said", said)
+        self._tell("response_done", replace(saying, output=(message(said),)))
 
     def _speak(self, sound: bytes, saying: Saying) -> None:
         if self._play is not None:
@@ -202,8 +225,8 @@ class Conversation:
 
     def _tell(self, fact: Fact, saying: Saying) -> None:
         say = _VOICES[self.version].get(fact)
-        for message in () if say is None else say(saying):
-            self._emit({"event_id": self._new_id("event"), **message})
+        for told in () if say is None else say(saying):
+            self._emit({"event_id": self._new_id("event"), **told})
 
 
 def _words(text: str) -> list[str]:

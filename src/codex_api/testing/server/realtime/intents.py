@@ -26,7 +26,7 @@ class Intent(NamedTuple):
     Attributes:
         text: Of an item, of an agent, or what is wrong with the message.
         pcm16: Sound, 24 kHz mono.
-        body: The session of an update, or the item.
+        body: The session of an update, the item, or what a response is to be like.
     """
 
     kind: Kind
@@ -98,7 +98,7 @@ _READERS: Final[dict[str, Callable[[JsonObject], Intent]]] = {
     "conversation.item.create": _item,
     "conversation.handoff.append": lambda body: _agent(str(body.get("output_text", ""))),
     "delegation.context.append": lambda body: _agent(_text(body.get("content"))),
-    "response.create": lambda _: Intent("respond"),
+    "response.create": lambda body: Intent("respond", body=_object(body.get("response"))),
     "conversation.item.truncate": _ignored,
     "conversation.item.delete": _ignored,
     "conversation.item.retrieve": _ignored,

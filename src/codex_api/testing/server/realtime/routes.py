@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from codex_api.testing.server.problems import RequestProblem, not_found
 from codex_api.testing.server.realtime.conversation import Conversation
+from codex_api.testing.server.realtime.secrets import Secrets, session_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -37,6 +38,7 @@ def realtime_routes(state: ServerState) -> list[BaseRoute]:
     """Return the routes below the base path."""
     service = _Service(state)
     return [
+        Route("/realtime/client_secrets", Secrets(state).create, methods=["POST"]),
         Route("/realtime/calls", service.create, methods=["POST"]),
         Route("/live", service.create, methods=["POST"]),
         Route("/realtime/calls/{call_id}/hangup", service.hang_up, methods=["POST"]),
@@ -124,6 +126,7 @@ class _Session:
 
         version = _socket_version(self._socket)
         conversation = Conversation(version, emit, play=None, new_id=state.new_id)
+        conversation.configure(session_of(state, self._socket.headers))
         await self._socket.accept()
         conversation.greet()
         await self._run(conversation)

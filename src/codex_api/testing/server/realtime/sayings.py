@@ -22,6 +22,7 @@ Fact: TypeAlias = Literal[
     "said_delta",
     "said",
     "response_done",
+    "function_called",
     "handoff",
     "noop",
     "error",
@@ -37,6 +38,9 @@ class Saying:
         first: Whether it is the session's first update.
         spoken: Whether an answer is sound and not only text.
         at_ms: Where in the sound that was heard it happened.
+        config: Settings of the session, as the client gave them.
+        call: Name, id and arguments of a function.
+        output: Items of a response that is over.
     """
 
     text: str = ""
@@ -49,6 +53,9 @@ class Saying:
     pcm16: bytes = b""
     spoken: bool = True
     at_ms: int = 0
+    config: JsonObject = field(default_factory=dict[str, object])
+    call: tuple[str, str, str] = ("", "", "")
+    output: tuple[JsonObject, ...] = ()
 
     @property
     def audio(self) -> str:
