@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from codex_api.testing.server.admission import Admission
 from codex_api.testing.server.batches import Batches
+from codex_api.testing.server.chat import Chat
 from codex_api.testing.server.file_store import FileStore
 from codex_api.testing.server.files import Files
 from codex_api.testing.server.images import Images
@@ -56,6 +57,7 @@ def create_app(
         *websocket_routes(state),
         *realtime_routes(state),
         *Responses(state).routes(),
+        *Chat(state).routes(),
         *Models(state).routes(),
         *memory_routes(),
         *search_routes(),
