@@ -118,7 +118,7 @@ bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="ss
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # Each installs beside the others, since most of the time is spent waiting for a package index.
-PEERS := peer-aimock peer-codex peer-packages
+PEERS := peer-python peer-node peer-codex peer-aimock peer-packages
 
 .PHONY: peers $(PEERS)
 peers: ## install the programs that tests marked `peer` talk to
@@ -139,6 +139,28 @@ peer-codex:
 				|| echo "make peers: npm could not install the Codex CLI, tests of it will be skipped"; \
 		done; \
 	else echo "make peers: npm is missing, tests of the Codex CLI will be skipped"; fi
+
+# Clients for JavaScript: the official SDK, and the AI SDK.
+NODE_CLIENTS := openai ai @ai-sdk/openai ws zod
+
+peer-node:
+	@if test -d .peers/node/node_modules/openai; then :; \
+	elif command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix .peers/node $(NODE_CLIENTS) \
+			|| echo "make peers: npm could not install $(NODE_CLIENTS), their tests will be skipped"; \
+	else echo "make peers: npm is missing, tests of clients for JavaScript will be skipped"; fi
+
+# Clients that bound what we depend on: an environment of their own, by the installer that is quickest.
+PYTHON_CLIENTS := openai-agents 'pydantic-ai-slim[openai]' langchain-openai litellm
+
+peer-python: $(DEMO)
+	@test ! -e .peers/python/.installed || exit 0; mkdir -p .peers; \
+	uv=$$(command -v uv) || { uv=.peers/uv/bin/uv; \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target .peers/uv uv; }; \
+	$$uv venv -q --clear --python "$(PYTHON)" .peers/python \
+		&& $$uv pip install -q --python .peers/python/bin/python $(PYTHON_CLIENTS) \
+		&& touch .peers/python/.installed \
+		|| echo "make peers: the clients for Python could not be installed, their tests will be skipped"
 
 # Each program, and the package that it is in.
 PEER_PACKAGES := chromium:chromium nginx:nginx-light haproxy:haproxy tinyproxy:tinyproxy-bin \
