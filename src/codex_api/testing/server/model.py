@@ -31,6 +31,7 @@ from codex_api.testing.server.offers import offered_tools
 from codex_api.testing.server.plan import Answer, Compacted, Output, Reasoning, ToolItem
 from codex_api.testing.server.results import RESULT_TYPES, plural, told_back
 from codex_api.testing.server.schema_instances import SchemaInstances, gist
+from codex_api.testing.server.tokens import item_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,13 +55,27 @@ def answer(request: ResponseRequest, files: Sequence[tuple[str, str, bytes]] = (
         return [Compacted(seal(request.input))]
     if _ends_with_an_answer(request.input):
         return []
-    return [*_reasoning(request), *_listings(request), *_outcome(request, files)]
+    return [
+        *_compaction(request),
+        *_reasoning(request),
+        *_listings(request),
+        *_outcome(request, files),
+    ]
 
 
 def _ends_with_an_answer(items: list[JsonObject]) -> bool:
     """Recognise a client that has the answer and lost only the end of the stream."""
     last = items[-1] if items else {}
     return item_type(last) == "message" and last.get("role") == "assistant"
+
+
+def _compaction(request: ResponseRequest) -> list[Compacted]:
+    """Compact what came so far, where the request wants that from a number of tokens on."""
+    managed: list[JsonObject] = request.body.get("context_management") or []
+    limits = [each.get("compact_threshold") for each in managed if each["type"] == "compaction"]
+    spent = sum(item_tokens(item) for item in request.input)
+    is_due = any(limit is not None and spent >= limit for limit in limits)
+    return [Compacted(seal(request.input))] if is_due else []
 
 
 def _listings(request: ResponseRequest) -> list[ToolItem]:

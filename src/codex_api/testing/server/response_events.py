@@ -132,7 +132,8 @@ class ResponseWriter:
         kind = "refusal" if plan.is_refusal else "output_text"
         yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
         yield "response.content_part.added", {**where, "part": _part(kind, "")}
-        logprobs: JsonObject = {} if plan.is_refusal else {"logprobs": []}
+        logprobs: list[JsonObject] = []
+        told: JsonObject = {} if plan.is_refusal else {"logprobs": logprobs}
         text = ""
         for piece in pieces(plan.text):
             if self._is_full():
@@ -140,17 +141,34 @@ class ResponseWriter:
                 break
             text += piece
             self._spend(piece)
-            yield f"response.{kind}.delta", {**where, "delta": piece, **logprobs}
+            logprobs += self._logprobs(piece)
+            last: JsonObject = {} if plan.is_refusal else {"logprobs": logprobs[-1:]}
+            yield f"response.{kind}.delta", {**where, "delta": piece, **last}
         annotations = list(plan.annotations) if text == plan.text else []
         for number, annotation in enumerate(annotations):
-            told = {"annotation_index": number, "annotation": annotation}
-            yield "response.output_text.annotation.added", {**where, **told}
-        whole = {"refusal": text} if plan.is_refusal else {"text": text, **logprobs}
+            added = {"annotation_index": number, "annotation": annotation}
+            yield "response.output_text.annotation.added", {**where, **added}
+        whole = {"refusal": text} if plan.is_refusal else {"text": text, **told}
         yield f"response.{kind}.done", {**where, **whole}
-        yield "response.content_part.done", {**where, "part": _part(kind, text, annotations)}
-        item["content"] = [_part(kind, text, annotations)]
+        yield (
+            "response.content_part.done",
+            {**where, "part": _part(kind, text, annotations, logprobs)},
+        )
+        item["content"] = [_part(kind, text, annotations, logprobs)]
         item["status"] = "completed" if text == plan.text else "incomplete"
         yield self._done(item)
+
+    def _logprobs(self, piece: str) -> list[JsonObject]:
+        """Say how sure the model was: always quite."""
+        if "message.output_text.logprobs" not in (self._request.body.get("include") or ()):
+            return []
+        sure = {"token": piece, "bytes": list(piece.encode()), "logprob": 0.0}
+        others: int = self._request.body.get("top_logprobs") or 0
+        unlikely = [
+            {"token": f" {number}", "bytes": list(f" {number}".encode()), "logprob": -99.0}
+            for number in range(1, others)
+        ]
+        return [{**sure, "top_logprobs": [sure, *unlikely][:others]}]
 
     def _call(self, plan: Call) -> Iterator[Bare]:
         kind, prefix = ("custom_tool_call", "ctc") if plan.is_custom else ("function_call", "fc")
@@ -287,10 +305,16 @@ def _conversation(named: object) -> JsonObject | None:
     return {"id": named["id"] if isinstance(named, dict) else named}
 
 
-def _part(kind: str, text: str, annotations: Sequence[JsonObject] = ()) -> JsonObject:
+def _part(
+    kind: str,
+    text: str,
+    annotations: Sequence[JsonObject] = (),
+    logprobs: Sequence[JsonObject] = (),
+) -> JsonObject:
     if kind == "refusal":
         return {"type": kind, "refusal": text}
-    return {"type": kind, "text": text, "annotations": list(annotations), "logprobs": []}
+    more = {"annotations": list(annotations), "logprobs": list(logprobs)}
+    return {"type": kind, "text": text, **more}
 
 
 def _copy(item: JsonObject) -> JsonObject:
