@@ -279,3 +279,39 @@ def test_latency_is_waited_for(stream: bool) -> None:  # noqa: FBT001 - a parame
 
     assert reply.status_code == 200
     assert reply.elapsed.total_seconds() >= (0 if stream else 0.15)
+
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "say hello"}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, True),
+        ({"stream": True, "stream_options": {"include_usage": True}}, True),
+        ({"stream": True}, False),
+    ],
+    ids=["whole", "streamed", "streamed without usage"],
+)
+def test_chat_completions_are_charged_and_limited(
+    watch: Watch, more: dict[str, Any], *, told: bool
+) -> None:
+    with limited(watch, requests_per_minute=6, burst_requests=1) as server:
+        url = f"{server.url}/chat/completions"
+        answered = httpx2.post(url, json=CHAT | more)
+        refused = httpx2.post(url, json=CHAT | more)
+        broken = httpx2.post(url, json={"model": "m", "messages": 3})
+        charge, second = server.charges
+
+    assert (answered.status_code, refused.status_code, broken.status_code) == (200, 429, 400)
+    assert limit_headers(answered)["remaining-requests"] == "0"
+    assert (charge.model, charge.input_tokens) == ("m", 2 if told else None)
+    assert second.refused == "requests"
+
+
+def test_chat_completions_take_their_time() -> None:
+    latency = Latency(first_event=0.01)
+    state = EmbeddedServer(ServerSettings(latency=latency)).state
+
+    assert state.take_scenario("chat/completions").faults
+    assert not state.take_scenario("models").faults

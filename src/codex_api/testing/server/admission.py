@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 
 from codex_api.testing.recording import RecordedRequest, UndecodableBodyError
+from codex_api.testing.server.chat_request import as_response_request
 from codex_api.testing.server.limits import duration
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.recorder import endpoint_name
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
     from codex_api.testing.server.state import ServerState
     from codex_api.testing.wire import JsonObject
 
-_CHARGED = {"responses": RESPONSE_KEYS, "responses/compact": COMPACT_KEYS}
+_CHAT = "chat/completions"
+_CHARGED = {
+    "responses": RESPONSE_KEYS,
+    "responses/compact": COMPACT_KEYS,
+    _CHAT: RESPONSE_KEYS,
+}
 
 
 class Admission:
@@ -43,7 +49,7 @@ class Admission:
         """Take one request; whoever comes here has shown a key."""
         name = endpoint_name(scope["path"], scope.get("method", "POST"))
         if scope["type"] == "http" and scope["method"] == "POST" and name in _CHARGED:
-            await self._http(scope, receive, send, _CHARGED[name])
+            await self._http(scope, receive, send, name)
         elif scope["type"] == "websocket" and name == "responses":
             socket = _Socket(self._ledger, self._state, scope, receive, send)
             try:
@@ -53,10 +59,12 @@ class Admission:
         else:
             await self._app(scope, receive, send)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send, keys: frozenset[str]) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
         recorded: RecordedRequest = scope["state"]["recorded"]
         body = _body(recorded)
-        tokens = None if body is None else estimated_tokens(self._state, body, keys)
+        if name == _CHAT and body is not None:
+            body = _of_chat(body)
+        tokens = None if body is None else estimated_tokens(self._state, body, _CHARGED[name])
         if body is None or tokens is None:
             await self._app(scope, receive, send)
             return
@@ -198,6 +206,13 @@ def _body(recorded: RecordedRequest) -> JsonObject | None:
     try:
         return object_of(recorded.json()) or None
     except (UndecodableBodyError, ValueError):
+        return None
+
+
+def _of_chat(body: JsonObject) -> JsonObject | None:
+    try:
+        return as_response_request(body)
+    except RequestProblem:
         return None
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from codex_api.testing.server.threads import Thread
     from codex_api.testing.wire import JsonObject
 
+# What a model answers takes as long as ``latency`` says.
+_GENERATING = frozenset({"responses", "chat/completions"})
+
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
@@ -138,7 +141,7 @@ class ServerState:
         with self._changed:
             queue = self._scenarios[endpoint]
             scenario = queue.popleft() if queue else self.by_default(endpoint)
-            if self._latency is None or endpoint != "responses" or scenario.status is not None:
+            if self._latency is None or endpoint not in _GENERATING or scenario.status is not None:
                 return scenario
             return replace(scenario, faults=(self._latency.throw(), *scenario.faults))
 

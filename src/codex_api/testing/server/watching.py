@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from codex_api.testing.wire import JsonObject
 
+_CHUNK = "chat.completion.chunk"
+_PICTURES = frozenset({"image_generation.completed", "image_edit.completed"})
+
 
 @dataclass(slots=True)
 class ServedRequest:
@@ -45,12 +48,38 @@ class ServedRequest:
     def note(self, payload: JsonObject) -> bool:
         """Take note of an event, and tell whether it ends the response."""
         self.events += 1
-        kind = payload.get("type")
+        kind = str(payload.get("type"))
+        if payload.get("object") == _CHUNK:
+            return self._note_chunk(payload)
+        if kind in _PICTURES:
+            self.outcome, self.usage = "completed", tokens_of(payload)
+            return True
         if kind not in TERMINAL_TYPES and kind != "error":
             return False
-        self.outcome = str(kind).removeprefix("response.")
-        self.usage = object_of(object_of(payload.get("response")).get("usage")) or None
+        self.outcome = kind.removeprefix("response.")
+        self.usage = tokens_of(object_of(payload.get("response")))
         return True
+
+    def _note_chunk(self, chunk: JsonObject) -> bool:
+        """Take note of a piece of a chat completion; its tokens may come after its end."""
+        choices: list[JsonObject] = chunk.get("choices") or []
+        reason = next((choice.get("finish_reason") for choice in choices), None)
+        if reason is not None:
+            self.outcome = "incomplete" if reason == "length" else "completed"
+        self.usage = tokens_of(chunk)
+        return bool(self.outcome) and (self.usage is not None or "usage" not in chunk)
+
+
+def tokens_of(answer: JsonObject) -> JsonObject | None:
+    """Return the usage that an answer tells, under the names that responses have for it."""
+    usage = object_of(answer.get("usage"))
+    if "prompt_tokens" not in usage:
+        return usage or None
+    return {
+        **usage,
+        "input_tokens": usage["prompt_tokens"],
+        "output_tokens": usage.get("completion_tokens"),
+    }
 
 
 class WatchedExchange:
@@ -108,7 +137,7 @@ class WatchedExchange:
 
     def _read_answer(self) -> None:
         answer = decoded_object(bytes(self._answered))
-        self._served.usage = object_of(answer.get("usage")) or None
+        self._served.usage = tokens_of(answer)
         error = object_of(answer.get("error"))
         self._served.outcome = str(error.get("code") or error.get("type") or "")
         self._tell()
