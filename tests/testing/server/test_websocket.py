@@ -445,3 +445,38 @@ def test_the_official_sdk_reads_our_error_frames(server: EmbeddedServer) -> None
         )
 
     assert events[-1].error.code == "previous_response_not_found"
+
+
+def test_a_conversation_is_shared_with_http(server: EmbeddedServer) -> None:
+    with httpx2.Client(base_url=server.url) as http, open_socket(server) as socket:
+        named = http.post("/conversations", json={}).json()["id"]
+        ask(socket, user("My name is Ada."), conversation=named, store=True)
+        answer = ask(socket, user("hello"), conversation={"id": named}, store=True)
+        items = http.get(f"/conversations/{named}/items", params={"order": "asc"}).json()["data"]
+
+    assert 'Before that you said: "My name is Ada."' in text_of(answer)
+    assert answer["conversation"] == {"id": named}
+    assert [item["role"] for item in items] == ["user", "assistant", "user", "assistant"]
+
+
+def test_an_unknown_conversation_is_refused(server: EmbeddedServer) -> None:
+    with open_socket(server) as socket:
+        refused = ask(socket, user("hi"), conversation="conv_x")
+        answer = ask(socket, user("hi"))
+
+    assert (refused["type"], refused["status"]) == ("error", 404)
+    assert answer["status"] == "completed"
+
+
+def test_items_of_built_in_tools_may_be_gone_on_from(server: EmbeddedServer) -> None:
+    tools = [{"type": "web_search"}]
+    with open_socket(server) as socket:
+        first = ask(socket, user("web_search tomatoes"), tools=tools)
+        second = ask(socket, user("hello"), tools=tools, previous_response_id=first["id"])
+        repeated = ask(
+            socket, user("hi"), *first["output"], tools=tools, previous_response_id=second["id"]
+        )
+
+    assert [item["type"] for item in first["output"]] == ["web_search_call", "message"]
+    assert 'Before that you said: "web_search tomatoes".' in text_of(second)
+    assert repeated["status"] == "completed"
