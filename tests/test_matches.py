@@ -56,6 +56,7 @@ OPEN = {
     "testing/server/chat_request.py": {"_part": _WIRE},
     "testing/server/local_tools.py": {"asked_of_client": _WIRE},
     "testing/server/model.py": {"_formatted": _WIRE},
+    "testing/server/tool_checks.py": {"_check_tool": _WIRE},
     "testing/server/realtime/routes.py": {"_offer": _WIRE},
     "testing/server/schema_instances.py": {"_typed": _WIRE},
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codex_api.testing.server.items import _REQUIRED, check_calls
 from codex_api.testing.server.model import answer
-from codex_api.testing.server.offers import offered_tools
+from codex_api.testing.server.offers import BUILT_IN, offered_tools
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.response_events import ResponseWriter
 from codex_api.testing.server.tokens import prompt_tokens
@@ -42,7 +42,9 @@ def objects(**likely: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
     )
 
 
-texts = st.sampled_from(["", "hi", "use the tool", "refuse", "count to 3", "f", "q=1"])
+texts = st.sampled_from(
+    ["", "hi", "use the tool", "refuse", "count to 3", "f", "q=1", *sorted(BUILT_IN)]
+)
 names = st.sampled_from(["f", "g"])
 schemas = st.recursive(
     objects(type=st.sampled_from(["object", "string", "integer", "array", "null"])),
@@ -59,8 +61,28 @@ schemas = st.recursive(
 functions = objects(
     type=st.sampled_from(["function", "custom", "web_search"]), name=names, parameters=schemas
 )
+built_in = objects(
+    type=st.sampled_from([*sorted(BUILT_IN), "mcp", "web_search_preview"]),
+    size=st.sampled_from(["auto", "8x8", "big"]),
+    partial_images=st.integers(-1, 4),
+    max_num_results=st.integers(-1, 3),
+    container=st.sampled_from(["c"]) | st.just({"type": "auto"}),
+    filters=objects(allowed_domains=st.lists(texts, max_size=2)),
+    server_label=names,
+    allowed_tools=st.lists(names, max_size=2) | objects(tool_names=st.lists(names, max_size=2)),
+    require_approval=st.sampled_from(["never", "always"])
+    | objects(never=objects(tool_names=st.lists(names, max_size=2))),
+)
+chosen = objects(
+    type=st.sampled_from(["function", "mcp", "allowed_tools", "web_search"]),
+    name=names,
+    server_label=names,
+    mode=st.sampled_from(["auto", "required"]),
+    tools=st.lists(objects(type=st.sampled_from(["function", "mcp"]), name=names), max_size=2),
+)
 tools = st.lists(
     functions
+    | built_in
     | objects(type=st.just("namespace"), name=names, tools=st.lists(functions, max_size=2)),
     max_size=2,
 )
@@ -88,12 +110,20 @@ items = objects(
     status=texts,
     execution=texts,
     internal_chat_message_metadata_passthrough=st.just({"turn_id": "t"}),
+    id=names,
+    approval_request_id=names,
+    approve=st.booleans(),
+    server_label=names,
 )
 bodies = objects(
     model=st.just("m"),
     input=texts | st.lists(items, max_size=3),
     tools=tools,
-    tool_choice=st.sampled_from(["auto", "required", {"type": "function", "name": "f"}]),
+    tool_choice=st.sampled_from(["auto", "required"]) | chosen,
+    context_management=st.lists(
+        objects(type=st.just("compaction"), compact_threshold=st.integers(0, 3)), max_size=2
+    ),
+    top_logprobs=st.integers(0, 3),
     reasoning=objects(effort=texts, summary=st.sampled_from(["auto", "concise"])),
     text=objects(format=objects(type=st.just("json_schema"), name=names, schema=schemas)),
     include=st.lists(texts, max_size=2),
@@ -131,6 +161,24 @@ def test_any_body_is_answered_or_refused(body: dict[str, Any]) -> None:
         ({"tools": {}}, "tools"),
         ({"tool_choice": 5}, "tool_choice"),
         ({"tool_choice": {}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": 1}}, "tool_choice.tools"),
+        ({"tools": [{"type": "mcp"}]}, "tools[0].server_label"),
+        (
+            {"tools": [{"type": "mcp", "server_label": "a", "allowed_tools": [1]}]},
+            "tools[0].allowed_tools[0]",
+        ),
+        (
+            {"tools": [{"type": "mcp", "server_label": "a", "require_approval": {"never": 1}}]},
+            "tools[0].require_approval.never",
+        ),
+        ({"tools": [{"type": "image_generation", "size": 5}]}, "tools[0].size"),
+        ({"tools": [{"type": "file_search", "max_num_results": "x"}]}, "tools[0].max_num_results"),
+        (
+            {"tools": [{"type": "web_search", "filters": {"allowed_domains": "x"}}]},
+            "tools[0].filters.allowed_domains",
+        ),
+        ({"context_management": [{}]}, "context_management[0].type"),
+        ({"input": [{"type": "mcp_call", "id": 1}]}, "input[0].id"),
         ({"reasoning": {"effort": ""}}, "reasoning.effort"),
         ({"reasoning": {"summary": "long"}}, "reasoning.summary"),
         ({"reasoning": "high"}, "reasoning"),

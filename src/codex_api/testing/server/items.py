@@ -149,7 +149,8 @@ def _check_item(item: JsonObject, where: str, extra_types: Collection[str]) -> N
         required(item, key, expected, where)
     if kind in {"compaction", "compaction_summary"}:
         non_empty(item, "encrypted_content", where)
-    optional(item, "id", str, where)
+    for key in ("id", "call_id", "approval_request_id"):
+        optional(item, key, str, where)
     if kind == "message":
         one_of(item, "role", ROLES, where)
         _check_content(item, "content", where)

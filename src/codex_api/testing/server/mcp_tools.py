@@ -122,7 +122,10 @@ def _call(label: str, name: str, arguments: str, approval: object = None) -> Too
 
 
 def _echo(arguments: str) -> str:
-    value: object = json.loads(arguments)
+    try:
+        value: object = json.loads(arguments)
+    except ValueError:
+        return arguments
     text = cast("JsonObject", value).get("text") if isinstance(value, dict) else None
     return text if isinstance(text, str) else arguments
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from codex_api.testing.server.checks import (
-    as_object,
     as_objects,
     known_keys,
     non_empty,
@@ -17,8 +16,9 @@ from codex_api.testing.server.checks import (
     strings,
 )
 from codex_api.testing.server.items import parse_input
-from codex_api.testing.server.problems import RequestProblem, invalid_type, invalid_value
+from codex_api.testing.server.problems import RequestProblem, invalid_value
 from codex_api.testing.server.schema_checks import check_schema
+from codex_api.testing.server.tool_checks import check_choice, check_tools
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -156,7 +156,7 @@ def parse_response_request(
     for at, item in enumerate(items):
         if item.get("type") == "additional_tools":
             check_tools(item["tools"], f"input[{at}].tools")
-    _check_choice(body.get("tool_choice"))
+    check_choice(body.get("tool_choice"))
     _check_controls(body)
     for key in _STRINGS:
         optional(body, key, str)
@@ -188,42 +188,6 @@ def _model(body: JsonObject, *, is_needed: bool) -> str:
     return non_empty(body, "model")
 
 
-def check_tools(value: object, param: str) -> list[JsonObject]:
-    """Check an array of tools, namespaces included.
-
-    Raises:
-        RequestProblem: A tool is not what the API knows.
-    """
-    tools = as_objects(value, param)
-    for at, tool in enumerate(tools):
-        _check_tool(tool, f"{param}[{at}].")
-    return tools
-
-
-def _check_tool(tool: JsonObject, where: str) -> None:
-    kind = required(tool, "type", str, where)
-    if kind in {"function", "custom", "namespace"}:
-        non_empty(tool, "name", where)
-    if kind == "function":
-        is_strict = bool(optional(tool, "strict", bool, where))
-        schema: JsonObject | None = optional(tool, "parameters", dict, where)
-        if schema is not None:
-            check_schema(schema, f"{where}parameters", is_strict=is_strict)
-    if kind == "namespace":
-        check_tools(tool.get("tools", []), f"{where}tools")
-
-
-def _check_choice(choice: object) -> None:
-    if choice is None or isinstance(choice, str):
-        if choice not in {None, "auto", "none", "required"}:
-            message = f"'{choice}' is none of 'auto', 'none', 'required'."
-            raise invalid_value("tool_choice", message)
-        return
-    if not isinstance(choice, dict):
-        raise invalid_type("tool_choice", "a string or an object", choice)
-    required(as_object(cast("object", choice), "tool_choice"), "type", str, "tool_choice.")
-
-
 def _check_controls(body: JsonObject) -> None:
     reasoning: JsonObject = optional(body, "reasoning", dict) or {}
     if reasoning.get("effort") is not None:
@@ -239,6 +203,10 @@ def _check_controls(body: JsonObject) -> None:
         optional(body, key, float)
     for key in ("max_tool_calls", "top_logprobs"):
         optional(body, key, int)
+    managed = "context_management"
+    for at, each in enumerate(as_objects(body.get(managed) or [], managed)):
+        required(each, "type", str, f"{managed}[{at}].")
+        optional(each, "compact_threshold", int, f"{managed}[{at}].")
 
 
 def _check_format(form: JsonObject) -> None:
