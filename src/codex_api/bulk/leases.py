@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_AT_ONCE: Final = 64
 _LOOK: Final = 0.02
 _HEARTBEAT: Final = 1.0
+_PATIENCE: Final = 0.1
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -53,6 +54,33 @@ class Lease(msgspec.Struct, frozen=True):
     delay: float = 0.0
     limit: str = ""
     too_large: TooLarge | None = None
+
+
+class _Told(msgspec.Struct, array_like=True):
+    holder: str
+    epoch: str
+    reports: list[Report]
+    wanted: int
+    load: Load
+
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_TOLD: Final[msgspec.msgpack.Decoder[_Told]] = msgspec.msgpack.Decoder(_Told)
+_LEASE: Final[msgspec.msgpack.Decoder[Lease]] = msgspec.msgpack.Decoder(Lease)
+
+
+def pack(holder: str, epoch: str, reports: list[Report], wanted: int, load: Load) -> bytes:
+    """Write what ``BudgetOwner.exchange`` takes as bytes, for ``exchange_packed``."""
+    return _ENCODE(_Told(holder, epoch, reports, wanted, load))
+
+
+def unpack(data: bytes) -> Lease:
+    """Read what ``BudgetOwner.exchange_packed`` returned.
+
+    Raises:
+        msgspec.DecodeError: It is something else.
+    """
+    return _LEASE.decode(data)
 
 
 class BudgetOwner:
@@ -100,6 +128,14 @@ class BudgetOwner:
             grants.append(answer)
             self._lent.setdefault(holder, {})[answer.number] = answer
         return Lease(self._epoch, grants)
+
+    def exchange_packed(self, data: bytes) -> bytes:
+        """Take what ``pack`` made, and return what ``unpack`` reads; as ``exchange``.
+
+        For carriers that would pickle each value of its own.
+        """
+        told = _TOLD.decode(data)
+        return _ENCODE(self.exchange(told.holder, told.epoch, told.reports, told.wanted, told.load))
 
     @property
     def in_flight(self) -> int:
@@ -157,7 +193,7 @@ class LeasedBudget(RateBudget):
         self._epoch = ""
         self._grants: deque[Grant] = deque()
         self._reports: list[Report] = []
-        self._out = self._wanted = 0
+        self._out = 0
         self._not_until = 0.0
         self._large: TooLarge | None = None
         self._load = Load()
@@ -179,15 +215,25 @@ class LeasedBudget(RateBudget):
         if self._out >= self.window:
             self._speak(now, 0)
             return Wait(_LOOK, "in flight")
+        self._load = Load(requests, tokens, output_tokens)
+        if not self._ask_for_more(now):
+            self._speak(now, 0)
         if self._grants:
             self._out += 1
-            self._speak(now, 0)
             return self._grants.popleft()
-        self._load = Load(requests, tokens, output_tokens)
-        if now >= self._not_until:
-            self._wanted = min(self._wanted * 2 or 1, _MOST_AT_ONCE, self.window - self._out)
-            self._speak(now, max(1, self._wanted))
-        return Wait(max(_LOOK / 4, min(_LOOK, self._not_until - now)), self._binding or "lease")
+        limit = self._binding or ("in flight" if self._task is None else "lease")
+        return Wait(max(_LOOK / 4, min(_LOOK, self._not_until - now)), limit)
+
+    def _ask_for_more(self, now: float) -> bool:
+        """Ask for grants where many are missing, or none came for a while; give whether it did."""
+        free = self.window - self._out - len(self._grants)
+        group = max(1, min(_MOST_AT_ONCE, self.window // 4))
+        if free <= 0 or now < self._not_until or self._task is not None:
+            return False
+        if free < group and now - self._spoke < _PATIENCE:
+            return False  # an exchange costs as much as some calls
+        self._speak(now, min(_MOST_AT_ONCE, free))
+        return True
 
     def seen(self, grant: Grant, limits: ApiRateLimits | None, now: float) -> None:
         """As ``RateBudget.seen``."""
@@ -252,5 +298,3 @@ class LeasedBudget(RateBudget):
         self._grants.extend(lease.grants)
         self._binding, self._large = lease.limit, lease.too_large
         self._not_until = asyncio.get_running_loop().time() + lease.delay
-        if len(lease.grants) < wanted:
-            self._wanted = max(1, len(lease.grants))

@@ -17,7 +17,7 @@ import msgspec
 
 from codex_api._extras import installed_by
 from codex_api.bulk.journal import Journal
-from codex_api.bulk.leases import BudgetOwner, LeasedBudget
+from codex_api.bulk.leases import BudgetOwner, LeasedBudget, pack, unpack
 from codex_api.bulk.parquet_table import record_of
 from codex_api.bulk.result_lines import KNOWN_LINE
 from codex_api.bulk.row_ids import digest_of
@@ -112,13 +112,12 @@ class BulkActor:
                 self._waiting[custom_id] = future
                 self._rows.put_nowait((custom_id, _body(body)))
             calls[custom_id] = self._waiting[custom_id]
-        for custom_id, future in calls.items():
-            # The pump ends only when the run was stopped, and then with an error.
-            both: set[asyncio.Future[Any]] = {self._pump, future}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if not future.done():
-                self._pump.result()
-            records[custom_id] = _record(future.result())
+        # The pump ends only when the run was stopped, and then with an error.
+        both: set[asyncio.Future[Any]] = {self._pump, asyncio.gather(*calls.values())}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if self._pump.done():
+            self._pump.result()
+        records |= {custom_id: _record(future.result()) for custom_id, future in calls.items()}
         rows = [records[custom_id] for custom_id in order]
         yield {name: [row.get(name) or "" for row in rows] for name in COLUMNS}
 
@@ -174,8 +173,8 @@ def _owner(name: str | None, max_in_flight: int) -> Any:  # noqa: ANN401 - what 
     actor = shared_budget(name)
 
     async def there(holder: str, epoch: str, reports: list[Report], n: int, load: Load) -> Lease:
-        lease: Lease = await actor.exchange.remote(holder, epoch, reports, n, load)
-        return lease
+        data = pack(holder, epoch, reports, n, load)
+        return unpack(await actor.exchange_packed.remote(data))
 
     return there
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from codex_api.bulk.failures import BulkInputError
@@ -24,6 +25,10 @@ Given: TypeAlias = (
 Requests: TypeAlias = (
     "str | os.PathLike[str] | RequestFile | Iterable[Given] | AsyncIterable[Given]"
 )
+
+
+#: Rows of an asynchronous program that are read before they can be sent, at most.
+_MOST_AHEAD: Final = 64
 
 
 class _Pending:
@@ -51,7 +56,7 @@ class RowSource:
         self._shard = shard
         self._wake = wake
         self._given: Iterator[Given] | None = None
-        self._coming: AsyncIterator[Given] | None = None
+        self._coming: AsyncIterable[Given] | None = None
         self._lines: Iterator[tuple[int, bytes]] | None = None
         if isinstance(requests, RequestFile):
             self._lines = requests.rows(shard)
@@ -59,10 +64,12 @@ class RowSource:
             message = "shard is for files: a program gives each process its own rows"
             raise BulkInputError(message)
         elif isinstance(requests, AsyncIterable):
-            self._coming = requests.__aiter__()
+            self._coming = requests
         else:
             self._given = iter(requests)
-        self._next: asyncio.Task[Given] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._ahead: deque[Given] = deque()
+        self._room = asyncio.Event()
         self._number = 0
         self._seen: set[bytes] = set()
         self._unknown: set[str] = set()
@@ -115,10 +122,9 @@ class RowSource:
 
     async def close(self) -> None:
         """Wait for nothing more."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.gather(self._next, return_exceptions=True)
-            self._next = None
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
 
     def _is_known(self, row: BulkRequest) -> bool:
         if row.custom_id in self._unknown:
@@ -139,18 +145,10 @@ class RowSource:
         if self._given is not None:
             given = next(self._given, None)
         else:
-            if self._next is None:
-                self._next = asyncio.ensure_future(self._await())
-                self._next.add_done_callback(lambda _: self._wake())
-            if not self._next.done():
+            found = self._from_ahead()
+            if isinstance(found, _Pending):
                 return PENDING
-            task, self._next = self._next, None
-            try:
-                given = task.result()
-            except StopAsyncIteration:
-                given = None
-            except EndOfRowsError:
-                given = None
+            given = found
         if given is None:
             return None
         row = _row(given, self._number)
@@ -162,16 +160,30 @@ class RowSource:
         self._seen.add(digest)
         return row
 
-    async def _await(self) -> Given:
+    def _from_ahead(self) -> Given | _Pending | None:
+        if self._reader is None:
+            self._reader = asyncio.ensure_future(self._read_ahead())
+            self._reader.add_done_callback(lambda _: self._wake())
+        if self._ahead:
+            given = self._ahead.popleft()
+            if len(self._ahead) < _MOST_AHEAD // 2:
+                self._room.set()
+            return given
+        if not self._reader.done():
+            return PENDING
+        self._reader.result()  # raises what the program raised
+        return None
+
+    async def _read_ahead(self) -> None:
+        """Keep some rows ready: a task for each would cost more than the rest of the row."""
         assert self._coming is not None  # noqa: S101 - asked only then
-        try:
-            return await self._coming.__anext__()
-        except StopAsyncIteration:
-            raise EndOfRowsError from None
-
-
-class EndOfRowsError(Exception):
-    """No more rows; a task cannot end with ``StopAsyncIteration``."""
+        async for given in self._coming:
+            self._ahead.append(given)
+            if len(self._ahead) == 1:
+                self._wake()
+            while len(self._ahead) >= _MOST_AHEAD:
+                self._room.clear()
+                await self._room.wait()
 
 
 def _row(given: Given, number: int) -> BulkRequest:
