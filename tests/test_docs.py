@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_LINK = re.compile(r"\]\((?!\w+:)([^)]+)\)")
+_WHOLE_URL = re.compile(r"https://[\w.-]+\.\w+(/[^\s)]*)?(#[\w-]+)?")
+_TITLE = re.compile(r"(#{1,6}) .+")
+LINKED = sorted({*PAGES, *ROOT.glob("*.md"), *(ROOT / "examples").rglob("*.md")})
 
 
 def blocks(page: Path) -> list[str]:
@@ -58,14 +63,63 @@ def test_the_programs_of_a_page_run(
     with EmbeddedServer() as server:
         monkeypatch.setattr(provider, "OPENAI_BASE_URL", server.url)
         for block in blocks(page):
-            exec(compile(block, page, "exec"), names)  # noqa: S102 - that is the test
+            exec(compile(block, page, "exec", dont_inherit=True), names)  # noqa: S102 - the test
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def prose(page: Path) -> str:
+    """Return a page without its blocks of code."""
+    return _FENCED.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link to a heading of ``page`` may name."""
+    if included := re.search(r"^```\{include\} (\S+)", page.read_text(), re.MULTILINE):
+        return anchors(page.parent / included[1])
+    titles = re.findall(r"^#{1,3} (.+)$", prose(page), re.MULTILINE)
+    plain = [re.sub(r"[^\w\s-]", "", title.lower()).strip() for title in titles]
+    return {re.sub(r"\s+", "-", title) for title in plain}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_links_between_files_resolve(page: Path) -> None:
-    targets = [page.parent / target for target in _LINK.findall(page.read_text())]
+    broken: list[str] = []
+    for target in _LINK.findall(prose(page)):
+        name, _, anchor = target.partition("#")
+        found = page.parent / name if name else page
+        is_there = found.exists() and (not anchor or anchor in anchors(found))
+        broken += [] if is_there else [target]
 
-    assert [target for target in targets if not target.exists()] == []
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_links_to_other_sites_are_whole_and_secure(page: Path) -> None:
+    targets = [
+        *re.findall(r"\]\((\w+:[^)]*)\)", prose(page)),
+        *re.findall(r"<(\w+://[^>]*)>", prose(page)),
+    ]
+
+    assert [target for target in targets if not _WHOLE_URL.fullmatch(target)] == []
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_no_title_stands_alone(page: Path) -> None:
+    """A title is followed by something to read, were it a list or a directive."""
+    lines = [line for line in _COMMENT.sub("", page.read_text()).splitlines() if line.strip()]
+    in_code, alone, title = False, list[str](), None
+    for line in lines:
+        found = None if in_code else _TITLE.match(line)
+        if found is not None:
+            if title is not None and len(found[1]) <= len(title[1]):
+                alone.append(title[0])
+            title = found
+        else:
+            title = None
+        in_code ^= line.startswith("```")
+    if title is not None:
+        alone.append(title[0])
+
+    assert alone == []
 
 
 def test_every_public_name_is_in_the_reference() -> None:
