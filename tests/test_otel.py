@@ -122,6 +122,7 @@ async def test_a_response_is_one_span(
         "gen_ai.request.model": "gpt-x",
         "gen_ai.request.stream": True,
         "openai.api.type": "responses",
+        "openai.response.service_tier": "default",
         "http.response.status_code": 200,
         "gen_ai.conversation.id": "c1",
         "gen_ai.response.id": response.id,
@@ -225,6 +226,20 @@ async def test_a_call_that_cannot_be_made_is_no_span_that_stays_open(
     (span,) = recording.spans
     assert attributes_of(span)["error.type"] == "NetworkError"
     assert attributes_of(span)["codex_api.error.sent"] == "no"
+
+
+async def test_the_class_of_cost_is_told_as_asked_and_as_served(
+    front: Front, server: EmbeddedServer, recording: Recording
+) -> None:
+    request = ResponsesApiRequest(model="gpt-x", input=PROMPT, service_tier="flex")
+    async with front.entering(client_of(front, server, recording)) as client:
+        await front(client.responses.stream(request).collect)
+        await front(client.responses.create, request)
+
+    for span in recording.spans:
+        attributes = attributes_of(span)
+        assert attributes["openai.request.service_tier"] == "flex"
+        assert attributes["openai.response.service_tier"] == "flex"
 
 
 async def test_an_upload_is_one_span_whatever_requests_it_takes(

@@ -101,6 +101,8 @@ class OpenTelemetry(Telemetry):
         more: _Attributes = {"gen_ai.request.stream": True, "openai.api.type": "responses"}
         if start.conversation_id is not None:
             more["gen_ai.conversation.id"] = start.conversation_id
+        if start.service_tier is not None:
+            more["openai.request.service_tier"] = start.service_tier
         work = _Work(self._tracer, self._meters, attributes, more)
         return _StreamSpan(self, work)
 
@@ -121,6 +123,8 @@ class OpenTelemetry(Telemetry):
         more: _Attributes = {}
         if start.endpoint.startswith("responses"):
             more["openai.api.type"] = "responses"
+        if start.service_tier is not None:
+            more["openai.request.service_tier"] = start.service_tier
         return _WholeSpan(self, _Work(self._tracer, self._meters, attributes, more))
 
     def on_realtime(self, start: RealtimeStart) -> RealtimeObserver:
@@ -252,6 +256,8 @@ class _Work:
             self._count(end.usage, attributes)
         if end.response_id is not None:
             self.span.set_attribute("gen_ai.response.id", end.response_id)
+        if end.service_tier is not None:
+            self.span.set_attribute("openai.response.service_tier", end.service_tier)
         self.span.set_attributes(attributes)
         self.span.end()
         self._meters.duration.record(time.perf_counter() - self._started_at, attributes)
@@ -324,8 +330,6 @@ class _WholeSpan(_Attempts, UnaryObserver):
         self._work = work
 
     def on_end(self, end: CallEnd) -> None:
-        if end.service_tier is not None:
-            self._span.set_attribute("openai.response.service_tier", end.service_tier)
         self._work.end(end)
 
 

@@ -29,11 +29,13 @@ class StreamStart(Struct, frozen=True, kw_only=True):
         model: The one asked for, or None when the body does not say.
         url: Where the request goes, without user info and query; a WebSocket's begins with ``ws``.
         conversation_id: Of the options, or None.
+        service_tier: The one asked for, which prices depend on, or None.
     """
 
     model: str | None
     url: str
     conversation_id: str | None = None
+    service_tier: str | None = None
 
 
 class StreamEnd(Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class StreamEnd(Struct, frozen=True, kw_only=True):
         error: What it failed with. None when it is complete, or when the caller gave it up.
         leftovers: Frames of the response before it on the same WebSocket that came late and were
             left alone.
+        service_tier: The tier that the server says it used, or None.
     """
 
     response_id: str | None
@@ -55,6 +58,7 @@ class StreamEnd(Struct, frozen=True, kw_only=True):
     is_complete: bool
     error: CodexApiError | None
     leftovers: int = 0
+    service_tier: str | None = None
 
 
 class CallStart(Struct, frozen=True, kw_only=True):
@@ -68,12 +72,14 @@ class CallStart(Struct, frozen=True, kw_only=True):
         method: Of HTTP.
         url: Where the request goes, without user info and query.
         model: The one asked for, or None when the body names none.
+        service_tier: The one asked for, or None.
     """
 
     endpoint: str
     method: str
     url: str
     model: str | None = None
+    service_tier: str | None = None
 
 
 class CallEnd(Struct, frozen=True, kw_only=True):

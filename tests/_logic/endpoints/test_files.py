@@ -8,6 +8,7 @@ from codex_api._logic.endpoints.files import (
     MAX_UPLOAD_BYTES,
     _Created,
     files_context,
+    upload_start,
 )
 from codex_api.errors import (
     DecodeError,
@@ -74,6 +75,12 @@ def test_files_live_beside_the_codex_folder(
     ctx = CallContext(provider=Provider("mock", base_url))
 
     assert files_context(ctx, given).provider.base_url == expected
+
+
+def test_an_upload_begins_with_its_announcement() -> None:
+    start = upload_start(CallContext(provider=Provider("mock", "https://user:pw@h/v1?key=k")))
+
+    assert (start.method, start.endpoint, start.url) == ("POST", "files", "https://h/v1/files")
 
 
 def test_a_file_over_the_limit_is_refused_before_anything_is_sent() -> None:

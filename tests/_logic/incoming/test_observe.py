@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_api import errors, events
-from codex_api._logic.incoming.observe import StreamWatch, stream_start
+from codex_api._logic.incoming.observe import StreamWatch, asked_of, stream_start
+from codex_api._logic.incoming.terminal import Terminal
 from codex_api.telemetry import StreamEnd, StreamObserver, StreamStart, Telemetry
 from codex_api.transport._core.messages import EncodedJson, JsonBody, RawBody, Request
 from codex_api.types.request import ResponsesOptions
@@ -34,6 +35,7 @@ class Machine:
     response_id: str | None = "r1"
     server_model: str | None = "m2"
     leftovers: int = 0
+    terminal: Terminal | None = Terminal(tag="response.completed", service_tier="flex")
 
     def feed(self, data: list[Any], now: float) -> list[events.ResponseEvent]:
         del now
@@ -66,7 +68,14 @@ def test_a_complete_response_ends_with_what_it_cost() -> None:
     watch.end(None)
 
     assert ear.ends == [
-        StreamEnd(response_id="r1", server_model="m2", usage=USAGE, is_complete=True, error=None)
+        StreamEnd(
+            response_id="r1",
+            server_model="m2",
+            usage=USAGE,
+            is_complete=True,
+            error=None,
+            service_tier="flex",
+        )
     ]
 
 
@@ -143,3 +152,21 @@ def test_an_observer_passes_on_what_the_client_has_hooks_for() -> None:
     assert log.calls == [("request", 0, None, error, 0.5), ("retry", 0, 1.0, error)]
     assert observer.trace_headers() == {"traceparent": "t"}
     assert Telemetry().on_stream(StreamStart(model=None, url="u")) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "model", "tier"),
+    [
+        (EncodedJson(b'{"model":"m","service_tier":"flex"}'), "m", "flex"),
+        (JsonBody({"model": "m", "service_tier": "priority"}), "m", "priority"),
+        (EncodedJson(b'{"model":"m","service_tier":7}'), "m", None),
+        (JsonBody({"model": "m", "service_tier": ["flex"]}), "m", None),
+        (None, None, None),
+    ],
+)
+def test_the_tier_that_is_asked_for_is_told_where_it_is_a_text(
+    body: Body | None, model: str | None, tier: str | None
+) -> None:
+    asked = asked_of(body)
+
+    assert (asked.model, asked.service_tier) == (model, tier)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._logic.incoming.observe import failure_of, model_of
+from codex_api._logic.incoming.observe import asked_of, failure_of
 from codex_api.telemetry import CallEnd, CallStart
 from codex_api.transport._core.messages import public_url
 from codex_api.types.usage import TokenUsage
@@ -65,11 +65,13 @@ class _Told:
 
 def call_start(name: str, request: Request) -> CallStart:
     """Describe the call of endpoint ``name`` that ``request`` makes, or begins with."""
+    asked = asked_of(request.body)
     return CallStart(
         endpoint=name,
         method=request.method,
         url=public_url(request.url),
-        model=model_of(request.body),
+        model=asked.model,
+        service_tier=asked.service_tier,
     )
 
 

@@ -15,6 +15,7 @@ from codex_api.transport.errors import ClientStateError, CodexApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_api._logic.incoming.terminal import Terminal
     from codex_api.events import ResponseEvent
     from codex_api.telemetry import StreamObserver
     from codex_api.transport._core.messages import Body, Request
@@ -33,6 +34,8 @@ class _Facts(Protocol):
     def server_model(self) -> str | None: ...
     @property
     def leftovers(self) -> int: ...
+    @property
+    def terminal(self) -> Terminal | None: ...
 
 
 class StreamWatch:
@@ -73,6 +76,7 @@ class StreamWatch:
             return
         self._ended = True
         machine, done = self._machine, self._completed
+        terminal = machine.terminal if machine else None
         self.observer.on_end(
             StreamEnd(
                 response_id=machine.response_id if machine else None,
@@ -81,6 +85,7 @@ class StreamWatch:
                 is_complete=done is not None,
                 error=failure_of(error),
                 leftovers=machine.leftovers if machine else 0,
+                service_tier=terminal.service_tier if terminal else None,
             )
         )
 
@@ -92,31 +97,48 @@ class StreamWatch:
             self._completed = found[-1]
 
 
-class _Asked(msgspec.Struct):
+class Asked(msgspec.Struct, frozen=True):
+    """What a body asks for, as far as observers are told.
+
+    Attributes:
+        model: None when the body names none.
+        tier: Its ``service_tier``, of whatever type.
+    """
+
     model: str | None = None
+    tier: object = msgspec.field(default=None, name="service_tier")
+
+    @property
+    def service_tier(self) -> str | None:
+        """The tier, where it is a text."""
+        return self.tier if isinstance(self.tier, str) else None
+
+
+_NOTHING = Asked()
 
 
 def stream_start(request: Request, options: ResponsesOptions) -> StreamStart:
     """Say what a call is about to ask."""
+    asked = asked_of(request.body)
     return StreamStart(
-        model=model_of(request.body),
+        model=asked.model,
         url=public_url(request.url),
         conversation_id=options.thread_id or options.conversation_id,
+        service_tier=asked.service_tier,
     )
 
 
-def model_of(body: Body | None) -> str | None:
-    """Return the model that a body asks for, or None."""
+def asked_of(body: Body | None) -> Asked:
+    """Return what a body asks for; nothing where it cannot be read."""
     if isinstance(body, EncodedJson):
-        asked = read_as(_Asked, body.data)
-        return asked.model if asked else None
+        return read_as(Asked, body.data) or _NOTHING
     if not isinstance(body, JsonBody):
-        return None
+        return _NOTHING
     try:
         # Not encoded: whether all of it can be is for the call itself to find out.
-        return msgspec.convert(body.value, _Asked).model
+        return msgspec.convert(body.value, Asked)
     except msgspec.ValidationError:
-        return None
+        return _NOTHING
 
 
 def failure_of(error: BaseException | None) -> CodexApiError | None:
