@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,24 @@ def blocks(page: Path) -> list[str]:
     return [
         "\n" * text.count("\n", 0, found.start(1)) + found[1] for found in _BLOCK.finditer(text)
     ]
+
+
+def resolved(name: str) -> object:
+    """Return what a full name stands for, or None."""
+    module, *rest = name.split(".")
+    found: object = import_module(module)
+    for part in rest:
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            module = f"{module}.{part}"
+            try:
+                found = import_module(module)
+            except ModuleNotFoundError:
+                return None
+        else:
+            module = f"{module}.{part}"
+    return found
 
 
 def name_of(page: Path) -> str:
@@ -120,6 +139,36 @@ def test_no_title_stands_alone(page: Path) -> None:
         alone.append(title[0])
 
     assert alone == []
+
+
+def test_what_stands_beside_the_names_of_the_rust_crate_is_there() -> None:
+    page = (ROOT / "docs" / "how-to" / "from-the-rust-crate.md").read_text()
+    cells = [line.split("|")[2] for line in page.splitlines() if line.startswith("| `")]
+    names = [name for cell in cells for name in re.findall(r"`(codex_api[\w.]+)`", cell)]
+
+    assert len(names) > 20
+    assert [name for name in names if resolved(name) is None] == []
+
+
+def test_the_methods_beside_the_names_of_the_rust_crate_are_there() -> None:
+    page = (ROOT / "docs" / "how-to" / "from-the-rust-crate.md").read_text()
+    rows = re.findall(r"`codex_api\.Client\.(\w+)` with ([^|]+)", page)
+    with codex_api.Client(codex_api.Provider("x", "http://127.0.0.1:1")) as client:
+        missing = [
+            f"{endpoint}.{method}"
+            for endpoint, told in rows
+            for method in re.findall(r"`(\w+)`", told)
+            if not callable(getattr(getattr(client, endpoint), method, None))
+        ]
+
+    assert len(rows) > 5
+    assert missing == []
+
+
+def test_every_example_is_shown() -> None:
+    shown = re.findall(r"examples/(\w+\.py)", (ROOT / "docs" / "examples.md").read_text())
+
+    assert sorted(shown) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 
 def test_every_public_name_is_in_the_reference() -> None:
