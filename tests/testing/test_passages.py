@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.asyncio.client import connect
 
-from codex_api.testing.cassettes import Chunk, Exchange
+from codex_api.testing.cassettes import Chunk, Exchange, Message
 from codex_api.testing.passages import Passage, Passages, Witness, last_text
 from codex_api.testing.recording import RecordedRequest
 from codex_api.testing.server import EmbeddedServer
@@ -82,6 +82,41 @@ def test_many_events_and_many_requests_are_counted() -> None:
         passages.begin("GET", "/models")
     assert passages.text().splitlines()[0] == "(10 requests before these)"
     assert len(passages.text().splitlines()) == 21
+
+
+def test_a_recorded_websocket_is_told_with_the_side_of_each_message() -> None:
+    create = '{"type":"response.create","model":"m","input":"hi"}'
+    passages = Passages()
+    passages.add_socket(
+        ASKED,
+        Exchange(
+            {},
+            101,
+            ending="left",
+            messages=[
+                Message(create, is_sent=True, after=0.5),
+                Message('{"type":"response.completed"}', is_sent=False, after=0.25),
+                Message(b"\xff", is_sent=False),
+            ],
+        ),
+    )
+
+    first, *rest = passages.text().splitlines()
+    assert first.endswith('WS /v1/responses 101, 3 events, 750 ms, completed, m, "hi"')
+    assert [line.strip() for line in rest] == [
+        "500 ms > response.create",
+        "750 ms < response.completed",
+        "750 ms < a message that is no event",
+    ]
+
+
+def test_a_request_without_an_answer_is_told_with_the_reason() -> None:
+    passages = Passages()
+    passages.add_missed("POST /v1/responses", 418, "differs in\n  input")
+
+    first, *rest = passages.text().splitlines()
+    assert first.endswith("POST /v1/responses 418, 0 ms")
+    assert rest == ["  differs in", "    input"]
 
 
 def test_an_exchange_that_goes_on_is_still_open() -> None:

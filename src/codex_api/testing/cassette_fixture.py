@@ -201,16 +201,26 @@ class _Replay(ReplayServer):
             self._passages.add(request, found)
         return found
 
+    def socket_for(self, request: RecordedRequest, message: str | bytes | None) -> Exchange | str:
+        """Take the recorded WebSocket that begins with ``message``, or tell why there is none."""
+        found = super().socket_for(request, message)
+        if not isinstance(found, str):
+            self._passages.add_socket(request, found)
+        return found
+
+    def miss(self, told: str, line: str) -> None:
+        """Note that a request, or a message of a WebSocket, has no answer."""
+        super().miss(told, line)
+        self._passages.add_missed(line, MISMATCH_STATUS, told)
+
     def _unanswered(self, request: RecordedRequest) -> Script:
-        if self.elsewhere is not None:
-            if (request.header("upgrade") or "").lower() != "websocket":
-                return [PassOn(request, self.elsewhere)]
-            told = "A WebSocket session cannot be added to a cassette; record all of it again."
-            self._passages.add_unanswered(request, NOT_ADDED_STATUS, told)
-            return answer(NOT_ADDED_STATUS, {"error": {"message": told, "type": "proxy"}})
-        script = super()._unanswered(request)
-        self._passages.add_unanswered(request, MISMATCH_STATUS, str(self.errors[-1]))
-        return script
+        if self.elsewhere is None:
+            return super()._unanswered(request)
+        if (request.header("upgrade") or "").lower() != "websocket":
+            return [PassOn(request, self.elsewhere)]
+        told = "A WebSocket session cannot be added to a cassette; record all of it again."
+        self._passages.add_missed(f"{request.method} {request.path}", NOT_ADDED_STATUS, told)
+        return answer(NOT_ADDED_STATUS, {"error": {"message": told, "type": "proxy"}})
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ _MOST_TEXT = 60
 _MOST_KEPT_BYTES = 1 << 20
 _MOST_PASSAGES = 20
 _MOST_RUNS = 14
+_MOST_RUNS_OF_A_SOCKET = 60
 _MILLISECONDS_UP_TO = 1.0
 _FIRST_BAD_STATUS = 400
 
@@ -75,11 +76,19 @@ class Passage:
         yield ", ".join(part for part in parts if part)
         yield from (f"  {_escaped(line)}" for line in self.note.splitlines())
         runs = [(kind, list(run)) for kind, run in groupby(self.marks, key=lambda mark: mark[1])]
-        for kind, run in runs[:_MOST_RUNS]:
+        most = _MOST_RUNS if self.method != "WS" else _MOST_RUNS_OF_A_SOCKET
+        for kind, run in runs[:most]:
             times = f" x {len(run)}, to {duration(run[-1][0])}" if len(run) > 1 else ""
             yield f"  {duration(run[0][0]):>8} {_escaped(kind)}{times}"
-        if len(runs) > _MOST_RUNS:
-            yield f"           and {sum(len(run) for _, run in runs[_MOST_RUNS:])} more events"
+        if len(runs) > most:
+            yield f"           and {sum(len(run) for _, run in runs[most:])} more events"
+
+    def add_frame(self, side: str, data: str | bytes, at: float) -> None:
+        """Add a message of a WebSocket, ``>`` being the program's side."""
+        frame = decoded_object(data)
+        if side == ">" and not self.body:
+            self.body = frame
+        self.marks.append((at, f"{side} {frame.get('type') or 'a message that is no event'}"))
 
     def _ending(self) -> str:
         kinds = [kind.removeprefix("< ") for _, kind in self.marks]
@@ -120,10 +129,19 @@ class Passages:
         passage.seconds = at
         reader.end()
 
-    def add_unanswered(self, request: RecordedRequest, status: int, reason: str) -> None:
-        """Add one that a cassette has no answer to."""
-        passage = self.begin(request.method, request.path)
-        passage.body = decoded_object(request.body)
+    def add_socket(self, request: RecordedRequest, exchange: Exchange) -> None:
+        """Add a WebSocket that a cassette plays, as far as it was recorded."""
+        passage = self.begin("WS", request.path)
+        passage.status, passage.is_whole = exchange.status, exchange.ending != "broken"
+        at = 0.0
+        for message in exchange.messages:
+            at += message.after
+            passage.add_frame(">" if message.is_sent else "<", message.data, at)
+        passage.seconds = at
+
+    def add_missed(self, line: str, status: int, reason: str) -> None:
+        """Add a request that a cassette has no answer to; ``line`` is its method and path."""
+        passage = self.begin(*line.split(" ", 1))
         passage.status, passage.note = status, reason
         passage.seconds, passage.is_whole = 0.0, True
 
@@ -206,11 +224,8 @@ class _Seen:
             self._reader.end()
 
     def _mark(self, side: str, message: Message) -> None:
-        frame = decoded_object(message.get("text") or b"")
-        if side == ">" and not self._passage.body:
-            self._passage.body = frame
-        kind = str(frame.get("type") or "a frame that is no event")
-        self._passage.marks.append((time.monotonic() - self._began, f"{side} {kind}"))
+        data = message.get("text") or message.get("bytes") or b""
+        self._passage.add_frame(side, data, time.monotonic() - self._began)
 
 
 class _Reader:
