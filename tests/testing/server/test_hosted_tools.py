@@ -247,14 +247,24 @@ def test_the_client_carries_out_what_is_given(prompt: str, tool: str, expected: 
     assert item.begun["action"].items() >= expected.items()
 
 
-def test_a_patch_is_what_is_given_or_adds_a_file() -> None:
-    (given,) = plan("apply_patch `+bye`", {"type": "apply_patch"})
-    (made,) = plan("apply_patch", {"type": "apply_patch"})
+@pytest.mark.parametrize(
+    ("prompt", "operation"),
+    [
+        (
+            "apply_patch type=create_file path=a.txt diff='+bye'",
+            {"type": "create_file", "path": "a.txt", "diff": "+bye"},
+        ),
+        ("apply_patch `+bye`", {"type": "update_file", "path": "", "diff": "+bye"}),
+        ("do not apply_patch", {"type": "update_file", "path": "", "diff": ""}),
+    ],
+)
+def test_a_patch_is_what_is_given_or_changes_nothing(
+    prompt: str, operation: dict[str, str]
+) -> None:
+    (item,) = plan(prompt, {"type": "apply_patch"})
 
-    assert isinstance(given, ToolItem)
-    assert isinstance(made, ToolItem)
-    assert given.begun["operation"]["diff"] == "+bye"
-    assert made.begun["operation"]["diff"] == "+hello\n"
+    assert isinstance(item, ToolItem)
+    assert item.begun["operation"] == operation
 
 
 def test_what_a_shell_returned_is_told() -> None:

@@ -93,7 +93,7 @@ def test_a_part_of_a_word_is_no_tool() -> None:
     assert [type(output) for output in plan("eggshells", tools=[CUSTOM])] == [Answer]
 
 
-def test_a_patch_tool_gets_a_patch() -> None:
+def test_a_patch_tool_that_is_given_none_gets_one_that_changes_nothing() -> None:
     tool = {"type": "custom", "name": "apply_patch"}
 
     assert plan("apply_patch", tools=[tool]) == [Call("apply_patch", PATCH, is_custom=True)]

@@ -23,7 +23,8 @@ from codex_api.testing.server.schema_instances import SchemaInstances
 if TYPE_CHECKING:
     from codex_api.testing.wire import JsonObject
 
-PATCH = "*** Begin Patch\n*** Add File: hello.txt\n+hello\n*** End Patch\n"
+# The smallest patch there is: it changes nothing.
+PATCH = "*** Begin Patch\n*** End Patch\n"
 
 _LINK = re.compile(r"\s*(?:with\b|:|\()?\s*")
 _FENCED = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
@@ -73,7 +74,7 @@ def function_arguments(schema: JsonObject, said: str) -> str:
 
 
 def custom_input(name: str, said: str) -> str:
-    """Return the input of a custom tool; a patch tool that is given none adds ``hello.txt``."""
+    """Return the input of a custom tool; a patch tool that is given none changes nothing."""
     given = text_given("input", said)
     if given is None:
         return PATCH if name == "apply_patch" else ""

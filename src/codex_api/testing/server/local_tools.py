@@ -9,13 +9,21 @@ import json
 import shlex
 from typing import TYPE_CHECKING, cast
 
-from codex_api.testing.server.arguments import text_given
+from codex_api.testing.server.arguments import function_arguments, text_given
 from codex_api.testing.server.plan import ToolItem
 
 if TYPE_CHECKING:
     from codex_api.testing.wire import JsonObject
 
-_DIFF = "+hello\n"
+_OPERATION: JsonObject = {
+    "type": "object",
+    "properties": {
+        "diff": {"type": "string"},
+        "path": {"type": "string"},
+        "type": {"enum": ["update_file", "create_file", "delete_file"]},
+    },
+    "required": ["diff", "path", "type"],
+}
 
 
 def asked_of_client(kind: str, said: str) -> ToolItem | None:
@@ -30,8 +38,7 @@ def asked_of_client(kind: str, said: str) -> ToolItem | None:
             action = {"commands": commands, "timeout_ms": None, "max_output_length": None}
             return _item("shell_call", "sh", {"action": action, "environment": {"type": "local"}})
         case "apply_patch":
-            diff = text_given("diff", said) or _DIFF
-            operation = {"type": "create_file", "path": "hello.txt", "diff": diff}
+            operation = json.loads(function_arguments(_OPERATION, said))
             return _item("apply_patch_call", "apc", {"operation": operation})
         case "computer":
             more: JsonObject = {"action": {"type": "screenshot"}, "pending_safety_checks": []}
