@@ -223,6 +223,13 @@ def test_an_allowed_function_is_called_by_its_name() -> None:
     assert plan("hi", WEB, FUNCTION, tool_choice=choice) == [Call("lookup", "{}")]
 
 
+def test_no_more_tools_are_run_than_the_request_allows() -> None:
+    prompt = "web_search, file_search and lookup"
+
+    assert kinds(plan(prompt, WEB, FILES, max_tool_calls=1)) == ["web_search_call", "answer"]
+    assert kinds(plan(prompt, WEB, FUNCTION, max_tool_calls=0)) == ["call"]
+
+
 def test_no_answer_before_the_client_has_done_its_part() -> None:
     assert kinds(plan("web_search and lookup", FUNCTION, WEB)) == ["call", "web_search_call"]
 

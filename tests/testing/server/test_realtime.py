@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from openai import AsyncOpenAI
+from websockets import Subprotocol
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from codex_api._async.client import AsyncClient
 from codex_api.auth import ApiKeyAuth
@@ -228,3 +233,23 @@ async def test_official_sdk_holds_a_session(server: EmbeddedServer) -> None:
     assert heard.transcript == "a tone of 440 hertz for 0.3 seconds"
     assert "response.output_audio.delta" in kinds
     assert "response.output_audio_transcript.done" in kinds
+
+
+def test_a_page_shows_its_key_as_a_subprotocol(server: EmbeddedServer) -> None:
+    made = httpx2.post(
+        f"{server.url}/realtime/client_secrets",
+        headers={"authorization": "Bearer sk-test"},
+        json={"session": {"type": "realtime", "instructions": "be brief"}},
+    ).json()
+    url = server.url.replace("http", "ws", 1) + "/realtime?model=m"
+
+    def offered(key: str) -> list[Subprotocol]:
+        return [Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{key}")]
+
+    with connect(url, subprotocols=offered(made["value"])) as socket:
+        created = json.loads(socket.recv(timeout=5))
+        assert socket.subprotocol == "realtime"
+    with pytest.raises(InvalidStatus, match="401"), connect(url, subprotocols=offered("wrong")):
+        pass
+
+    assert created["session"]["instructions"] == "be brief"

@@ -33,7 +33,10 @@ def tool_outputs(
     include = request.body.get("include") or ()
     outputs: list[Output] = []
     done: list[Outcome] = []
+    most: int | None = request.body.get("max_tool_calls")
     for offer in wanted:
+        if most is not None and len(done) >= most and offer.kind not in {"function", "custom"}:
+            continue
         others = [other.name for other in wanted if other.name != offer.name]
         said = said_after(offer.name, prompt, others)
         outcome = run(offer.kind, Work(offer.tool, said, include, files)) or _mcp(offer, said)

@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 
 from codex_api.testing.recording import RecordedRequest
+from codex_api.testing.server.keys import shown_key
 from codex_api.testing.server.presence import until_gone
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.state import Disconnect
@@ -105,8 +106,8 @@ class Recorder:
     def _auth_problem(self, request: RecordedRequest) -> RequestProblem | None:
         if not self._state.api_keys:
             return None
-        scheme, _, key = (request.header("authorization") or "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
+        key = shown_key(request.header)
+        if not key:
             return RequestProblem(401, "No API key was given in the Authorization header.")
         secret = self._state.secrets.get(key)
         if secret is not None and "/realtime" in request.target:

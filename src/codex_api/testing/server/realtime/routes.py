@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _QUEUE_MESSAGES = 4096
 _CLOSE_TIMEOUT = 5.0
+_SUBPROTOCOL = "realtime"
 _AVAS = {"intent": "quicksilver", "architecture": "avas"}
 
 
@@ -127,7 +128,8 @@ class _Session:
         version = _socket_version(self._socket)
         conversation = Conversation(version, emit, play=None, new_id=state.new_id)
         conversation.configure(session_of(state, self._socket.headers))
-        await self._socket.accept()
+        is_named = _SUBPROTOCOL in self._socket.scope["subprotocols"]
+        await self._socket.accept(_SUBPROTOCOL if is_named else None)
         conversation.greet()
         await self._run(conversation)
 

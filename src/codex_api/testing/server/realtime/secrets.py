@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 
 from codex_api.testing.server.checks import json_body, known_keys, one_of, optional
+from codex_api.testing.server.keys import shown_key
 from codex_api.testing.server.problems import invalid_value
 
 if TYPE_CHECKING:
@@ -66,5 +67,5 @@ class Secrets:
 
 def session_of(state: ServerState, headers: Mapping[str, str]) -> JsonObject:
     """Return the settings that the key of a handshake brings; nothing for a usual key."""
-    key = headers.get("authorization", "").partition(" ")[2]
+    key = shown_key(headers.get)
     return dict(state.secrets[key].session) if key in state.secrets else {}
