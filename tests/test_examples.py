@@ -284,26 +284,33 @@ def test_bulk_goes_on_where_it_ended(server: EmbeddedServer, tmp_path: Path) -> 
     assert again.stdout == ""
 
 
-def test_the_project_of_its_own_tests_itself(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_project_of_its_own_tests_itself_as_recorded_and_records_again(tmp_path: Path) -> None:
     project = tmp_path / "tested_agent"
     shutil.copytree(EXAMPLES / "tested_agent", project)
-    flags = ["-q", "-p", "no:cacheprovider", "-p", "no:inline_snapshot"]
+    (recorded,) = project.rglob("cassettes/**/*.jsonl")
+    before = recorded.read_bytes()
+    flags = ["-q", "-p", "no:cacheprovider", "-p", "codex_api.testing.pytest_plugin"]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "CODEX_"))}
+    kept |= {
+        "PYTHONPATH": str(project / "src"),
+        "XDG_CONFIG_HOME": "/nonexistent",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the plugins of this project cost seconds
+    }
 
     def tests(*options: str) -> str:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "CODEX_"))}
         done = subprocess.run(  # noqa: S603 - this interpreter
             [sys.executable, "-m", "pytest", *flags, *options],
             cwd=project,
-            env=kept | {"PYTHONPATH": str(project / "src"), "XDG_CONFIG_HOME": "/nonexistent"},
+            env=kept,
             capture_output=True,
             text=True,
             check=False,
         )
         return done.stdout
 
-    recorded = list(project.rglob("cassettes/**/*.jsonl"))
-    assert len(recorded) == 1
     assert "3 passed" in tests()
-    recorded[0].unlink()
+    assert recorded.read_bytes() == before
     assert "3 passed" in tests("--codex-cassette=all")
-    assert "3 passed" in tests()
+    assert recorded.read_bytes() != before

@@ -160,7 +160,7 @@ def test_what_any_client_asked_is_recorded_by_workers_and_answered_ever_after(
     recorded = project.run("--codex-cassette=once", "-n", "2", is_apart=True)
     before = {name: path.read_bytes() for name, path in project.cassettes().items()}
     project.write(CLIENTS, "")  # nothing is there to be recorded
-    replayed = project.run("-n", "2", is_apart=True)
+    replayed = project.run(is_apart=True)
 
     assert (recorded.code, recorded.last_line[:8]) == (0, "3 passed"), recorded.output
     assert (replayed.code, replayed.last_line[:8]) == (0, "3 passed"), replayed.output
