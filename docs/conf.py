@@ -16,6 +16,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
+html_extra_path = ["../src/codex_api/testing/scenario.schema.json"]
 html_theme = "furo"
 html_title = f"codex-api {release}"
 

@@ -116,6 +116,35 @@ def test_options_that_make_no_sense_are_one_line(
     assert err.count("\n") == 1
 
 
+def test_a_scenario_file_is_played_and_what_it_expects_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        '[server]\napi_keys = ["k9"]\n[[rule]]\nname = "hi"\nreply = { say = "Good day." }\n'
+        '[[expect]]\nrule = "hi"\ntimes = 2\n'
+    )
+    with serving("--scenario", str(path), key="k9") as (url, process):
+        client = openai.OpenAI(base_url=url, api_key="k9")
+        assert client.responses.create(model="m", input="hello").output_text == "Good day."
+        client.close()
+        code, _, err = told(process)
+
+    assert code == 1
+    assert "codex-api: expected 2 requests for rule 'hi', got 1" in err
+    assert '  hi: POST /v1/responses m "hello"' in err
+    assert "Traceback" not in err
+
+
+def test_a_broken_scenario_file_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[[rule]]\nreply = { sya = "x" }\n')
+
+    assert main(["serve", "--scenario", str(path)]) == 2
+    told_line = f"codex-api: {path}:2: rule[0].reply.sya: is no key; do you mean 'say'?\n"
+    assert capsys.readouterr().err == told_line
+
+
 def test_pages_and_rebound_names_are_kept_out() -> None:
     with serving("--allow-host", "box.test") as (url, _):
         port = url.rpartition(":")[2].partition("/")[0]

@@ -8,7 +8,7 @@ import shlex
 import signal
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
@@ -20,13 +20,16 @@ from codex_api.cli import exit_codes
 from codex_api.cli.console import Output, complain, note
 from codex_api.cli.request_log import RequestLog
 from codex_api.testing.fault_names import FaultSpecError, parse_fault
+from codex_api.testing.rules import ExpectationError
+from codex_api.testing.scenario_files import load_scenario
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import FrameType
+    from types import FrameType, TracebackType
+    from typing import Self
 
-    from codex_api.testing.server import Limits
+    from codex_api.testing.server import Latency, Limits
 
 DEFAULT_PORT = 8321
 _LAST_PORT = 65_535
@@ -65,6 +68,40 @@ class LimitOptions:
         )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PaceOptions:
+    """How long responses take; default: as little as may be."""
+
+    first_token_ms: Annotated[
+        float, Parameter(help="Milliseconds before the first event of a response.")
+    ] = 0.0
+    tokens_per_second: Annotated[
+        float | None, Parameter(help="Pace of the text. Default: as fast as it goes.")
+    ] = None
+    spread: Annotated[
+        float,
+        Parameter(help="Of both by chance: 0 is none, 0.7 often twice or half, 1 a long tail."),
+    ] = 0.0
+
+    def chosen(self, seed: int) -> Latency | None:
+        """Return the latency, or None when none was asked for.
+
+        Raises:
+            ValueError: A value is out of its range.
+        """
+        from codex_api.testing.server import Latency  # noqa: PLC0415 - extra
+
+        if self == PaceOptions():
+            return None
+        return Latency(
+            first_event=self.first_token_ms / 1000,
+            tokens_per_second=self.tokens_per_second,
+            spread=self.spread,
+            seed=seed,
+        )
+
+
 def serve(
     *,
     port: Annotated[int, Parameter(help="TCP port; 0 takes a free one.")] = DEFAULT_PORT,
@@ -96,17 +133,18 @@ def serve(
             show_default=False,
         ),
     ] = (),
-    seed: Annotated[int, Parameter(help="Of all that is left to chance.")] = 0,
-    first_token_ms: Annotated[
-        float, Parameter(help="Milliseconds before the first event of a response.")
-    ] = 0.0,
-    tokens_per_second: Annotated[
-        float | None, Parameter(help="Pace of the text. Default: as fast as it goes.")
+    scenario: Annotated[
+        Path | None,
+        Parameter(
+            help="File in TOML or JSON that says how requests are answered, and what of it "
+            "is expected: what is not as expected ends with 1."
+        ),
     ] = None,
-    spread: Annotated[
-        float,
-        Parameter(help="Of both by chance: 0 is none, 0.7 often twice or half, 1 a long tail."),
-    ] = 0.0,
+    seed: Annotated[
+        int | None,
+        Parameter(help="Of all that is left to chance. Default: that of the file, or 0."),
+    ] = None,
+    pace: PaceOptions = PaceOptions(),
     limits: LimitOptions = LimitOptions(),
     log: Annotated[
         Path | None, Parameter(help="Also append a JSON line for each request to this file.")
@@ -119,7 +157,6 @@ def serve(
     try:
         from codex_api.testing.server import (  # noqa: PLC0415 - extra
             EmbeddedServer,
-            Latency,
             ServerSettings,
         )
         from codex_api.testing.server.chance import Chance  # noqa: PLC0415 - extra
@@ -134,16 +171,15 @@ def serve(
         message = "--tls-cert and --tls-key belong together"
         raise RequestBuildError(message)
     try:
-        chance = Chance([parse_fault(spec) for spec in faults], random.Random(seed))  # noqa: S311 - to be repeated
-        settings = ServerSettings(
-            api_keys=frozenset(api_key),
-            latency=Latency(
-                first_event=first_token_ms / 1000,
-                tokens_per_second=tokens_per_second,
-                spread=spread,
-                seed=seed,
-            ),
-            limits=limits.chosen(),
+        dice = random.Random(seed or 0)  # noqa: S311 - to be repeated
+        chance = Chance([parse_fault(spec) for spec in faults], dice)
+        loaded = None if scenario is None else load_scenario(scenario, seed)
+        settings = ServerSettings() if loaded is None else loaded.settings(ServerSettings())
+        settings = replace(
+            settings,
+            api_keys=frozenset(api_key) or settings.api_keys,
+            latency=pace.chosen(seed or 0) or settings.latency,
+            limits=limits.chosen() or settings.limits,
         )
     except FaultSpecError as exc:
         message = f"--faults: {exc}"
@@ -151,6 +187,7 @@ def serve(
     except ValueError as exc:
         raise RequestBuildError(str(exc)) from exc
     with ExitStack() as stack:
+        expected = stack.enter_context(_Expectations())
         file = None if log is None else stack.enter_context(log.open("a", encoding="utf-8"))
         lines = RequestLog(None if quiet else Console(stderr=True, highlight=False), file)
         certificate = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
@@ -160,6 +197,7 @@ def serve(
             port=port,
             certificate=certificate,
             around=partial(Doorman, host=host, names=allow_host, tell=lines.tell),
+            scenario=None if loaded is None else loaded.rules,
         )
         server.state.by_default = chance.scenario
         ending = stack.enter_context(told_to_end())
@@ -168,10 +206,31 @@ def serve(
         except OSError as exc:
             complain(refused(exc, host, port))
             return exit_codes.FAILED
-        announce(server.url, host, api_key[0] if api_key else None)
+        announce(server.url, host, next(iter(api_key or sorted(settings.api_keys)), None))
         ending.wait()
     note(f"stopped after {lines.count} request{'' if lines.count == 1 else 's'}")
-    return exit_codes.OK
+    return exit_codes.OK if expected.are_met else exit_codes.FAILED
+
+
+class _Expectations:
+    """Tells what of a scenario was not met, when the server inside of it has ended."""
+
+    def __init__(self) -> None:
+        self.are_met = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if isinstance(exc, ExpectationError):
+            self.are_met = False
+            complain(str(exc))
+        return not self.are_met
 
 
 @contextmanager

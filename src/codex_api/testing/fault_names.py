@@ -25,6 +25,7 @@ NAMES: tuple[str, ...] = (
     "commented",
     "comments_only",
     "cut",
+    "delayed",
     "dropped",
     "failed",
     "garbage",

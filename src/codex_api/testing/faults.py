@@ -6,6 +6,8 @@ so ``after=0`` is before the first one.
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,6 +64,28 @@ def close_frame(*, after: int, code: int, reason: str = "") -> Fault:
 def slow(interval: float) -> Fault:
     """Wait ``interval`` seconds before each event."""
     return _around_events(lambda event: [Pause(interval), event])
+
+
+def delayed(first: float = 0.0, each: float = 0.0, *, spread: float = 0.0, seed: int = 0) -> Fault:
+    """Wait before the events by chance, and always the same for a seed.
+
+    Args:
+        first: Median of the seconds before the first event.
+        each: Median of the seconds before every other event.
+        spread: Standard deviation of the logarithm: 0 is always the median, 1 has a long tail.
+    """
+
+    def fault(steps: Iterable[Step]) -> Iterator[Step]:
+        dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+        median = first
+        for step in steps:
+            if isinstance(step, Event):
+                if median:
+                    yield Pause(median * math.exp(dice.gauss(0.0, spread)))
+                median = each
+            yield step
+
+    return fault
 
 
 def in_pieces(piece_bytes: int = 1) -> Fault:

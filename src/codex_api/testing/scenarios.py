@@ -1,20 +1,38 @@
 """Scripted behaviour of the embedded server, one scenario per request.
 
 A scenario either takes the place of the whole answer (`status` and `body`), or changes the stream
-that the built-in model would have sent (`events`, `faults`, `headers`).
+that the built-in model would have sent (`outputs`, `events`, `usage`, `faults`, `headers`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from codex_api.testing.matching import Match
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Unpack
 
     from codex_api.testing.gate import Gate
+    from codex_api.testing.matching import Asked, TextPattern
+    from codex_api.testing.server.plan import Output
     from codex_api.testing.steps import Fault
     from codex_api.testing.wire import JsonObject
+
+
+class Conditions(TypedDict, total=False):
+    """What `Scenario.when` takes: the attributes of `Match`."""
+
+    endpoint: str | None
+    model: str | None
+    text: TextPattern | None
+    tool: str | None
+    tool_output: TextPattern | None
+    turn: int | None
+    headers: Mapping[str, str]
+    where: Callable[[Asked], bool] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +45,47 @@ class Scenario:
         body: JSON when it is a mapping.
         headers: Added to the answer, replacing its own headers of the same name.
         omitted_headers: Names of headers that are left out.
+        outputs: Put out in place of what the model would; see `codex_api.testing.builders`.
+        usage: Laid over the counts of tokens.
         events: Sent in place of the model's events.
         faults: Applied to the events in this order.
         cut_upload_after: Reset the connection once this many bytes of an upload came.
         head_gate: Hold the whole answer, head included, until this gate opens.
+        match: The requests that it is for; None is the next one.
     """
 
     status: int | None = None
     body: bytes | str | Mapping[str, Any] = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     omitted_headers: frozenset[str] = frozenset()
+    outputs: tuple[Output, ...] | None = None
+    usage: Mapping[str, Any] | None = None
     events: tuple[JsonObject, ...] | None = None
     faults: tuple[Fault, ...] = ()
     cut_upload_after: int | None = None
     head_gate: Gate | None = None
+    match: Match | None = None
+
+    def when(self, **conditions: Unpack[Conditions]) -> Scenario:
+        """Return the same for the next request that fits; see `Match` for what can be asked."""
+        return replace(self, match=Match(**conditions))
+
+    def fails(self, *faults: Fault) -> Scenario:
+        """Return the same with ``faults`` behind its own."""
+        return replace(self, faults=(*self.faults, *faults))
+
+    def __add__(self, other: Scenario) -> Scenario:
+        """Return one that puts out this first and then ``other``, whose settings win."""
+        both = [each for each in (self.outputs, other.outputs) if each is not None]
+        return replace(
+            other,
+            outputs=tuple(output for each in both for output in each) if both else None,
+            usage=other.usage if other.usage is not None else self.usage,
+            headers={**self.headers, **other.headers},
+            omitted_headers=self.omitted_headers | other.omitted_headers,
+            faults=(*self.faults, *other.faults),
+            match=other.match or self.match,
+        )
 
 
 def normal() -> Scenario:

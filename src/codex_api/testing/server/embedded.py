@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -12,13 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from codex_api.testing.loop_thread import LoopThread
+from codex_api.testing.scenario_files import load_scenario
 from codex_api.testing.server.app import create_app
 from codex_api.testing.server.settings import ServerSettings
 from codex_api.testing.server.state import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from codex_api.testing.recording import RecordedRequest
+    from codex_api.testing.rules import Rules
     from codex_api.testing.scenarios import Scenario
     from codex_api.testing.server.limits import Charge
     from codex_api.testing.server.state import Disconnect
@@ -82,6 +84,10 @@ class EmbeddedServer:
         port: Port to bind; 0 takes a free one.
         certificate: Files of a certificate chain and its key in PEM, for HTTPS.
         around: Wraps the application.
+        scenario: Rules, or a scenario file to read; leaving the server checks what it expects.
+
+    Raises:
+        ScenarioFileError: The scenario file cannot be used.
 
     Attributes:
         state: Its memory; `requests`, `disconnects` and `play` are shorthands into it.
@@ -97,11 +103,16 @@ class EmbeddedServer:
         port: int = 0,
         certificate: tuple[Path, Path] | None = None,
         around: Callable[[ASGIApp], ASGIApp] | None = None,
+        scenario: Path | str | Rules | None = None,
     ) -> None:
         settings = settings or ServerSettings()
+        if isinstance(scenario, (Path, str)):
+            loaded = load_scenario(Path(scenario))
+            settings, scenario = loaded.settings(settings), loaded.rules
         self.state: ServerState = ServerState(settings)
         if api_key is not None:
             self.state.api_keys.add(api_key)
+        self.state.rules = scenario
         self._host, self._port = host, port
         self._thread = LoopThread("codex-api-embedded-server")
         self._scheme = "http" if certificate is None else "https"
@@ -151,11 +162,21 @@ class EmbeddedServer:
         """What requests were charged, where the settings have limits; in the order they came."""
         return [] if self.state.ledger is None else self.state.ledger.charges
 
+    def check(self) -> None:
+        """See whether what was asked is what the scenario expects.
+
+        Raises:
+            ExpectationError: It is not.
+        """
+        if self.state.rules is not None:
+            self.state.rules.check()
+
     def play(self, *scenarios: Scenario, endpoint: str = "responses") -> None:
         """Script the next requests to ``endpoint``; afterwards the model answers again.
 
         Args:
-            scenarios: One for each request, in order.
+            scenarios: One for each request, in order. One with conditions (`Scenario.when`) waits
+                for a request that fits, so that callers at the same time get each their own.
             endpoint: Path below the base, without ids (``responses/compact``,
                 ``files/uploaded``, ``responses/retrieve``, ``files/list``, ``blobs``);
                 ``websocket`` is the handshake of one, whose requests count as ``responses``, and
@@ -216,6 +237,8 @@ class EmbeddedServer:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        if exc is None:
+            self.check()
 
     async def __aenter__(self) -> Self:
         return self.start()
@@ -226,7 +249,7 @@ class EmbeddedServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        self.__exit__(exc_type, exc, traceback)
 
     async def _boot(self) -> None:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

@@ -96,14 +96,21 @@ class Generation:
 
     def run(self, scenario: Scenario) -> BackgroundRun:
         """Return the task that makes the response without a connection."""
+        self._obey(scenario)
         scripted = scenario.events
         events = self._writer.events(self._plan) if scripted is None else iter(scripted)
         return BackgroundRun(self._state, self, iter(events))
 
     def steps(self, scenario: Scenario) -> Iterator[Step]:
         """Return the steps that send the response, as ``scenario`` leaves them."""
+        self._obey(scenario)
         events = self._noted() if scenario.events is None else scenario.events
         return apply((Event(event) for event in events), scenario.faults)
+
+    def _obey(self, scenario: Scenario) -> None:
+        if scenario.outputs is not None:
+            self._plan = list(scenario.outputs)
+        self._writer.usage = scenario.usage or {}
 
     def _noted(self) -> Iterator[JsonObject]:
         for event in self.events():

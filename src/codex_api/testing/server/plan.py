@@ -1,4 +1,7 @@
-"""What the built-in model decided to put out, before ids, numbers and deltas."""
+"""What the built-in model decided to put out, before ids, numbers and deltas.
+
+``pieces`` are the deltas of a text; None streams it word for word.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ class Answer:
     text: str
     is_refusal: bool = False
     annotations: tuple[JsonObject, ...] = ()
+    pieces: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Call:
     payload: str
     is_custom: bool = False
     namespace: str | None = None
+    pieces: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

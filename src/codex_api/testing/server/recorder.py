@@ -53,7 +53,7 @@ class Recorder:
         if body is None:
             return
         request = self._record(scope, body)
-        scenario = self._state.take_scenario(endpoint_name(scope["path"], scope["method"]))
+        scenario = self._state.take_scenario(endpoint_name(scope["path"], scope["method"]), request)
         scope["state"] |= {"recorded": request, "scenario": scenario}
         send = self._with_request_id(send)
         response = self._refusal(request, scenario, is_open=is_blob)
@@ -71,7 +71,8 @@ class Recorder:
         request = self._record({**scope, "method": "GET"}, b"")
         name = endpoint_name(scope["path"], "GET")
         # `responses` is taken: it stands for the requests, whatever they come by.
-        scenario = self._state.take_scenario("websocket" if name == "responses" else name)
+        endpoint = "websocket" if name == "responses" else name
+        scenario = self._state.take_scenario(endpoint, request)
         scope["state"] |= {"recorded": request, "scenario": scenario}
         if scenario.head_gate is not None:
             await scenario.head_gate.passed()

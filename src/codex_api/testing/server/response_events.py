@@ -11,7 +11,7 @@ from codex_api.testing.server.plan import Answer, Call, Compacted, Output, Reaso
 from codex_api.testing.server.tokens import count_tokens, pieces, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codex_api.testing.server.validation import ResponseRequest
     from codex_api.testing.wire import JsonObject
@@ -67,6 +67,7 @@ class ResponseWriter:
         self._reasoning_tokens = 0
         self._passthrough = _passthrough(request.input)
         self.output: list[JsonObject] = []
+        self.usage: Mapping[str, Any] = {}
         self.response: JsonObject = response_shell(request, response_id, int(clock()))
 
     def events(self, plan: Sequence[Output]) -> Iterator[JsonObject]:
@@ -135,7 +136,7 @@ class ResponseWriter:
         logprobs: list[JsonObject] = []
         told: JsonObject = {} if plan.is_refusal else {"logprobs": logprobs}
         text = ""
-        for piece in pieces(plan.text):
+        for piece in pieces(plan.text) if plan.pieces is None else plan.pieces:
             if self._is_full():
                 self._is_cut = True
                 break
@@ -181,7 +182,7 @@ class ResponseWriter:
         item[key] = ""
         where = self._position(item)
         yield "response.output_item.added", {"item": _copy(item), "output_index": len(self.output)}
-        for piece in pieces(plan.payload):
+        for piece in pieces(plan.payload) if plan.pieces is None else plan.pieces:
             yield f"response.{stem}.delta", {**where, "delta": piece}
         name: JsonObject = {} if plan.is_custom else {"name": plan.name}
         yield f"response.{stem}.done", {**where, key: plan.payload, **name}
@@ -207,6 +208,7 @@ class ResponseWriter:
     def _ending(self) -> Bare:
         prompt, cached = self._counts
         spent = usage(prompt, cached, self._output_tokens, self._reasoning_tokens)
+        spent |= self.usage
         self.response |= {"output": self.output, "usage": spent}
         if self._is_cut:
             reason = {"reason": "max_output_tokens"}

@@ -12,16 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_api.testing.matching import Asked
 from codex_api.testing.recording import Journal, RecordedRequest, wait_until
 from codex_api.testing.scenarios import Scenario
 from codex_api.testing.server.latency import LatencyDice
 from codex_api.testing.server.limits import Ledger
 from codex_api.testing.server.problems import RequestProblem, not_found
 from codex_api.testing.server.tokens import PromptCache
+from codex_api.testing.wire import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from codex_api.testing.rules import Rules
     from codex_api.testing.server.background import BackgroundRun
     from codex_api.testing.server.batches import BatchRun
     from codex_api.testing.server.file_store import StoredFile
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 # What a model answers takes as long as ``latency`` says.
 _GENERATING = frozenset({"responses", "chat/completions"})
+
+
+_NORMAL = Scenario()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class ServerState:
         threads: What the public API calls conversations, by id.
         conversations: The whole conversation of each response whose end was sent, by id.
         ledger: Limits and account, where the settings have limits.
+        rules: Choose the scenario of requests that nothing was scripted for.
         by_default: Gives the scenario of a request to an endpoint that nothing was scripted for.
         closers: Awaited when the server stops, while its tasks still run.
     """
@@ -101,6 +108,7 @@ class ServerState:
         if settings.limits is not None:
             self.ledger = Ledger(settings.limits, settings.clock or time.time)
         self._latency = None if settings.latency is None else LatencyDice(settings.latency)
+        self.rules: Rules | None = None
         self.by_default: Callable[[str], Scenario] = lambda _: Scenario()
         self.clock: Callable[[], float] = settings.clock or time.time
         self._numbers = itertools.count(1)
@@ -136,14 +144,35 @@ class ServerState:
         with self._changed:
             self._scenarios[endpoint].extend(scenarios)
 
-    def take_scenario(self, endpoint: str) -> Scenario:
-        """Return the scenario of the next request to ``endpoint``."""
+    def take_scenario(self, endpoint: str, request: RecordedRequest | None = None) -> Scenario:
+        """Return the scenario of a request to ``endpoint``: the first that is for it."""
+        asked = None if request is None else Asked(endpoint, request, self._named)
         with self._changed:
-            queue = self._scenarios[endpoint]
-            scenario = queue.popleft() if queue else self.by_default(endpoint)
+            scenario = self._scripted(endpoint, asked)
+            if scenario is None or scenario == _NORMAL:
+                scenario = self.by_default(endpoint)
             if self._latency is None or endpoint not in _GENERATING or scenario.status is not None:
                 return scenario
             return replace(scenario, faults=(self._latency.throw(), *scenario.faults))
+
+    def _scripted(self, endpoint: str, asked: Asked | None) -> Scenario | None:
+        queue = self._scenarios[endpoint]
+        for each in queue:
+            if each.match is None or (asked is not None and each.match.fits(asked)):
+                queue.remove(each)
+                return each
+        return None if self.rules is None or asked is None else self.rules.choose(asked)
+
+    def _named(self, body: JsonObject) -> list[JsonObject]:
+        """Return the conversation that a request goes on from, as far as it is known."""
+        previous, named = body.get("previous_response_id"), body.get("conversation")
+        name = str(named if isinstance(named, str) else object_of(named).get("id"))
+        if name in self.threads:
+            return self.threads[name].items
+        if str(previous) in self.conversations:
+            return self.conversations[str(previous)]
+        stored = self.stored.get(str(previous))
+        return [] if stored is None else stored.items
 
     def note_disconnect(self, disconnect: Disconnect) -> None:
         """Remember a client that went away."""

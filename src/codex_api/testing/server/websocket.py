@@ -131,7 +131,7 @@ class ResponsesSocket:
 
     async def _answer(self, frame: str | bytes) -> None:
         self._record(frame)
-        scenario = self._state.take_scenario("responses")
+        scenario = self._state.take_scenario("responses", self._request)
         if scenario.head_gate is not None:
             await scenario.head_gate.passed()
         if scenario.status is not None:
