@@ -55,6 +55,7 @@ app.command(
     "codex_api.cli.tapes:record", name="record", help="Record what a program asks a server."
 )
 app.command("codex_api.cli.tapes:replay", name="replay", help="Answer from a recorded file.")
+app.command("codex_api.cli.inspect:inspect", name="inspect", help="Draw what was recorded.")
 app.command(
     "codex_api.cli.serve:serve", name="serve", help="Serve the API with a small built-in model."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -20,7 +21,12 @@ from codex_api.testing.replaying import CassetteMismatchError, ReplayServer
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp
+
+    from codex_api.testing.server import EmbeddedServer
+    from codex_api.testing.server.watching import ServedRequest
 
 LOOPBACK = "127.0.0.1"
 
@@ -35,30 +41,13 @@ def record(
     ] = False,
 ) -> int:
     """Record what any program asks a server, until Ctrl-C."""
-    try:
-        from codex_api.testing.server import EmbeddedServer  # noqa: PLC0415 - extra
-        from codex_api.testing.server.doorman import Doorman  # noqa: PLC0415 - extra
-        from codex_api.testing.server.record_proxy import RecordProxy  # noqa: PLC0415 - extra
-    except ModuleNotFoundError as exc:
-        message = "record needs: pip install 'codex-api[server]'"
-        raise RequestBuildError(message) from exc
-    parts = urlsplit(upstream)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-        message = "--upstream needs a base URL such as https://api.openai.com/v1"
-        raise RequestBuildError(message)
+    checked_upstream(upstream, "--upstream")
     if out.exists() and not overwrite:
         message = f"{out} is there already; replace it with --overwrite"
         raise RequestBuildError(message)
     lines = RequestLog(Console(stderr=True, highlight=False))
-    proxy = RecordProxy(upstream, Cassette(out))
-
-    def around(app: ASGIApp) -> ASGIApp:
-        del app
-        return Doorman(proxy, tell=lines.tell)
-
     with ExitStack() as stack:
-        server = EmbeddedServer(port=port, around=around)
-        server.state.closers.append(proxy.aclose)
+        server = recording_server(upstream, Cassette(out), port, lines.tell)
         ending = stack.enter_context(told_to_end())
         try:
             stack.enter_context(server)
@@ -69,6 +58,45 @@ def record(
         ending.wait()
     note(f"recorded {lines.count} request{'' if lines.count == 1 else 's'} in {out}")
     return exit_codes.OK
+
+
+def checked_upstream(url: str, option: str) -> None:
+    """Refuse what is no base URL.
+
+    Raises:
+        RequestBuildError: It is none, or the extra is missing that passes requests on.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        message = f"{option} needs a base URL such as https://api.openai.com/v1"
+        raise RequestBuildError(message)
+    try:
+        import_module("codex_api.testing.server")
+    except ModuleNotFoundError as exc:
+        message = "this needs: pip install 'codex-api[server]'"
+        raise RequestBuildError(message) from exc
+
+
+def recording_server(
+    upstream: str,
+    cassette: Cassette,
+    port: int,
+    tell: Callable[[ServedRequest], None] | None = None,
+) -> EmbeddedServer:
+    """Return a server, not started, that passes everything on and records it."""
+    from codex_api.testing.server import EmbeddedServer  # noqa: PLC0415 - extra
+    from codex_api.testing.server.doorman import Doorman  # noqa: PLC0415 - extra
+    from codex_api.testing.server.record_proxy import RecordProxy  # noqa: PLC0415 - extra
+
+    proxy = RecordProxy(upstream, cassette)
+
+    def around(app: ASGIApp) -> ASGIApp:
+        del app
+        return Doorman(proxy, tell=tell)
+
+    server = EmbeddedServer(port=port, around=around)
+    server.state.closers.append(proxy.aclose)
+    return server
 
 
 def replay(

@@ -3,7 +3,7 @@ r"""Recording what a real server answered, and playing it again chunk for chunk.
 A cassette is a file of JSON lines, to be read and edited by people. Lines of exchanges that ran at
 the same time may be mixed; ``n`` says which exchange a line belongs to::
 
-    {"n":0,"request":{"method":"POST","path":"/v1/responses","headers":[...],"body":"{...}"}}
+    {"n":0,"at":1.2,"request":{"method":"POST","path":"/v1/responses","headers":[...],"body":"..."}}
     {"n":0,"status":200,"headers":[["content-type","text/event-stream"]]}
     {"n":0,"after":0.31,"text":"event: response.created\n..."}
     {"n":0,"after":0.02,"end":"clean"}
@@ -16,7 +16,8 @@ of the body::
     {"n":1,"after":0.4,"received":"{\"type\":\"response.created\",...}"}
     {"n":1,"after":9.0,"end":"closed","code":1000,"reason":""}
 
-``after`` is the time in seconds since the line before. The file is only for its owner to read. What
+``at`` is the time in seconds since recording began, ``after`` that since the line before. The file
+is only for its owner to read. What
 may hold a secret is not recorded: the query of the URL, all headers that are not known to be
 harmless, and in bodies and messages what `codex_api.testing.redaction` finds.
 """
@@ -105,6 +106,8 @@ class Exchange:
             closed a WebSocket.
         close_code: With which it did so; None for other endings.
         last_after: Seconds between what came last and the ending.
+        at: When it began, in seconds since recording did; None where the file does not tell.
+        head_after: Seconds between the request and the head of its answer.
     """
 
     request: JsonObject
@@ -116,6 +119,8 @@ class Exchange:
     close_code: int | None = None
     close_reason: str = ""
     last_after: float = 0.0
+    at: float | None = None
+    head_after: float = 0.0
 
     @property
     def is_websocket(self) -> bool:
@@ -199,6 +204,7 @@ class Cassette:
         self._path = path
         self._clock = clock
         self._numbers = itertools.count()
+        self._began: float | None = None
         self._guard = threading.RLock()
         self._open: dict[int, _Tape] = {}
         path.touch(mode=_ONLY_OWNER)
@@ -222,8 +228,10 @@ class Cassette:
         noted |= {"upgrade": "websocket"} if is_websocket else _content("body", redacted(body))
         with self._guard:
             tape = self._open[number] = _Tape()
-            tape.last_at = self._clock()
-            tape.lines.append(_Line({"n": number, "request": noted}))
+            tape.last_at = now = self._clock()
+            self._began = now if self._began is None else self._began
+            at = round(now - self._began, 4)
+            tape.lines.append(_Line({"n": number, "at": at, "request": noted}))
             self._write(tape)
         return number
 
@@ -309,7 +317,7 @@ def load(path: Path) -> list[Exchange]:
         if not text:
             continue
         try:
-            _apply_line(exchanges, json.loads(text))
+            apply_line(exchanges, json.loads(text))
         except (KeyError, TypeError, ValueError) as exc:
             message = f"line {number} of {path.name} is no line of a cassette: {exc!r}"
             raise ValueError(message) from exc
@@ -332,13 +340,15 @@ def replay_server(
     )
 
 
-def _apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN401 - from a file
+def apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN401 - from a file
+    """Take a line of a cassette in."""
     if "request" in line:
-        exchanges[line["n"]] = Exchange(line["request"])
+        exchanges[line["n"]] = Exchange(line["request"], at=line.get("at"))
         return
     exchange = exchanges[line["n"]]
     if "status" in line:
         exchange.status = line["status"]
+        exchange.head_after = line.get("after", 0.0)
         exchange.headers = [(name, value) for name, value in line["headers"]]
     elif "end" in line:
         exchange.ending = line["end"]
