@@ -37,6 +37,7 @@ EXTRAS = {
     "parquet",
     "ray",
     "socks",
+    "tls",
     "server",
     "webrtc",
     "zstd",

@@ -8,9 +8,11 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -25,7 +27,6 @@ from codex_api.testing.server.watching import ServedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 HELLO = {"model": "gpt-5.1", "input": "say hello", "stream": True}
 
@@ -105,6 +106,8 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         (("--tokens-per-second", "0"), "tokens per second must be more than 0"),
         (("--rpm", "0"), "requests_per_minute must be at least 1"),
         (("--tls-cert", "a.pem"), "--tls-cert and --tls-key belong together"),
+        (("--tls", "--tls-cert", "a", "--tls-key", "b"), "--tls makes a certificate"),
+        (("--tls", "--allow-host", "a b"), "no certificate can be made for"),
     ],
 )
 def test_options_that_make_no_sense_are_one_line(
@@ -143,6 +146,38 @@ def test_a_broken_scenario_file_is_one_line(
     assert main(["serve", "--scenario", str(path)]) == 2
     told_line = f"codex-api: {path}:2: rule[0].reply.sya: is no key; do you mean 'say'?\n"
     assert capsys.readouterr().err == told_line
+
+
+def test_https_with_a_made_certificate_is_trusted_by_the_lines_for_the_environment() -> None:
+    with serving("--tls", "--allow-host", "box.test") as (url, process):
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(5)]
+        named = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        authority = Path(named["SSL_CERT_FILE"])
+        assert set(named.values()) == {str(authority)}
+        assert set(named) >= {"CODEX_CA_CERTIFICATE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
+        assert b"PRIVATE" not in authority.read_bytes()
+        assert (authority.parent / "key.pem").stat().st_mode & 0o777 == 0o600
+        trusted = ssl.create_default_context(cafile=str(authority))
+        host = url.partition("//")[2].partition("/")[0]
+        assert url == f"https://{host}/v1"
+        for name in ("127.0.0.1", "localhost", "box.test"):
+            with socket.create_connection(("127.0.0.1", int(host.split(":")[1]))) as plain:
+                trusted.wrap_socket(plain, server_hostname=name).close()
+        done = subprocess.run(
+            [sys.executable, "-m", "codex_api", "respond", "say hello"],
+            env={**os.environ, **named, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "unused"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"{url}/models")
+        code, _, err = told(process)
+
+    assert 'You said: "say hello".' in done.stdout, done.stderr
+    assert (code, "clients trust it by" in err) == (0, True)
+    assert not authority.parent.exists()
 
 
 def test_pages_and_rebound_names_are_kept_out() -> None:

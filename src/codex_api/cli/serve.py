@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from codex_api.cli import exit_codes
+from codex_api.cli.certificates import VARIABLES, made_certificate
 from codex_api.cli.console import Output, complain, note
 from codex_api.cli.request_log import RequestLog
 from codex_api.testing.fault_names import FaultSpecError, parse_fault
@@ -150,6 +151,10 @@ def serve(
         Path | None, Parameter(help="Also append a JSON line for each request to this file.")
     ] = None,
     quiet: Annotated[bool, Parameter(negative="", help="Print no line for each request.")] = False,
+    tls: Annotated[
+        bool,
+        Parameter(negative="", help="HTTPS with a certificate made for this run; needs [tls]."),
+    ] = False,
     tls_cert: Annotated[Path | None, Parameter(help="Certificate chain in PEM, for HTTPS.")] = None,
     tls_key: Annotated[Path | None, Parameter(help="Its private key in PEM.")] = None,
 ) -> int:
@@ -169,6 +174,9 @@ def serve(
         raise RequestBuildError(message)
     if (tls_cert is None) != (tls_key is None):
         message = "--tls-cert and --tls-key belong together"
+        raise RequestBuildError(message)
+    if tls and tls_cert is not None:
+        message = "--tls makes a certificate: leave it out beside --tls-cert"
         raise RequestBuildError(message)
     try:
         dice = random.Random(seed or 0)  # noqa: S311 - to be repeated
@@ -191,6 +199,10 @@ def serve(
         file = None if log is None else stack.enter_context(log.open("a", encoding="utf-8"))
         lines = RequestLog(None if quiet else Console(stderr=True, highlight=False), file)
         certificate = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
+        authority: Path | None = None
+        if tls:
+            made = stack.enter_context(made_certificate([host, *allow_host]))
+            certificate, authority = (made.chain, made.key), made.authority
         server = EmbeddedServer(
             settings,
             host=host,
@@ -206,7 +218,8 @@ def serve(
         except OSError as exc:
             complain(refused(exc, host, port))
             return exit_codes.FAILED
-        announce(server.url, host, next(iter(api_key or sorted(settings.api_keys)), None))
+        key = next(iter(api_key or sorted(settings.api_keys)), None)
+        announce(server.url, host, key, authority)
         ending.wait()
     note(f"stopped after {lines.count} request{'' if lines.count == 1 else 's'}")
     return exit_codes.OK if expected.are_met else exit_codes.FAILED
@@ -260,8 +273,12 @@ def refused(exc: OSError, host: str, port: int) -> str:
     return f"cannot listen at port {port} of {host}: {exc.strerror or exc}"
 
 
-def announce(url: str, host: str, key: str | None) -> None:
-    """Say where a server is, and print the lines that tell other programs so."""
+def announce(url: str, host: str, key: str | None, authority: Path | None = None) -> None:
+    """Say where a server is, and print the lines that tell other programs so.
+
+    Args:
+        authority: File of the authority that has signed its certificate, where nobody knows it.
+    """
     if host in _ANY:
         shown = f"[{host}]" if ":" in host else host
         near = _ANY[host]
@@ -270,5 +287,9 @@ def announce(url: str, host: str, key: str | None) -> None:
     output = Output(soft_wrap=True, markup=False, highlight=False, emoji=False)
     output.print(f"export OPENAI_BASE_URL={shlex.quote(url)}")
     output.print(f"export OPENAI_API_KEY={shlex.quote(key or 'unused')}")
+    if authority is not None:
+        for variable in VARIABLES:
+            output.print(f"export {variable}={shlex.quote(str(authority))}")
+        note(f"clients trust it by {authority}, as long as it runs")
     output.file.flush()
     note("stop with Ctrl-C")
