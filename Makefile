@@ -118,9 +118,9 @@ bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="ss
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # Each installs beside the others, since most of the time is spent waiting for a package index.
-PEERS := peer-python peer-node peer-codex peer-aimock peer-packages
+PEERS := peer-python peer-ray peer-node peer-codex peer-aimock peer-packages
 
-.PHONY: peers $(PEERS)
+.PHONY: peers peer-uv $(PEERS)
 peers: ## install the programs that tests marked `peer` talk to
 	@$(MAKE) --no-print-directory -j $(PEERS)
 
@@ -153,14 +153,34 @@ peer-node:
 # Clients that bound what we depend on: an environment of their own, by the installer that is quickest.
 PYTHON_CLIENTS := openai-agents 'pydantic-ai-slim[openai]' langchain-openai litellm
 
-peer-python: $(DEMO)
-	@test ! -e .peers/python/.installed || exit 0; mkdir -p .peers; \
-	uv=$$(command -v uv) || { uv=.peers/uv/bin/uv; \
-		$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target .peers/uv uv; }; \
+# The installer that is quickest, for environments that hold much.
+UV = $$(command -v uv || echo .peers/uv/bin/uv)
+
+peer-uv: $(DEMO)
+	@mkdir -p .peers; test -x $(UV) \
+		|| $(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target .peers/uv uv
+
+peer-python: peer-uv
+	@test ! -e .peers/python/.installed || exit 0; uv=$(UV); \
 	$$uv venv -q --clear --python "$(PYTHON)" .peers/python \
 		&& $$uv pip install -q --python .peers/python/bin/python $(PYTHON_CLIENTS) \
 		&& touch .peers/python/.installed \
 		|| echo "make peers: the clients for Python could not be installed, their tests will be skipped"
+
+# Ray has 600 MB and pins of its own; beside it what its tests are run with.
+RAY_TESTS := anyio hypothesis inline-snapshot pytest pytest-timeout pytest-xdist trustme
+
+peer-ray: peer-uv
+	@test ! -e .peers/ray/.installed || exit 0; uv=$(UV); \
+	$$uv venv -q --clear --python "$(PYTHON)" .peers/ray \
+		&& $$uv pip install -q --python .peers/ray/bin/python -e '.[ray,bulk,server]' $(RAY_TESTS) \
+		&& touch .peers/ray/.installed \
+		|| echo "make peers: Ray could not be installed, its tests will be skipped"
+
+.PHONY: ray
+ray: ## test bulk runs on Ray, where `make peers` has installed it
+	@if test -e .peers/ray/.installed; then .peers/ray/bin/python -m pytest -q tests/bulk/test_ray.py; \
+	else echo "make ray: Ray is not installed, its tests are skipped"; fi
 
 # Each program, and the package that it is in.
 PEER_PACKAGES := chromium:chromium nginx:nginx-light haproxy:haproxy tinyproxy:tinyproxy-bin \
