@@ -230,7 +230,7 @@ class BatchEngine(Engine):
 
     def _coming(self) -> Iterator[PendingRow]:
         """Give rows as long as there are some; those to be sent again come last."""
-        while self._stopping is None and (row := self._next_row()) is not None:
+        while self._stopping is None and (row := self._next_row(self._loop.time())) is not None:
             held = self._held.get(row.custom_id)
             if held is None:
                 yield row

@@ -50,13 +50,15 @@ class CostGuard:
 
     def reserve(self, row: PendingRow) -> None:
         """Keep what a row may cost at most."""
-        row.reserved = self._most(row)
-        self._reserved += row.reserved
+        if self._ceiling is not None:
+            row.reserved = self._most(row)
+            self._reserved += row.reserved
 
     def release(self, row: PendingRow) -> None:
         """Keep nothing more for a row: what it cost is known."""
-        self._reserved -= row.reserved
-        row.reserved = 0.0
+        if row.reserved:
+            self._reserved -= row.reserved
+            row.reserved = 0.0
 
     def _most(self, row: PendingRow) -> float:
         if self._prices is None or self._ceiling is None:

@@ -64,6 +64,7 @@ class Engine:
         settings: BulkSettings,
     ) -> None:
         self._journal = journal
+        self._intends = journal is not None and journal.intents
         self._budget = budget
         self._settings = settings
         self._wake = asyncio.Event()
@@ -178,16 +179,18 @@ class Engine:
     def _turn(self) -> Call | Rest | None:
         """Return the call to make now, or how long there is none; None: nothing more is sent."""
         while self._stopping is None:
-            row = self._next_row()
+            now = self._loop.time()
+            row = self._next_row(now)
             if row is None:
                 if self._stopping is not None or self._is_done:
                     break
                 self._wants_end = True
-                due = self._queue.due(self._loop.time())
+                due = self._queue.due(now)
                 may_stall = bool(self._tasks or self._queue)
                 return Rest(_LOOK_AGAIN if due is None else due, may_stall)
-            answer = self._permit(row, self._loop.time())
+            answer = self._permit(row, now)
             if isinstance(answer, Grant):
+                row.sent_at = now
                 return Call(row, answer)
             if answer is not None:
                 self._queue.put_back(row)
@@ -198,9 +201,9 @@ class Engine:
     def _is_done(self) -> bool:
         return self._queue.is_empty and not self._tasks
 
-    def _next_row(self) -> PendingRow | None:
+    def _next_row(self, now: float) -> PendingRow | None:
         try:
-            return self._queue.take(self._loop.time())
+            return self._queue.take(now)
         except (BulkInputError, OSError) as exc:
             cause = exc if isinstance(exc, BulkInputError) else BulkInputError(str(exc))
             self._stop_for("input", str(exc), cause)
@@ -264,7 +267,6 @@ class Engine:
 
     def _enter(self, task: asyncio.Task[None], row: PendingRow) -> None:
         self._cost.reserve(row)
-        row.sent_at = self._loop.time()
         self.ledger.gauge.send(row.input_tokens)
         self._tasks[task] = row
 
@@ -292,12 +294,13 @@ class Engine:
     async def _call(self, row: PendingRow, grant: Grant) -> None:
         has_begun = False
         try:
-            await self.ledger.intend(row)
+            if self._intends:
+                await self.ledger.intend(row)
+                row.sent_at = self._loop.time()
             row.attempts += 1
             self.ledger.counts.calls += 1
             self.ledger.calls.start()
             has_begun = True
-            row.sent_at = self._loop.time()
             response = await self._exchange.answer(row)
         except CodexApiError as exc:
             self._take_failure(row, grant, exc)

@@ -173,13 +173,17 @@ class Family:
             return None
         if self._counts > 1:
             return self._left_of_window(now, sent)
-        level = base[0] - self._scale * (self.charge(sent) - base[2])
+        weights = self._weights
+        spent = sent[0] * weights[0] + sent[1] * weights[1] + sent[2] * weights[2]
+        level = base[0] - self._scale * (spent - base[2])
         passed = now - base[1]
         return level + (rate - self.others) * passed if passed > 0 else level
 
     def wait(self, now: float, load: Load, sent: Load) -> float:
         """Return the seconds until ``load`` may be sent; 0 when it may now."""
-        raw = self._asked = self.charge(load)
+        weights = self._weights
+        raw = load[0] * weights[0] + load[1] * weights[1] + load[2] * weights[2]
+        self._asked = raw
         if raw <= 0:
             return 0.0
         pause = self._next_at - now

@@ -206,6 +206,7 @@ class Ledger:
                 facts=facts,
             ),
             answer_line(row.custom_id, response, facts),
+            now,
             settles=settles,
         )
 
@@ -227,20 +228,21 @@ class Ledger:
             exc: The error of its last call, or None.
             settles: Whether its call was begun, and is not settled yet.
         """
-        facts = row.facts(self.counts.run, self._loop.time())
+        now = self._loop.time()
+        facts = row.facts(self.counts.run, now)
         facts.outcome, facts.kind = "failed", kind
         result = BulkResult(
             custom_id=row.custom_id, index=row.index, error=error, exception=exc, facts=facts
         )
         line = failure_line(row.custom_id, error, facts, exc)
-        self._finish(result, line, settles=settles)
+        self._finish(result, line, now, settles=settles)
 
-    def _finish(self, result: BulkResult, line: bytes, *, settles: bool) -> None:
+    def _finish(self, result: BulkResult, line: bytes, now: float, *, settles: bool) -> None:
         facts = result.facts
-        now = self._loop.time()
         self.last_finish = max(self.last_finish, now)
         self.gauge.finish(facts, now)
-        self.spent += facts.cost or 0.0
+        if facts.cost:
+            self.spent += facts.cost
         self._own_finished += 1
         self._own_failed += facts.outcome == "failed" and facts.kind != "unknown"
         self.uncommitted += 1
