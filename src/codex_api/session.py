@@ -9,6 +9,7 @@ from codex_api._lazy import Lookup, lazy_attributes
 if TYPE_CHECKING:
     from codex_api._async.session import AsyncResponsesSession, AsyncSessionStream
     from codex_api._logic.session.errors import ReplayRefusedError
+    from codex_api._logic.session.run_result import RunEvent, RunResult, ToolAnswered
     from codex_api._logic.session.settings import SessionSettings
     from codex_api._sync.session import ResponsesSession, SessionStream
 
@@ -17,8 +18,11 @@ __all__ = [
     "AsyncSessionStream",
     "ReplayRefusedError",
     "ResponsesSession",
+    "RunEvent",
+    "RunResult",
     "SessionSettings",
     "SessionStream",
+    "ToolAnswered",
 ]
 
 __getattr__: Lookup = lazy_attributes(
@@ -28,8 +32,11 @@ __getattr__: Lookup = lazy_attributes(
         "AsyncSessionStream": "_async.session",
         "ReplayRefusedError": "_logic.session.errors",
         "ResponsesSession": "_sync.session",
+        "RunEvent": "_logic.session.run_result",
+        "RunResult": "_logic.session.run_result",
         "SessionSettings": "_logic.session.settings",
         "SessionStream": "_sync.session",
+        "ToolAnswered": "_logic.session.run_result",
     },
     parent="codex_api",
 )

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from codex_api.types.content import Tagged
-from codex_api.types.function_tool import FunctionTool
+from codex_api.types.function_tool import FunctionTool, ToolArgumentsError, ToolError
 
 __all__ = [
     "AllowedTools",
@@ -34,7 +34,9 @@ __all__ = [
     "ProgrammaticToolCalling",
     "Shell",
     "Tool",
+    "ToolArgumentsError",
     "ToolChoice",
+    "ToolError",
     "ToolSearch",
     "WebSearch",
     "WebSearchPreview",

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import asynccontextmanager, nullcontext
+from contextvars import copy_context
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from codex_api._async.watchdog import Watchdog
+from codex_api._logic.session.failed import Failed
+from codex_api.types.function_tool import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from types import TracebackType
 
+    from codex_api._logic.session.tool_loop import Job
     from codex_api.transport.protocols import AsyncStreamResponse
     from codex_api.transport.websocket_async import AsyncWebSocket
 
@@ -142,6 +147,67 @@ async def at_most(timeout: float, abort: Callable[[], None]) -> AsyncGenerator[N
 async def settled(result: object) -> object:
     """Return what a callback gave, which may have to be awaited."""
     return await result if isawaitable(result) else result
+
+
+async def work_through(
+    jobs: Sequence[Job], at_once: int, done: Callable[[int, object], Awaitable[object]]
+) -> None:
+    """Make calls side by side, and tell of each as it ends.
+
+    ``async`` functions run in tasks of their own, others in threads. Nothing is left running: when
+    ``done`` raises or the caller is cancelled, tasks are cancelled, and functions in threads, which
+    cannot be, are waited for; a second cancellation does not wait.
+
+    Args:
+        jobs: Begun in this order.
+        at_once: How many at most.
+        done: Called with the index of a job, and what it gave or a ``Failed``; one after the other.
+    """
+    waiting = deque(enumerate(jobs))
+    running: dict[asyncio.Task[object], int] = {}
+    try:
+        async with asyncio.TaskGroup() as group:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    index, job = waiting.popleft()
+                    running[group.create_task(_outcome(job))] = index
+                finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(finished, key=running.__getitem__):
+                    await done(running.pop(task), task.result())
+    except BaseExceptionGroup as failed:
+        # Jobs raise nothing, so it is what was raised here.
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
+
+
+async def _outcome(job: Job) -> object:
+    try:
+        if job.is_async:
+            return await job.work()
+        return await settled(await _in_thread(job.work))
+    except asyncio.CancelledError as exc:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        error = ToolError("it was cancelled")  # from inside
+        error.__cause__ = exc
+        return Failed(error)
+    except Exception as exc:  # noqa: BLE001 - whatever a function of the caller's raises
+        return Failed(exc)
+
+
+async def _in_thread(work: Callable[[], object]) -> object:
+    is_wanted = True
+
+    def call() -> object:
+        return work() if is_wanted else None
+
+    running = asyncio.get_running_loop().run_in_executor(None, copy_context().run, call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        is_wanted = False  # if it has not begun
+        await asyncio.wait([running])
+        raise
 
 
 async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from contextvars import copy_context
+from inspect import isawaitable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+from codex_api._logic.session.failed import Failed
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from codex_api._logic.session.tool_loop import Job
     from codex_api.transport.protocols import StreamResponse
     from codex_api.transport.websocket import WebSocket
 
@@ -115,6 +120,56 @@ def at_most(timeout: float, abort: Callable[[], None]) -> Generator[None, None, 
 
 def settled(result: object) -> object:
     """Return what a callback gave, which must not have to be awaited here."""
+    return result
+
+
+def work_through(jobs: Sequence[Job], at_once: int, done: Callable[[int, object], object]) -> None:
+    """Make calls side by side, and tell of each as it ends.
+
+    One at a time runs in the caller's thread, several in threads of their own. Nothing is left
+    running: when ``done`` raises or the caller is interrupted, what has begun is waited for, and
+    what has not begun is left.
+
+    Args:
+        jobs: Begun in this order.
+        at_once: How many at most.
+        done: Called with the index of a job, and what it gave or a ``Failed``; one after the other.
+    """
+    if at_once == 1 or len(jobs) <= 1:
+        for index, job in enumerate(jobs):
+            done(index, _outcome(job))
+        return
+    from concurrent.futures import (  # noqa: PLC0415 - few programs need threads
+        FIRST_COMPLETED,
+        Future,
+        ThreadPoolExecutor,
+        wait,
+    )
+
+    pool = ThreadPoolExecutor(min(at_once, len(jobs)), "codex-api-tool")
+    try:
+        running: dict[Future[object], int] = {
+            pool.submit(copy_context().run, _outcome, job): index for index, job in enumerate(jobs)
+        }
+        while running:
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(finished, key=running.__getitem__):
+                done(running.pop(future), future.result())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _outcome(job: Job) -> object:
+    try:
+        result = job.work()
+        if isawaitable(result):
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+            message = f"{job.call.name} gave something to await: use a session of AsyncClient"
+            raise TypeError(message)  # noqa: TRY301 - a failure like others
+    except Exception as exc:  # noqa: BLE001 - whatever a function of the caller's raises
+        return Failed(exc)
     return result
 
 

@@ -29,7 +29,14 @@ _UNNAMED = frozenset(
 )
 
 
-class ToolArgumentsError(ValueError):
+class ToolError(Exception):
+    """A tool could not do what it was asked; raise it in a function that is a tool.
+
+    Its text is meant for the model: a run sends it back as the output of the call.
+    """
+
+
+class ToolArgumentsError(ToolError, ValueError):
     """What a model gave a function does not fit its parameters.
 
     Its text names the place, and can be sent back to the model as the output of the call.
@@ -97,6 +104,11 @@ class FunctionTool(Tagged, frozen=True, kw_only=True, tag="function", dict=True)
         msgspec.structs.force_setattr(tool, "_arguments", arguments)
         return tool
 
+    @property
+    def function(self) -> Callable[..., Any] | None:
+        """The function that ``call`` calls; None when the tool was not made of one."""
+        return self.__dict__.get("_function")
+
     def call(self, arguments: str | bytes) -> Any:  # noqa: ANN401 - whatever the function returns
         """Check what the model gave, and call the function with it.
 
@@ -110,7 +122,7 @@ class FunctionTool(Tagged, frozen=True, kw_only=True, tag="function", dict=True)
             ToolArgumentsError: The arguments do not fit; nothing was called.
             TypeError: The tool was not made by ``from_callable``.
         """
-        function: Callable[..., Any] | None = self.__dict__.get("_function")
+        function = self.function
         if function is None:
             message = f"{self.name} stands for no Python function: make it by from_callable"
             raise TypeError(message)

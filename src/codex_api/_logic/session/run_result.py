@@ -1,0 +1,84 @@
+"""What a run of tools tells: while it goes on, and as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from codex_api._logic.incoming.collect import CollectedResponse
+from codex_api.errors import DecodeError
+from codex_api.events import ResponseEvent
+from codex_api.types.item import FunctionCall, FunctionCallOutput, ResponseItem
+from codex_api.types.usage import TokenUsage
+
+T = TypeVar("T")
+
+RunEnd: TypeAlias = Literal[
+    "completed", "incomplete", "max_turns", "max_calls", "open_calls", "tool_failed"
+]
+
+
+class ToolAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool was called in a run, and this is what the model is told.
+
+    Attributes:
+        call: What the model asked for.
+        output: What goes back to it.
+        error: Why the tool did not do it; None when it did.
+    """
+
+    call: FunctionCall
+    output: FunctionCallOutput
+    error: Exception | None = None
+
+
+#: What ``on_event`` of a run is given.
+RunEvent: TypeAlias = ResponseEvent | ToolAnswered
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a run.
+
+    Attributes:
+        ended: Why it ended. ``completed``: the model asked for nothing more. ``incomplete``: the
+            last response was not whole. ``max_turns`` and ``max_calls``: a limit came before the
+            end. ``open_calls``: the model asks for what no function of the run does.
+            ``tool_failed``: a tool failed, and that was to be the end. None while the run goes on,
+            and where an error ended it.
+        items: All that came after the request's input, in order: what the model said and asked for,
+            and what the tools gave back. The input and these are the history to go on with.
+        responses: Each response.
+        answers: Each call of a tool, in the order in which the model asked.
+        open_calls: Items that ask for something and have no answer yet; add theirs to go on.
+        usage: The sum over all responses; None when no server told any.
+        turns: How many responses were asked for and came to their end.
+        error: What a tool failed with, where that ended the run.
+    """
+
+    ended: RunEnd | None = None
+    items: Sequence[ResponseItem] = ()
+    responses: Sequence[CollectedResponse] = ()
+    answers: Sequence[ToolAnswered] = ()
+    open_calls: Sequence[ResponseItem] = ()
+    usage: TokenUsage | None = None
+    turns: int = 0
+    error: Exception | None = None
+
+    @property
+    def text(self) -> str:
+        """What the model said last, without the commentary before it."""
+        return self.responses[-1].text_final if self.responses else ""
+
+    def parse(self, type_: type[T]) -> T:
+        """Decode what the model said last as JSON of ``type_``.
+
+        Raises:
+            ResponseIncompleteError: The last response was cut off.
+            DecodeError: There is no response, or its text does not fit.
+        """
+        if not self.responses:
+            message = "the run has no response to parse"
+            raise DecodeError(message)
+        return self.responses[-1].parse(type_)

@@ -1,0 +1,392 @@
+"""A run: the model is asked, its calls are answered, and it is asked again.
+
+``ToolLoop`` decides and performs nothing: which calls have a function, what goes back for each,
+what the next request holds, and when it is enough. The fronts stream and call.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+
+import msgspec
+
+from codex_api._logic.outgoing.json_values import encode_json
+from codex_api._logic.session.failed import Failed
+from codex_api._logic.session.run_result import RunEnd, RunResult, ToolAnswered
+from codex_api.tools import AllowedTools, FunctionTool, Namespace, Tool
+from codex_api.transport.errors import RequestBuildError
+from codex_api.types.content import InputAudio, InputImage, InputText, Tagged
+from codex_api.types.function_tool import ToolError
+from codex_api.types.item import (
+    FunctionCall,
+    FunctionCallOutput,
+    Message,
+    ResponseItem,
+    ToolSearchCall,
+)
+from codex_api.types.structured import is_pydantic
+
+if TYPE_CHECKING:
+    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api.types.request import ResponsesApiRequest
+    from codex_api.types.usage import TokenUsage
+
+ToolErrors: TypeAlias = Literal["tell", "end"]
+#: What a run takes as a tool.
+AnyTool: TypeAlias = Tool | Callable[..., Any]
+
+_PARTS = (InputText, InputImage, InputAudio)
+# Items that ask somebody for something; a server that does it itself puts the output behind them.
+_ASKING = frozenset(
+    {
+        "apply_patch_call",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "local_shell_call",
+        "mcp_approval_request",
+        "shell_call",
+        "tool_search_call",
+    }
+)
+_MOST_AT_ONCE = 16
+
+
+class Job(NamedTuple):
+    """A call that a function answers.
+
+    Attributes:
+        work: Calls it.
+        is_async: Whether that gives something to await, and runs no code of the caller's before.
+    """
+
+    call: FunctionCall
+    work: Callable[[], Any]
+    is_async: bool
+
+
+class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run may go.
+
+    Attributes:
+        max_turns: Responses at most.
+        max_calls: Calls of tools at most; None for no limit.
+        parallel: Whether calls of one response are made at once, up to 16, or how many.
+        tool_errors: ``tell`` lets the model know that a tool failed; ``end`` ends the run.
+
+    Raises:
+        RequestBuildError: A limit is not above 0, or ``tool_errors`` none of the two.
+    """
+
+    max_turns: int = 10
+    max_calls: int | None = None
+    parallel: bool | int = True
+    tool_errors: ToolErrors = "tell"
+
+    def __post_init__(self) -> None:
+        for name in ("max_turns", "max_calls"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or value < 1):
+                message = f"`{name}` must be a number above 0, got {value!r}"
+                raise RequestBuildError(message)
+        if self.parallel is not False and self.parallel < 1:
+            message = f"`parallel` must be true, false or a number above 0, got {self.parallel!r}"
+            raise RequestBuildError(message)
+        if self.tool_errors not in {"tell", "end"}:
+            message = f"`tool_errors` must be tell or end, got {self.tool_errors!r}"
+            raise RequestBuildError(message)
+
+    @property
+    def at_once(self) -> int:
+        """How many calls are made at the same time."""
+        if self.parallel is True:
+            return _MOST_AT_ONCE
+        return int(self.parallel) or 1
+
+
+class ToolLoop:
+    """One run.
+
+    Args:
+        request: What to ask first.
+        tools: Added to those of the request. A callable is a ``FunctionTool.from_callable``.
+        limits: How far it may go.
+        is_async: Whether ``async`` functions can be awaited.
+
+    Attributes:
+        request: What to ask next.
+        ended: Why there is no next one, or None.
+
+    Raises:
+        RequestBuildError: A callable cannot be described, or two functions have one name.
+        TypeError: Something is no tool, or ``async`` where nothing can be awaited.
+    """
+
+    def __init__(
+        self,
+        request: ResponsesApiRequest,
+        tools: Sequence[AnyTool],
+        limits: RunLimits,
+        *,
+        is_async: bool,
+    ) -> None:
+        made = [_tool(tool) for tool in tools]
+        declared = [*(request.tools or ()), *made]
+        self._functions = _functions(declared, is_async=is_async)
+        self._names = set(_names(declared))
+        self._limits = limits
+        self.request: ResponsesApiRequest = request.replace(tools=declared) if made else request
+        self.ended: RunEnd | None = None
+        self._base: list[Any] = _as_items(request.input)
+        self._items: list[ResponseItem] = []
+        self._responses: list[CollectedResponse] = []
+        self._answers: list[ToolAnswered] = []
+        self._jobs: list[Job] = []
+        self._made: dict[int, ToolAnswered] = {}
+        self._open: list[ResponseItem] = []
+        self._error: Exception | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many calls are made at the same time."""
+        return self._limits.at_once
+
+    def answered(self, response: CollectedResponse) -> list[Job]:
+        """Take a response that came to its end, and return the calls to make.
+
+        ``go_on`` follows once they are made, and ``ended`` tells whether anything more is asked.
+        """
+        self._responses.append(response)
+        self._items += response.items
+        asking = _asking(response.items)
+        self._open = asking
+        if response.incomplete_reason is not None:
+            self.ended = "incomplete"
+            return []
+        if not asking and response.end_turn is not False:
+            self.ended = "completed"
+            return []
+        if len(self._responses) >= self._limits.max_turns:
+            self.ended = "max_turns"
+            return []
+        jobs = [job for item in asking if (job := self._job(item)) is not None]
+        most = self._limits.max_calls
+        if most is not None and len(self._answers) + len(jobs) > most:
+            self.ended = "max_calls"
+            return []
+        self._jobs = jobs
+        return jobs
+
+    def made(self, index: int, outcome: object) -> ToolAnswered:
+        """Take what came of the job at ``index``: what the function gave, or a ``Failed``.
+
+        Where a failure ends the run, ``ended`` says so from here on.
+        """
+        call = self._jobs[index].call
+        error = outcome.error if isinstance(outcome, Failed) else None
+        text: object = ""
+        if error is None:
+            try:
+                text = output_of(outcome)
+            except Exception as exc:  # noqa: BLE001 - whatever an encoder meets
+                error = exc
+        if error is not None:
+            text = told_of(error)
+        output = FunctionCallOutput(
+            call_id=call.call_id, output=cast("Any", text), caller=call.caller
+        )
+        answer = ToolAnswered(call=call, output=output, error=error)
+        self._made[index] = answer
+        if error is not None and self._limits.tool_errors == "end":
+            self.ended, self._error = "tool_failed", error
+        return answer
+
+    def go_on(self) -> None:
+        """Put what the tools gave into the next request, unless the run has ended."""
+        outputs = self._settle()
+        if self.ended is not None:
+            return
+        if self._open:
+            self.ended = "open_calls"
+            return
+        request = self.request
+        history = [*self._base, *self._items]
+        if request.conversation is not None:
+            # The conversation holds what was asked and answered before.
+            history = [answer.output for answer in outputs]
+        self.request = request.replace(input=history, tool_choice=_released(request.tool_choice))
+
+    def result(self) -> RunResult:
+        """Return what there is so far."""
+        made = [self._made[index] for index in sorted(self._made)]
+        answers = [*self._answers, *made]
+        done = {answer.call.call_id for answer in made}
+        usage: TokenUsage | None = None
+        for response in self._responses:
+            if response.usage is not None:
+                usage = response.usage if usage is None else usage + response.usage
+        return RunResult(
+            ended=self.ended,
+            items=[*self._items, *(answer.output for answer in made)],
+            responses=list(self._responses),
+            answers=answers,
+            open_calls=[item for item in self._open if _call_id(item) not in done],
+            usage=usage,
+            turns=len(self._responses),
+            error=self._error,
+        )
+
+    def _settle(self) -> list[ToolAnswered]:
+        outputs = [self._made[index] for index in sorted(self._made)]
+        done = {answer.call.call_id for answer in outputs}
+        self._answers += outputs
+        self._items += [answer.output for answer in outputs]
+        self._open = [item for item in self._open if _call_id(item) not in done]
+        self._jobs, self._made = [], {}
+        return outputs
+
+    def _job(self, item: ResponseItem) -> Job | None:
+        if not isinstance(item, FunctionCall):
+            return None
+        name = (item.namespace, item.name)
+        tool = self._functions.get(name)
+        if tool is not None:
+            work = partial(tool.call, item.arguments)
+            return Job(item, work, inspect.iscoroutinefunction(tool.function))
+        if name in self._names:
+            return None  # the caller's own business
+        return Job(item, partial(_unknown, item.name), is_async=False)
+
+
+def output_of(value: Any) -> object:  # noqa: ANN401 - whatever a function gave
+    """Return what a function gave as the output of its call.
+
+    Returns:
+        A text as it is; parts of content as they are; anything else as JSON.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: It has no JSON form.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _PARTS):
+        return [value]
+    if is_pydantic(type(value)):
+        return str(value.model_dump_json())
+    parts = _parts_of(value)
+    return encode_json(value).decode() if parts is None else parts
+
+
+def _parts_of(value: object) -> list[object] | None:
+    if not isinstance(value, list | tuple):
+        return None
+    parts = cast("Sequence[object]", value)
+    return [*parts] if parts and all(isinstance(part, _PARTS) for part in parts) else None
+
+
+def told_of(error: Exception) -> str:
+    """Return what the model is told of a failure.
+
+    The words of a ``ToolError`` are meant for it; those of other errors may hold anything.
+    """
+    if isinstance(error, ToolError):
+        return f"Error: {error}"
+    return f"Error: the tool failed ({type(error).__name__})"
+
+
+def _unknown(name: str) -> None:
+    message = f"there is no tool named {name}"
+    raise ToolError(message)
+
+
+def _tool(tool: AnyTool) -> Tool:
+    is_described = isinstance(tool, Tagged | msgspec.Raw | Mapping)
+    return cast("Tool", tool) if is_described else FunctionTool.from_callable(_function(tool))
+
+
+def _function(tool: object) -> Callable[..., Any]:
+    if not callable(tool):
+        message = f"a tool is a function, one of codex_api.tools or a mapping, not {tool!r:.80}"
+        raise TypeError(message)
+    return tool
+
+
+def _functions(
+    tools: Sequence[Tool], *, is_async: bool
+) -> dict[tuple[str | None, str], FunctionTool]:
+    found: dict[tuple[str | None, str], FunctionTool] = {}
+    for space, tool in _flat(tools):
+        if not isinstance(tool, FunctionTool) or tool.function is None:
+            continue
+        if (space, tool.name) in found:
+            message = f"two functions are called {tool.name}: give one another name"
+            raise RequestBuildError(message)
+        if not is_async and inspect.iscoroutinefunction(tool.function):
+            message = f"{tool.name} is async: only a session of AsyncClient can await it"
+            raise TypeError(message)
+        found[space, tool.name] = tool
+    return found
+
+
+def _names(tools: Sequence[Tool]) -> list[tuple[str | None, str]]:
+    return [(space, name) for space, tool in _flat(tools) if (name := _name(tool)) is not None]
+
+
+def _flat(tools: Sequence[Tool]) -> list[tuple[str | None, Tool]]:
+    """Return the tools with the name of the namespace that they are in, or None."""
+    found: list[tuple[str | None, Tool]] = []
+    for tool in tools:
+        if isinstance(tool, Namespace):
+            found += [(tool.name, inner) for inner in tool.tools]
+        elif isinstance(tool, Mapping) and tool.get("type") == "namespace":
+            found += [(str(tool.get("name")), inner) for inner in tool.get("tools", ())]
+        else:
+            found.append((None, tool))
+    return found
+
+
+class _Named(msgspec.Struct):
+    name: str | None = None
+
+
+def _name(tool: Tool) -> str | None:
+    if isinstance(tool, msgspec.Raw):
+        try:
+            return msgspec.json.decode(tool, type=_Named).name
+        except msgspec.DecodeError:
+            return None
+    found = tool.get("name") if isinstance(tool, Mapping) else getattr(tool, "name", None)
+    return found if isinstance(found, str) else None
+
+
+def _as_items(given: Sequence[Any] | str) -> list[Any]:
+    return [Message.user(given)] if isinstance(given, str) else list(given)
+
+
+def _asking(items: Sequence[ResponseItem]) -> list[ResponseItem]:
+    """Return the items that ask for something which the server did not do itself."""
+    done = {_call_id(item) for item in items if item.type.endswith("_output")}
+    return [
+        item
+        for item in items
+        if item.type in _ASKING
+        and not (isinstance(item, ToolSearchCall) and item.execution == "server")
+        and (_call_id(item) is None or _call_id(item) not in done)
+    ]
+
+
+def _call_id(item: ResponseItem) -> str | None:
+    return getattr(item, "call_id", None)
+
+
+def _released(choice: Any) -> Any:  # noqa: ANN401 - a choice of tools
+    """Return the choice for later responses: one that forces a call would never end."""
+    if isinstance(choice, AllowedTools):
+        return msgspec.structs.replace(choice, mode="auto")
+    if isinstance(choice, Mapping):
+        named = cast("Mapping[str, Any]", choice)
+        return {**named, "mode": "auto"} if named.get("type") == "allowed_tools" else "auto"
+    return "auto" if choice == "required" else choice

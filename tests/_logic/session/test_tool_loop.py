@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import BaseModel
+
+from codex_api import ResponsesApiRequest, errors, items, tools
+from codex_api._logic.incoming.collect import CollectedResponse
+from codex_api._logic.session.failed import Failed
+from codex_api._logic.session.tool_loop import Job, RunLimits, ToolLoop, output_of, told_of
+from codex_api.tools import ToolError
+from codex_api.types.content import InputImage, InputText
+from codex_api.types.usage import TokenUsage
+
+REQUEST = ResponsesApiRequest(model="m", input="hi")
+SAID = items.Message.assistant("Done.")
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def call(name: str = "add", call_id: str = "c1", **fields: Any) -> items.FunctionCall:
+    fields.setdefault("arguments", '{"a": 1, "b": 2}')
+    return items.FunctionCall(name=name, call_id=call_id, **fields)
+
+
+def response(*output: Any, **fields: Any) -> CollectedResponse:
+    return CollectedResponse(items=list(output), **fields)
+
+
+def loop(*given: Any, request: ResponsesApiRequest = REQUEST, **limits: Any) -> ToolLoop:
+    return ToolLoop(request, given or (add,), RunLimits(**limits), is_async=True)
+
+
+def outcome(job: Job) -> object:
+    try:
+        return job.work()
+    except ToolError as exc:
+        return Failed(exc)
+
+
+def answer(run: ToolLoop, *output: Any, **fields: Any) -> list[str]:
+    """Let the model answer, make its calls and return what goes back for them."""
+    told = [
+        run.made(index, outcome(job)).output.text or ""
+        for index, job in enumerate(run.answered(response(*output, **fields)))
+    ]
+    if run.ended is None:
+        run.go_on()
+    return told
+
+
+def test_functions_are_added_to_the_tools_of_the_request() -> None:
+    request = REQUEST.replace(tools=[{"type": "web_search"}])
+
+    first, second = loop(request=request).request.tools or ()
+
+    assert first == {"type": "web_search"}
+    assert isinstance(second, tools.FunctionTool)
+    assert second.name == "add"
+
+
+def test_the_next_request_holds_what_was_said_called_and_returned() -> None:
+    run = loop()
+
+    told = answer(run, SAID, call())
+
+    assert told == ["3"]
+    assert run.request.input == [
+        items.Message.user("hi"),
+        SAID,
+        call(),
+        items.FunctionCallOutput(call_id="c1", output="3"),
+    ]
+
+
+def test_a_run_ends_when_nothing_is_asked_for() -> None:
+    run = loop()
+    answer(run, call(), usage=TokenUsage(input_tokens=1, output_tokens=2, total_tokens=3))
+
+    answer(run, SAID, text="Done.", usage=TokenUsage(input_tokens=10, output_tokens=20))
+
+    result = run.result()
+    assert (result.ended, result.turns, result.text) == ("completed", 2, "Done.")
+    assert result.usage == TokenUsage(input_tokens=11, output_tokens=22, total_tokens=3)
+    assert [item.type for item in result.items] == [
+        "function_call",
+        "function_call_output",
+        "message",
+    ]
+
+
+def test_outputs_go_back_in_the_order_of_the_calls() -> None:
+    run = loop()
+    jobs = run.answered(response(call(call_id="c1"), call(call_id="c2")))
+
+    for index in (1, 0):
+        run.made(index, jobs[index].work())
+    run.go_on()
+
+    assert [each.call.call_id for each in run.result().answers] == ["c1", "c2"]
+    assert [item.call_id for item in run.request.input[-2:]] == ["c1", "c2"]  # type: ignore[union-attr]  # outputs
+
+
+def test_a_conversation_is_given_outputs_alone() -> None:
+    run = loop(request=REQUEST.replace(conversation="conv_1"))
+
+    answer(run, call())
+
+    assert run.request.input == [items.FunctionCallOutput(call_id="c1", output="3")]
+
+
+def test_a_model_that_wants_to_go_on_is_asked_again() -> None:
+    run = loop()
+
+    answer(run, SAID, end_turn=False)
+
+    assert run.ended is None
+    assert run.request.input == [items.Message.user("hi"), SAID]
+
+
+@pytest.mark.parametrize(
+    ("limits", "ended"), [({"max_turns": 1}, "max_turns"), ({"max_calls": 1}, "max_calls")]
+)
+def test_a_limit_leaves_the_calls_open(limits: dict[str, Any], ended: str) -> None:
+    run = loop(**limits)
+
+    answer(run, call(call_id="c1"), call(call_id="c2"))
+
+    result = run.result()
+    assert (result.ended, result.answers) == (ended, [])
+    assert [item.call_id for item in result.open_calls] == ["c1", "c2"]  # type: ignore[union-attr]  # calls
+
+
+def test_a_response_that_is_not_whole_is_not_acted_on() -> None:
+    run = loop()
+
+    answer(run, call(), incomplete_reason="max_output_tokens")
+
+    assert (run.result().ended, run.result().answers) == ("incomplete", [])
+
+
+def test_a_call_that_no_function_answers_ends_the_run_after_the_others() -> None:
+    run = loop(add, {"type": "function", "name": "ask_person"})
+
+    answer(run, call("ask_person", "c1"), call(call_id="c2"))
+
+    result = run.result()
+    assert result.ended == "open_calls"
+    assert result.open_calls == [call("ask_person", "c1")]
+    assert [each.output.text for each in result.answers] == ["3"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        items.CustomToolCall(name="t", call_id="c1", input="x"),
+        items.McpApprovalRequest(id="a", arguments="{}", name="n", server_label="s"),
+        items.ToolSearchCall(call_id="c1", execution="client", arguments={}),
+    ],
+    ids=lambda item: item.type,
+)
+def test_what_asks_somebody_else_is_left_open(item: Any) -> None:
+    run = loop()
+
+    answer(run, item)
+
+    assert (run.result().ended, run.result().open_calls) == ("open_calls", [item])
+
+
+def test_what_the_server_does_itself_is_no_question() -> None:
+    run = loop()
+
+    answer(run, items.ToolSearchCall(call_id=None, execution="server", arguments={}), SAID)
+
+    assert run.ended == "completed"
+
+
+def test_a_tool_that_nobody_declared_is_told_to_the_model() -> None:
+    run = loop()
+
+    (told,) = answer(run, call("subtract"))
+
+    assert told == "Error: there is no tool named subtract"
+    assert run.ended is None
+
+
+def test_a_function_in_a_namespace_is_called_by_both_names() -> None:
+    space = tools.Namespace(
+        name="math", description="", tools=[tools.FunctionTool.from_callable(add)]
+    )
+
+    assert answer(loop(space), call(namespace="math")) == ["3"]
+    assert "no tool" in answer(loop(space), call())[0]
+
+
+def test_the_caller_of_a_call_goes_back_with_its_output() -> None:
+    caller = {"type": "program", "caller_id": "p1"}
+    asked = msgspec.json.decode(
+        msgspec.json.encode({**msgspec.to_builtins(call()), "caller": caller}),
+        type=items.FunctionCall,
+    )
+    run = loop()
+    (job,) = run.answered(response(asked))
+
+    assert run.made(0, job.work()).output.caller == asked.caller
+
+
+@pytest.mark.parametrize(
+    ("choice", "later"),
+    [
+        ("required", "auto"),
+        ("auto", "auto"),
+        ("none", "none"),
+        ({"type": "function", "name": "add"}, "auto"),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": []},
+            {"type": "allowed_tools", "mode": "auto", "tools": []},
+        ),
+        (tools.AllowedTools(tools=[], mode="required"), tools.AllowedTools(tools=[], mode="auto")),
+        (msgspec.UNSET, msgspec.UNSET),
+    ],
+)
+def test_a_choice_that_forces_a_call_holds_once(choice: Any, later: Any) -> None:
+    run = loop(request=REQUEST.replace(tool_choice=choice))
+    assert run.request.tool_choice == choice
+
+    answer(run, call())
+
+    assert run.request.tool_choice == later
+
+
+def test_a_failure_ends_the_run_where_it_should() -> None:
+    run = loop(tool_errors="end")
+    run.answered(response(call(call_id="c1"), call(call_id="c2")))
+    error = OSError("secret")
+
+    run.made(0, Failed(error))
+    run.go_on()
+
+    result = run.result()
+    assert (result.ended, result.error) == ("tool_failed", error)
+    assert [item.call_id for item in result.open_calls] == ["c2"]  # type: ignore[union-attr]  # a call
+
+
+def test_an_output_without_json_is_a_failure_of_the_tool() -> None:
+    run = loop()
+    run.answered(response(call()))
+
+    made = run.made(0, object())
+
+    assert isinstance(made.error, TypeError)
+    assert made.output.text == "Error: the tool failed (TypeError)"
+
+
+def test_only_words_that_are_meant_for_it_reach_the_model() -> None:
+    assert told_of(OSError("password=x")) == "Error: the tool failed (OSError)"
+    assert told_of(tools.ToolError("try another city")) == "Error: try another city"
+    assert told_of(tools.ToolArgumentsError("`a` is missing")) == "Error: `a` is missing"
+
+
+@dataclass
+class Point:
+    x: int
+
+
+class Model(BaseModel):
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("value", "output"),
+    [
+        ("text", "text"),
+        (None, "null"),
+        (3, "3"),
+        (Point(1), '{"x":1}'),
+        (Model(x=1), '{"x":1}'),
+        ([1, "a"], '[1,"a"]'),
+        ([], "[]"),
+        (InputText("a"), [InputText("a")]),
+        ((InputText("a"), InputImage("u")), [InputText("a"), InputImage("u")]),
+    ],
+)
+def test_an_output_is_a_text_parts_or_json(value: Any, output: Any) -> None:
+    assert output_of(value) == output
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"max_turns": 0}, {"max_calls": 0}, {"parallel": 0}, {"parallel": -1}, {"tool_errors": "log"}],
+    ids=str,
+)
+def test_a_limit_that_there_cannot_be_is_refused_by_name(limits: dict[str, Any]) -> None:
+    (name,) = limits
+
+    with pytest.raises(errors.RequestBuildError, match=name):
+        RunLimits(**limits)
+
+
+def test_two_functions_of_one_name_are_refused() -> None:
+    with pytest.raises(errors.RequestBuildError, match="two functions are called add"):
+        loop(add, add)
+
+
+def test_what_is_no_tool_is_refused() -> None:
+    with pytest.raises(TypeError, match="not 'web_search'"):
+        loop("web_search")
+
+
+def test_an_async_function_is_refused_where_nothing_awaits_it() -> None:
+    async def look() -> str:
+        return ""
+
+    with pytest.raises(TypeError, match="look is async"):
+        ToolLoop(REQUEST, [look], RunLimits(), is_async=False)
