@@ -138,8 +138,7 @@ async def test_a_batch_goes_from_file_to_file(front: Front, client: Any) -> None
     }
     file = await front(client.files.create, msgspec.json.encode(line), "batch", name="in.jsonl")
     batch = await front(client.batches.create, file.id)
-    while not batch.is_finished:
-        batch = await front(client.batches.retrieve, batch.id)
+    batch = await front(client.batches.wait, batch, poll=0.01)
     content = await front(client.files.content, batch.output_file_id)
     known = [each async for each in front.iterate(client.files.list(purpose="batch_output"))]
     gone = await front(client.files.delete, file.id)

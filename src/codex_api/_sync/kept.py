@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from codex_api._logic.calling.background import BATCH_PACE, Polling
 from codex_api._logic.endpoints import batches, conversations
 from codex_api._sync.pages import paged
 from codex_api._sync.unary import Endpoints, unary
+from codex_api.transport._core.headers import Headers
+
+if TYPE_CHECKING:
+    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.types.batches import Batch
 
 
 class Conversations(Endpoints):
@@ -58,6 +66,43 @@ class Batches(Endpoints):
     @unary(batches.cancel)
     def cancel(self) -> None:
         """Cancel."""
+
+    def wait(
+        self,
+        batch: Batch | str,
+        poll: float | None = None,
+        timeout: float | None = None,
+        *,
+        extra_headers: HeaderSource | Headers | None = None,
+    ) -> Batch:
+        """Wait until a batch is finished, and give it, whatever became of it.
+
+        A batch that expired or was cancelled has answers, too: look at ``status`` and
+        ``output_file_id``.
+
+        Args:
+            batch: As another call gave it, or its id.
+            poll: Seconds between two looks; None begins with 5 and waits longer each time, up to
+                60.
+            timeout: Limit in seconds on all of it; None for none.
+            extra_headers: For each look.
+
+        Raises:
+            RequestBuildError: ``poll`` is no number of seconds above 0, the id is blank, or a
+                header is illegal.
+            DeadlineExceededError: The limit passed; the batch goes on.
+            CodexApiError: A look failed, after the retries of every call.
+        """
+        extra_headers = Headers(extra_headers)  # which show no values
+        settings = self._runner.settings
+        batch_id = batch if isinstance(batch, str) else batch.id
+        polling = Polling(poll, timeout, settings.clock.monotonic(), BATCH_PACE)
+        while True:
+            look = batches.retrieve(settings.context, batch_id, extra_headers=extra_headers)
+            found = self._runner.run(look)
+            if found.is_finished:
+                return found
+            settings.clock.sleep(polling.pause(settings.clock.monotonic()))
 
     @paged(batches.list_batches)
     def list(self) -> None:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from codex_api.transport.errors import CodexApiError
     from codex_api.types.request import AnyRequest, ResponsesApiRequest
 
-# Seconds between looks at a response whose caller names no other: first, growth, ceiling.
-_FIRST_POLL, _POLL_GROWTH, _LONGEST_POLL = 0.5, 1.5, 15.0
-
 
 class _Numbered(Struct):
     sequence_number: int | None = None
@@ -82,24 +79,48 @@ class Drops:
         return self._retry.wait(self._count, error.retry_after, self._draw)
 
 
+class Pace(NamedTuple):
+    """How often to look at something whose caller does not say.
+
+    Attributes:
+        what: What is looked at, as errors name it.
+        first: Seconds to the second look; each wait is half as long again as the one before.
+        longest: Seconds at most.
+    """
+
+    what: str
+    first: float
+    longest: float
+
+
+RESPONSE_PACE = Pace("response", 0.5, 15.0)
+# A batch is made for a day; most take minutes.
+BATCH_PACE = Pace("batch", 5.0, 60.0)
+_GROWTH = 1.5
+
+
 class Polling:
-    """When to look again whether a response is finished.
+    """When to look again whether something is finished.
 
     Args:
-        poll: Seconds between two looks; None begins with half a second and takes longer each time.
+        poll: Seconds between two looks; None takes those of ``pace``.
         timeout: Seconds in all; None for no limit.
         now: When the waiting begins.
+        pace: What is looked at, and how often.
 
     Raises:
         RequestBuildError: ``poll`` is no number of seconds above 0.
     """
 
-    def __init__(self, poll: float | None, timeout: float | None, now: float) -> None:
+    def __init__(
+        self, poll: float | None, timeout: float | None, now: float, pace: Pace = RESPONSE_PACE
+    ) -> None:
         if poll is not None and not poll > 0:
             message = f"`poll` must be seconds above 0, or None, got {poll!r}"
             raise RequestBuildError(message)
         self._poll = poll
-        self._next = _FIRST_POLL if poll is None else poll
+        self._pace = pace
+        self._next = pace.first if poll is None else poll
         self._timeout = timeout
         self._ends_at = None if timeout is None else now + timeout
 
@@ -111,10 +132,10 @@ class Polling:
         """
         delay = self._next
         if self._poll is None:
-            self._next = min(delay * _POLL_GROWTH, _LONGEST_POLL)
+            self._next = min(delay * _GROWTH, self._pace.longest)
         if self._ends_at is None:
             return delay
         if now >= self._ends_at:
-            message = f"the response was not finished within {self._timeout:g} s"
+            message = f"the {self._pace.what} was not finished within {self._timeout:g} s"
             raise DeadlineExceededError(message)
         return min(delay, self._ends_at - now)
