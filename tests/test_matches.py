@@ -25,7 +25,7 @@ _WIRE = "the value comes from the wire, which may say anything"
 _ERRORS = "users may raise classes of their own"
 #: Functions whose ``match`` is open, by module.
 OPEN = {
-    "_async/session.py": {
+    "_async/session_link.py": {
         "next_events": "effects of the plan itself; `_perform` asserts the others"
     },
     "_logic/endpoints/compaction.py": {"routes": "a caller's value, refused with an error"},

@@ -11,13 +11,13 @@ from codex_api._async.waits import ASYNCHRONOUS, off_loop
 from codex_api._logic.endpoints import files as core
 from codex_api._logic.endpoints import kept_files as kept
 from codex_api._logic.endpoints.file_store import create_file
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api.local.upload_source import open_upload
-from codex_api.transport._core.headers import Headers
 from codex_api.types.files import UploadLimits
 
 if TYPE_CHECKING:
     from codex_api.local.upload_source import AsyncUploadable, Progress, UploadStream
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
 
 _LIMITS = UploadLimits()
@@ -42,6 +42,7 @@ class AsyncFiles(Endpoints):
     def list(self) -> None:
         """List."""
 
+    @hides_headers
     async def upload(
         self,
         source: AsyncUploadable,
@@ -72,7 +73,6 @@ class AsyncFiles(Endpoints):
             DecodeError: An answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         upload = await _opened(source, name, size, on_progress)
         runner, settings = self._runner, self._runner.settings
         context = core.files_context(settings.context, base_url)
@@ -90,6 +90,7 @@ class AsyncFiles(Endpoints):
             ),
         )
 
+    @hides_headers
     async def create(
         self,
         source: AsyncUploadable,
@@ -113,7 +114,6 @@ class AsyncFiles(Endpoints):
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         upload = await _opened(source, name, size, on_progress)
         runner, settings = self._runner, self._runner.settings
         return await runner.watched(

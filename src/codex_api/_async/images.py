@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from codex_api._async.waits import off_loop
 from codex_api._logic.endpoints import images as core
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api.local.image_files import load_edit
-from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codex_api._async.runner import Runner
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.images import (
         ImageBackground,
         ImageEditRequest,
@@ -31,6 +31,7 @@ class AsyncImages:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
+    @hides_headers
     async def generate(
         self,
         prompt: str | ImageGenerationRequest | Mapping[str, Any],
@@ -63,7 +64,6 @@ class AsyncImages:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         request = core.generation_request(
             prompt, model=model, background=background, n=n, quality=quality, size=size
         )
@@ -74,6 +74,7 @@ class AsyncImages:
             )
         )
 
+    @hides_headers
     async def edit(
         self,
         images: ImageSource | Sequence[ImageSource] | ImageEditRequest | Mapping[str, Any],
@@ -102,7 +103,6 @@ class AsyncImages:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         loaded = await off_loop(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size

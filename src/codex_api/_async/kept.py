@@ -8,10 +8,10 @@ from codex_api._async.pages import paged
 from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.calling.background import BATCH_PACE, Polling
 from codex_api._logic.endpoints import batches, conversations
-from codex_api.transport._core.headers import Headers
+from codex_api._logic.outgoing.header_arguments import hides_headers
 
 if TYPE_CHECKING:
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.batches import Batch
 
 
@@ -66,6 +66,7 @@ class AsyncBatches(Endpoints):
     def cancel(self) -> None:
         """Cancel."""
 
+    @hides_headers
     async def wait(
         self,
         batch: Batch | str,
@@ -92,7 +93,6 @@ class AsyncBatches(Endpoints):
             DeadlineExceededError: The limit passed; the batch goes on.
             CodexApiError: A look failed, after the retries of every call.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         settings = self._runner.settings
         batch_id = batch if isinstance(batch, str) else batch.id
         polling = Polling(poll, timeout, settings.clock.monotonic(), BATCH_PACE)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from codex_api._async.unary import Endpoints, unary
 from codex_api._logic.endpoints import models as core
-from codex_api.transport._core.headers import Headers
+from codex_api._logic.outgoing.header_arguments import hides_headers
 
 if TYPE_CHECKING:
     from codex_api.local.models_cache import ModelsCache
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.models import ModelsPage
 
 
@@ -21,6 +21,7 @@ class AsyncModels(Endpoints):
     def list(self) -> None:
         """List."""
 
+    @hides_headers
     async def list_cached(
         self,
         cache: ModelsCache,
@@ -40,7 +41,6 @@ class AsyncModels(Endpoints):
         Raises:
             CodexApiError: As ``list``; a cache that cannot be read or written costs nothing.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api.local.models_cache import list_cached  # noqa: PLC0415 - on first use
 
         settings = self._runner.settings

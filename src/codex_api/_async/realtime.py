@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from codex_api._async.connecting import Connecting
 from codex_api._async.realtime_connection import AsyncRealtimeConnection
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._logic.realtime import calls
 from codex_api._logic.realtime.connection import SessionMachine, as_config, opening_error
 from codex_api._logic.realtime.handshake import handshake
 from codex_api._logic.realtime.watch import watch_session
-from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import CodexApiError
 from codex_api.types.realtime_options import RealtimeOptions
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_api._async.runner import Runner
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.realtime import RealtimeCall, RealtimeSessionConfig
 
@@ -32,6 +32,7 @@ class AsyncRealtime:
         self._runner = runner
         self._network = network
 
+    @hides_headers
     async def create_call(
         self,
         sdp: str,
@@ -50,11 +51,11 @@ class AsyncRealtime:
                 none of which calls have; nothing is sent.
             CodexApiError: The call failed, or its answer makes no sense.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         context = self._runner.settings.context
         meant = None if session is None else as_config(session)
         return await self._runner.run(calls.create_call(context, sdp, meant, extra_headers))
 
+    @hides_headers
     def connect(
         self,
         config: RealtimeSessionConfig | Mapping[str, object],
@@ -71,10 +72,10 @@ class AsyncRealtime:
             TypeError: ``config`` is neither a configuration nor a mapping.
             CodexApiError: The connection could not be made, or the server refused the session.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         meant = as_config(config)
         return Connecting(lambda: self._open(meant, None, extra_headers, options))
 
+    @hides_headers
     def join_call(
         self,
         config: RealtimeSessionConfig | Mapping[str, object],
@@ -91,7 +92,6 @@ class AsyncRealtime:
         Raises:
             CodexApiError: The last attempt failed, or the credentials were refused.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         meant = as_config(config)
         return Connecting(lambda: self._open(meant, call_id, extra_headers, options))
 

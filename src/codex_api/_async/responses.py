@@ -13,8 +13,8 @@ from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
 from codex_api._logic.endpoints.compaction import compact, compaction_options
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._logic.outgoing.plain_values import as_value
-from codex_api.transport._core.headers import Headers
 from codex_api.types.background import BackgroundHandle
 from codex_api.types.compaction import CompactionInput
 from codex_api.types.request import ResponsesOptions
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from codex_api._async.background import AsyncBackgroundResponse
     from codex_api._async.runner import Runner
     from codex_api._async.websocket import AsyncResponsesWebSocket
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionRoute
     from codex_api.types.item import ResponseItem
@@ -244,6 +244,7 @@ class AsyncResponses(Endpoints):
         known = BackgroundHandle(response_id=handle) if isinstance(handle, str) else handle
         return AsyncBackgroundResponse(self._runner, known, options)
 
+    @hides_headers
     def connect(
         self,
         options: ResponsesOptions = _NO_OPTIONS,
@@ -261,13 +262,13 @@ class AsyncResponses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._async.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
 
         return Connecting(
             lambda: connect_responses(self._runner, self._network, options, extra_headers)
         )
 
+    @hides_headers
     async def probe(
         self,
         options: ResponsesOptions = _NO_OPTIONS,
@@ -285,13 +286,13 @@ class AsyncResponses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._async.websocket import probe_responses  # noqa: PLC0415 - loaded on first use
 
         return await probe_responses(
             self._runner, self._network, options, extra_headers, immediate_close_timeout
         )
 
+    @hides_headers
     async def compact(
         self,
         compaction: CompactionInput | Mapping[str, Any],
@@ -325,8 +326,6 @@ class AsyncResponses(Endpoints):
             DeadlineExceededError: The limit on the whole call passed.
             CodexApiError: The call failed.
         """
-        if extra_headers is not None:
-            extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         history = as_value(CompactionInput, compaction, "compaction")
         if via == "endpoint":  # nothing to fall back on

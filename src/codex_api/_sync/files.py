@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from codex_api._logic.endpoints import files as core
 from codex_api._logic.endpoints import kept_files as kept
 from codex_api._logic.endpoints.file_store import create_file
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._sync.pages import paged
 from codex_api._sync.unary import Endpoints, unary
 from codex_api._sync.waits import ASYNCHRONOUS, off_loop
 from codex_api.local.upload_source import open_upload
-from codex_api.transport._core.headers import Headers
 from codex_api.types.files import UploadLimits
 
 if TYPE_CHECKING:
     from codex_api.local.upload_source import Progress, Uploadable, UploadStream
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.files import FileObject, UploadedFile
 
 _LIMITS = UploadLimits()
@@ -43,6 +43,7 @@ class Files(Endpoints):
     def list(self) -> None:
         """List."""
 
+    @hides_headers
     def upload(
         self,
         source: Uploadable,
@@ -73,7 +74,6 @@ class Files(Endpoints):
             DecodeError: An answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         upload = _opened(source, name, size, on_progress)
         runner, settings = self._runner, self._runner.settings
         context = core.files_context(settings.context, base_url)
@@ -91,6 +91,7 @@ class Files(Endpoints):
             ),
         )
 
+    @hides_headers
     def create(
         self,
         source: Uploadable,
@@ -114,7 +115,6 @@ class Files(Endpoints):
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         upload = _opened(source, name, size, on_progress)
         runner, settings = self._runner, self._runner.settings
         return runner.watched(

@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codex_api._logic.endpoints import images as core
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._sync.waits import off_loop
 from codex_api.local.image_files import load_edit
-from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codex_api._sync.runner import Runner
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.images import (
         ImageBackground,
         ImageEditRequest,
@@ -32,6 +32,7 @@ class Images:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
+    @hides_headers
     def generate(
         self,
         prompt: str | ImageGenerationRequest | Mapping[str, Any],
@@ -64,7 +65,6 @@ class Images:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         request = core.generation_request(
             prompt, model=model, background=background, n=n, quality=quality, size=size
         )
@@ -75,6 +75,7 @@ class Images:
             )
         )
 
+    @hides_headers
     def edit(
         self,
         images: ImageSource | Sequence[ImageSource] | ImageEditRequest | Mapping[str, Any],
@@ -103,7 +104,6 @@ class Images:
             DecodeError: The answer is not what was promised.
             CodexApiError: The call failed.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         loaded = off_loop(load_edit, images)
         request = core.edit_request(
             loaded, prompt, model=model, background=background, n=n, quality=quality, size=size

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from codex_api._logic.calling.background import BATCH_PACE, Polling
 from codex_api._logic.endpoints import batches, conversations
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._sync.pages import paged
 from codex_api._sync.unary import Endpoints, unary
-from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.batches import Batch
 
 
@@ -67,6 +67,7 @@ class Batches(Endpoints):
     def cancel(self) -> None:
         """Cancel."""
 
+    @hides_headers
     def wait(
         self,
         batch: Batch | str,
@@ -93,7 +94,6 @@ class Batches(Endpoints):
             DeadlineExceededError: The limit passed; the batch goes on.
             CodexApiError: A look failed, after the retries of every call.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         settings = self._runner.settings
         batch_id = batch if isinstance(batch, str) else batch.id
         polling = Polling(poll, timeout, settings.clock.monotonic(), BATCH_PACE)

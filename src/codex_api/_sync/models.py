@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_api._logic.endpoints import models as core
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._sync.unary import Endpoints, unary
-from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
     from codex_api.local.models_cache import ModelsCache
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.models import ModelsPage
 
 
@@ -22,6 +22,7 @@ class Models(Endpoints):
     def list(self) -> None:
         """List."""
 
+    @hides_headers
     def list_cached(
         self,
         cache: ModelsCache,
@@ -41,7 +42,6 @@ class Models(Endpoints):
         Raises:
             CodexApiError: As ``list``; a cache that cannot be read or written costs nothing.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api.local.models_cache import list_cached  # noqa: PLC0415 - on first use
 
         settings = self._runner.settings

@@ -9,12 +9,12 @@ from codex_api._logic.calling.resume import resume_call
 from codex_api._logic.endpoints import responses as core
 from codex_api._logic.endpoints import stored_responses as stored
 from codex_api._logic.endpoints.compaction import compact, compaction_options
+from codex_api._logic.outgoing.header_arguments import hides_headers
 from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._sync.compaction import Compactor
 from codex_api._sync.pages import paged
 from codex_api._sync.response_stream import ResponseStream
 from codex_api._sync.unary import Endpoints, unary
-from codex_api.transport._core.headers import Headers
 from codex_api.types.background import BackgroundHandle
 from codex_api.types.compaction import CompactionInput
 from codex_api.types.request import ResponsesOptions
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from codex_api._sync.background import BackgroundResponse
     from codex_api._sync.runner import Runner
     from codex_api._sync.websocket import ResponsesWebSocket
-    from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport.network import Network
     from codex_api.types.compaction import CompactionRoute
     from codex_api.types.item import ResponseItem
@@ -244,6 +244,7 @@ class Responses(Endpoints):
         known = BackgroundHandle(response_id=handle) if isinstance(handle, str) else handle
         return BackgroundResponse(self._runner, known, options)
 
+    @hides_headers
     def connect(
         self,
         options: ResponsesOptions = _NO_OPTIONS,
@@ -261,11 +262,11 @@ class Responses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._sync.websocket import connect_responses  # noqa: PLC0415 - loaded on first use
 
         return connect_responses(self._runner, self._network, options, extra_headers)
 
+    @hides_headers
     def probe(
         self,
         options: ResponsesOptions = _NO_OPTIONS,
@@ -283,13 +284,13 @@ class Responses(Endpoints):
         Raises:
             CodexApiError: The connection could not be made, or was refused.
         """
-        extra_headers = Headers(extra_headers)  # which show no values
         from codex_api._sync.websocket import probe_responses  # noqa: PLC0415 - loaded on first use
 
         return probe_responses(
             self._runner, self._network, options, extra_headers, immediate_close_timeout
         )
 
+    @hides_headers
     def compact(
         self,
         compaction: CompactionInput | Mapping[str, Any],
@@ -323,8 +324,6 @@ class Responses(Endpoints):
             DeadlineExceededError: The limit on the whole call passed.
             CodexApiError: The call failed.
         """
-        if extra_headers is not None:
-            extra_headers = Headers(extra_headers)  # which show no values
         settled = compaction_options(options, extra_headers, turn_state)
         history = as_value(CompactionInput, compaction, "compaction")
         if via == "endpoint":  # nothing to fall back on

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 IDEMPOTENCY_KEY = "idempotency-key"
 _CODEX_FIELDS = frozenset({"session-id", "thread-id", "originator", "version"})
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -116,6 +117,49 @@ class CallContext(Struct, frozen=True, kw_only=True):
             compression=compression,
             timeout=self.provider.stream_idle_timeout if timeout is None else timeout,
             is_repeatable=is_repeatable,
+        )
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        name: str,
+        decode: Callable[[Response], T],
+        *,
+        body: Body | None = None,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        extra_headers: HeaderSource | Headers | None = None,
+        id_headers: Headers | None = None,
+        compression: Compression = "none",
+        timeout: float | None = None,
+        is_repeatable: bool = True,
+    ) -> Operation[T]:
+        """Make the call of an endpoint that is answered at once.
+
+        Args:
+            path: Below the provider's base URL.
+            name: As errors and telemetry name the endpoint.
+            decode: Reads the answer.
+            timeout: Limit in seconds on the whole call, or None.
+
+        Raises:
+            RequestBuildError: A header is illegal or the URL cannot be built.
+        """
+        return Operation(
+            name=name,
+            request=self.request(
+                method,
+                path,
+                body=body,
+                query=query,
+                extra_headers=extra_headers,
+                id_headers=id_headers,
+                compression=compression,
+                timeout=timeout,
+                is_repeatable=is_repeatable,
+            ),
+            decode=decode,
+            timeout=timeout,
         )
 
 

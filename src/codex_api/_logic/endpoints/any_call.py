@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from codex_api._logic.calling.operation import Operation
 from codex_api.transport._core.messages import JsonBody, RawBody
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
 
@@ -55,19 +54,16 @@ def request(
         message = f"illegal method {method!r}"
         raise RequestBuildError(message)
     sent = RawBody(body) if isinstance(body, bytes) else None if body is None else JsonBody(body)
-    return Operation(
-        name=path.strip("/"),
-        request=ctx.request(
-            verb,
-            path,
-            body=sent,
-            query=query,
-            extra_headers=extra_headers,
-            timeout=timeout,
-            is_repeatable=verb in _IDEMPOTENT if is_repeatable is None else is_repeatable,
-        ),
-        decode=_as_it_came,
+    return ctx.operation(
+        verb,
+        path,
+        path.strip("/"),
+        _as_it_came,
+        body=sent,
+        query=query,
+        extra_headers=extra_headers,
         timeout=timeout,
+        is_repeatable=verb in _IDEMPOTENT if is_repeatable is None else is_repeatable,
     )
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from codex_api._logic.calling.operation import Operation
 from codex_api._logic.endpoints.pages import Listing, page_query
 from codex_api._logic.incoming.objects import object_reader, read_object
 from codex_api._logic.outgoing.fields import require_text
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
 
 _ALL: Final = "batches"
@@ -62,18 +61,15 @@ def create(
         **kept,
         **(extra_body or {}),
     }
-    return Operation(
-        name=_ALL,
-        request=ctx.request(
-            "POST",
-            _ALL,
-            body=JsonBody(body),
-            extra_headers=extra_headers,
-            timeout=timeout,
-            is_repeatable=False,
-        ),
-        decode=partial(read_object, endpoint=_ALL, kind=Batch),
+    return ctx.operation(
+        "POST",
+        _ALL,
+        _ALL,
+        partial(read_object, endpoint=_ALL, kind=Batch),
+        body=JsonBody(body),
+        extra_headers=extra_headers,
         timeout=timeout,
+        is_repeatable=False,
     )
 
 
@@ -96,10 +92,12 @@ def retrieve(
         DecodeError: The answer is no batch.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request("GET", _path(batch_id), extra_headers=extra_headers, timeout=timeout),
-        decode=partial(read_object, endpoint=_ONE, kind=Batch),
+    return ctx.operation(
+        "GET",
+        _path(batch_id),
+        _ONE,
+        partial(read_object, endpoint=_ONE, kind=Batch),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -124,12 +122,12 @@ def cancel(
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
     name = f"{_ONE}/cancel"
-    return Operation(
-        name=name,
-        request=ctx.request(
-            "POST", _path(batch_id, "/cancel"), extra_headers=extra_headers, timeout=timeout
-        ),
-        decode=partial(read_object, endpoint=name, kind=Batch),
+    return ctx.operation(
+        "POST",
+        _path(batch_id, "/cancel"),
+        name,
+        partial(read_object, endpoint=name, kind=Batch),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 

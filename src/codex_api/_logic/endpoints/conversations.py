@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from codex_api._logic.calling.operation import Operation
 from codex_api._logic.endpoints.pages import Listing, Order, included, page_query
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.objects import read_deleted, read_item, read_object, read_page
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.item import ResponseItem
     from codex_api.types.stored import Deleted, Page
@@ -54,18 +53,15 @@ def create(
     """
     begun = {"items": prepare_items(items, keep_ids=True)} if items else {}
     kept = {} if metadata is None else {"metadata": dict(metadata)}
-    return Operation(
-        name=_ALL,
-        request=ctx.request(
-            "POST",
-            _ALL,
-            body=JsonBody({**begun, **kept}),
-            extra_headers=extra_headers,
-            timeout=timeout,
-            is_repeatable=False,
-        ),
-        decode=partial(read_object, endpoint=_ALL, kind=Conversation),
+    return ctx.operation(
+        "POST",
+        _ALL,
+        _ALL,
+        partial(read_object, endpoint=_ALL, kind=Conversation),
+        body=JsonBody({**begun, **kept}),
+        extra_headers=extra_headers,
         timeout=timeout,
+        is_repeatable=False,
     )
 
 
@@ -88,12 +84,12 @@ def retrieve(
         DecodeError: The answer is no conversation.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request(
-            "GET", _path(conversation_id), extra_headers=extra_headers, timeout=timeout
-        ),
-        decode=partial(read_object, endpoint=_ONE, kind=Conversation),
+    return ctx.operation(
+        "GET",
+        _path(conversation_id),
+        _ONE,
+        partial(read_object, endpoint=_ONE, kind=Conversation),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -119,16 +115,13 @@ def update(
         DecodeError: The answer is no conversation.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request(
-            "POST",
-            _path(conversation_id),
-            body=JsonBody({"metadata": dict(metadata)}),
-            extra_headers=extra_headers,
-            timeout=timeout,
-        ),
-        decode=partial(read_object, endpoint=_ONE, kind=Conversation),
+    return ctx.operation(
+        "POST",
+        _path(conversation_id),
+        _ONE,
+        partial(read_object, endpoint=_ONE, kind=Conversation),
+        body=JsonBody({"metadata": dict(metadata)}),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -152,12 +145,12 @@ def delete(
         DecodeError: The answer is no JSON.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request(
-            "DELETE", _path(conversation_id), extra_headers=extra_headers, timeout=timeout
-        ),
-        decode=partial(read_deleted, endpoint=_ONE, of=conversation_id),
+    return ctx.operation(
+        "DELETE",
+        _path(conversation_id),
+        _ONE,
+        partial(read_deleted, endpoint=_ONE, of=conversation_id),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -226,19 +219,16 @@ def add_items(
         DecodeError: The answer is no list.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ITEMS,
-        request=ctx.request(
-            "POST",
-            _path(conversation_id, "/items"),
-            body=JsonBody({"items": prepare_items(items, keep_ids=True)}),
-            query=included(include),
-            extra_headers=extra_headers,
-            timeout=timeout,
-            is_repeatable=False,
-        ),
-        decode=partial(read_page, endpoint=_ITEMS, element=decode_item),
+    return ctx.operation(
+        "POST",
+        _path(conversation_id, "/items"),
+        _ITEMS,
+        partial(read_page, endpoint=_ITEMS, element=decode_item),
+        body=JsonBody({"items": prepare_items(items, keep_ids=True)}),
+        query=included(include),
+        extra_headers=extra_headers,
         timeout=timeout,
+        is_repeatable=False,
     )
 
 
@@ -265,16 +255,13 @@ def item(
         DecodeError: The answer is no JSON object.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ITEM,
-        request=ctx.request(
-            "GET",
-            _item_path(conversation_id, item_id),
-            query=included(include),
-            extra_headers=extra_headers,
-            timeout=timeout,
-        ),
-        decode=partial(read_item, endpoint=_ITEM),
+    return ctx.operation(
+        "GET",
+        _item_path(conversation_id, item_id),
+        _ITEM,
+        partial(read_item, endpoint=_ITEM),
+        query=included(include),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -303,15 +290,12 @@ def delete_item(
         DecodeError: The answer is no conversation.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ITEM,
-        request=ctx.request(
-            "DELETE",
-            _item_path(conversation_id, item_id),
-            extra_headers=extra_headers,
-            timeout=timeout,
-        ),
-        decode=partial(read_object, endpoint=_ITEM, kind=Conversation),
+    return ctx.operation(
+        "DELETE",
+        _item_path(conversation_id, item_id),
+        _ITEM,
+        partial(read_object, endpoint=_ITEM, kind=Conversation),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from codex_api._logic.calling.operation import Operation
 from codex_api._logic.endpoints.pages import Listing, Order, page_query
 from codex_api._logic.incoming.objects import object_reader, read_deleted, read_object
 from codex_api._logic.outgoing.fields import require_text
@@ -15,7 +14,7 @@ from codex_api.types.files import FileObject
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.transport._core.messages import Response
     from codex_api.types.stored import Deleted
@@ -43,10 +42,12 @@ def retrieve(
         DecodeError: The answer is no file.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request("GET", _path(file_id), extra_headers=extra_headers, timeout=timeout),
-        decode=partial(read_object, endpoint=_ONE, kind=FileObject),
+    return ctx.operation(
+        "GET",
+        _path(file_id),
+        _ONE,
+        partial(read_object, endpoint=_ONE, kind=FileObject),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -70,13 +71,8 @@ def content(
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
     name = f"{_ONE}/content"
-    return Operation(
-        name=name,
-        request=ctx.request(
-            "GET", _path(file_id, "/content"), extra_headers=extra_headers, timeout=timeout
-        ),
-        decode=_body,
-        timeout=timeout,
+    return ctx.operation(
+        "GET", _path(file_id, "/content"), name, _body, extra_headers=extra_headers, timeout=timeout
     )
 
 
@@ -99,10 +95,12 @@ def delete(
         DecodeError: The answer is no JSON.
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request("DELETE", _path(file_id), extra_headers=extra_headers, timeout=timeout),
-        decode=partial(read_deleted, endpoint=_ONE, of=file_id),
+    return ctx.operation(
+        "DELETE",
+        _path(file_id),
+        _ONE,
+        partial(read_deleted, endpoint=_ONE, of=file_id),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 

@@ -108,7 +108,7 @@ def _checked(summarize_input: MemorySummarizeInput) -> MemorySummarizeInput:
     memories: list[RawMemory] = []
     for index, given in enumerate(summarize_input.raw_memories):
         field = f"raw_memories[{index}]"
-        if not isinstance(given, RawMemory | Mapping):
+        if not isinstance(given, RawMemory | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
             raise illegal(field, SUBJECT, f"it is {type(given).__name__}, expected a RawMemory")
         memory = as_value(RawMemory, given, "trace")
         require_list(memory.items, f"{field}.items", SUBJECT, "a list of items")

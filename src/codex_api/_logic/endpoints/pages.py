@@ -48,16 +48,13 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
     def operation(self) -> Operation[Page[T]]:
         """Return the call that asks for the next page."""
         place = () if self.after is None else (("after", self.after),)
-        return Operation(
-            name=self.name,
-            request=self.context.request(
-                "GET",
-                self.path,
-                query=(*self.query, *place),
-                extra_headers=self.extra_headers,
-                timeout=self.timeout,
-            ),
-            decode=partial(read_page, endpoint=self.name, element=self.element),
+        return self.context.operation(
+            "GET",
+            self.path,
+            self.name,
+            partial(read_page, endpoint=self.name, element=self.element),
+            query=(*self.query, *place),
+            extra_headers=self.extra_headers,
             timeout=self.timeout,
         )
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from codex_api._logic.calling.operation import Operation
 from codex_api._logic.calling.stream_call import StreamCall
 from codex_api._logic.incoming.whole_response import accept_response
 from codex_api._logic.outgoing.body import encode_request
@@ -21,7 +20,7 @@ from codex_api.transport._core.messages import EncodedJson, JsonBody
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.messages import Body
     from codex_api.types.request import AnyRequest, ResponsesApiRequest, ResponsesOptions
@@ -75,20 +74,17 @@ def create(
     keep_ids = options.keeps_ids(store=meant.is_stored)
     body = encode_request(meant, keep_ids=keep_ids, is_streamed=False)
     limit = whole_answer_limit(context, timeout)
-    return Operation(
-        name=ENDPOINT,
-        request=context.request(
-            "POST",
-            ENDPOINT,
-            body=EncodedJson(body),
-            extra_headers=caller_headers(options),
-            id_headers=identity_headers(options),
-            compression=options.compression,
-            timeout=limit,
-            is_repeatable=_is_repeatable(meant),
-        ),
-        decode=partial(accept_response, endpoint=ENDPOINT, turn_state=options.turn_state),
+    return context.operation(
+        "POST",
+        ENDPOINT,
+        ENDPOINT,
+        partial(accept_response, endpoint=ENDPOINT, turn_state=options.turn_state),
+        body=EncodedJson(body),
+        extra_headers=caller_headers(options),
+        id_headers=identity_headers(options),
+        compression=options.compression,
         timeout=limit,
+        is_repeatable=_is_repeatable(meant),
     )
 
 

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from codex_api._logic.calling.operation import Operation
 from codex_api._logic.endpoints.pages import Listing, Order, included, page_query
 from codex_api._logic.endpoints.responses import caller_headers
 from codex_api._logic.incoming.item_codec import decode_item
@@ -27,7 +26,7 @@ from codex_api.types.stored import InputTokens
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
     from codex_api.types.item import ResponseItem
     from codex_api.types.request import AnyRequest, ResponsesOptions
@@ -72,16 +71,13 @@ def retrieve(
     timeout: float | None = None,
 ) -> Operation[Response]:
     """Ask for a stored response as it is now."""
-    return Operation(
-        name=_ONE,
-        request=ctx.request(
-            "GET",
-            response_path(response_id),
-            query=included(include),
-            extra_headers=extra_headers,
-            timeout=timeout,
-        ),
-        decode=partial(decode_response, endpoint=_ONE),
+    return ctx.operation(
+        "GET",
+        response_path(response_id),
+        _ONE,
+        partial(decode_response, endpoint=_ONE),
+        query=included(include),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -109,15 +105,12 @@ def cancel(
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none.
     """
     name = f"{_ONE}/cancel"
-    return Operation(
-        name=name,
-        request=ctx.request(
-            "POST",
-            response_path(response_id, "/cancel"),
-            extra_headers=extra_headers,
-            timeout=timeout,
-        ),
-        decode=partial(decode_response, endpoint=name),
+    return ctx.operation(
+        "POST",
+        response_path(response_id, "/cancel"),
+        name,
+        partial(decode_response, endpoint=name),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -142,12 +135,12 @@ def delete(
         CodexApiError: The call failed: ``UnexpectedStatusError`` with 404 when there is none, also
             when an earlier attempt of this call deleted it.
     """
-    return Operation(
-        name=_ONE,
-        request=ctx.request(
-            "DELETE", response_path(response_id), extra_headers=extra_headers, timeout=timeout
-        ),
-        decode=partial(read_deleted, endpoint=_ONE, of=response_id),
+    return ctx.operation(
+        "DELETE",
+        response_path(response_id),
+        _ONE,
+        partial(read_deleted, endpoint=_ONE, of=response_id),
+        extra_headers=extra_headers,
         timeout=timeout,
     )
 
@@ -203,16 +196,13 @@ def input_tokens(
     body = _FIELDS.decode(encode_request(meant, keep_ids=keep_ids, is_streamed=False))
     names = (*_COUNTED, *(meant.extra_body or ()))
     counted = {name: body[name] for name in names if bytes(body.get(name, _NULL)) != b"null"}
-    return Operation(
-        name=name,
-        request=ctx.request(
-            "POST",
-            name,
-            body=EncodedJson(msgspec.json.encode(counted)),
-            extra_headers=caller_headers(options),
-            id_headers=identity_headers(options),
-            timeout=timeout,
-        ),
-        decode=partial(read_object, endpoint=name, kind=InputTokens),
+    return ctx.operation(
+        "POST",
+        name,
+        name,
+        partial(read_object, endpoint=name, kind=InputTokens),
+        body=EncodedJson(msgspec.json.encode(counted)),
+        extra_headers=caller_headers(options),
+        id_headers=identity_headers(options),
         timeout=timeout,
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from codex_api._logic.calling.operation import Operation
 from codex_api._logic.endpoints.responses import caller_headers
 from codex_api._logic.outgoing.session_headers import build_session_headers, subagent_header
 from codex_api.transport._core.headers import Headers
@@ -19,7 +18,7 @@ from codex_api.types.session_source import SessionSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codex_api._logic.calling.operation import CallContext
+    from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import HeaderSource
     from codex_api.transport._core.messages import Body, Response
 
@@ -53,19 +52,16 @@ def post(
         RequestBuildError: A header is illegal.
     """
     settled = with_headers(_NO_OPTIONS if options is None else options, extra_headers)
-    return Operation(
-        name=endpoint,
-        request=ctx.request(
-            "POST",
-            endpoint,
-            body=body,
-            extra_headers=caller_headers(settled),
-            id_headers=session_identity(settled),
-            timeout=timeout,
-            is_repeatable=is_repeatable,
-        ),
-        decode=decode,
+    return ctx.operation(
+        "POST",
+        endpoint,
+        endpoint,
+        decode,
+        body=body,
+        extra_headers=caller_headers(settled),
+        id_headers=session_identity(settled),
         timeout=timeout,
+        is_repeatable=is_repeatable,
     )
 
 
