@@ -7,6 +7,7 @@ import types
 from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin
 
 from openai.types.responses import response_create_params
+from openai.types.responses.response_input_item_param import ResponseInputItemParam
 from openai.types.responses.tool_param import ToolParam
 from typing_extensions import (
     get_type_hints,
@@ -15,6 +16,7 @@ from typing_extensions import (
 
 PARAMETERS = get_type_hints(response_create_params.ResponseCreateParamsBase, include_extras=True)
 TOOLS = get_args(ToolParam)
+ITEMS = get_args(ResponseInputItemParam)
 _LEAVES = {str: "text", int: 3, float: 0.5, bool: True, object: {"any": [1, None]}}
 
 
@@ -34,7 +36,8 @@ class Maker:
         if tools:
             values["tools"] = tools
         values["model"] = "gpt-5.1"
-        values["input"] = [{"role": "user", "content": "hi"}]
+        items = [self._value(self._random.choice(ITEMS)) for _ in range(self._random.randrange(4))]
+        values["input"] = [{"role": "user", "content": "hi"}, *items]
         return values
 
     def tool(self, kind: Any) -> dict[str, Any]:

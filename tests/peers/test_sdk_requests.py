@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2 as httpx
 import msgspec
 import openai
 import pytest
 
-from codex_api import Reasoning, ResponsesApiRequest, TextControls, tools
+from codex_api import (
+    Client,
+    Network,
+    Provider,
+    Reasoning,
+    ResponsesApiRequest,
+    TextControls,
+    tools,
+)
 from codex_api._logic.outgoing.body import encode_request
+from codex_api.testing.actions import answer
+from codex_api.testing.scripted import ScriptedServer
 from codex_api.types.request import PromptCacheOptions, StreamOptions
 from tests.peers.sdk_requests import PARAMETERS, TOOLS, Maker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLASSES: dict[str, type[msgspec.Struct]] = {
     "reasoning": Reasoning,
@@ -28,31 +40,49 @@ TOOL_CLASSES = {
 }
 
 
-def sent_by_the_sdk(parameters: dict[str, Any]) -> dict[str, Any]:
-    sent: list[bytes] = []
+class Wire:
+    """A server on loopback and a client of each kind that talks to it."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        sent.append(request.content)
-        return httpx.Response(200, json={"id": "resp_1", "object": "response", "output": []})
+    def __init__(self, server: ScriptedServer) -> None:
+        self._server = server
+        self._sdk = openai.OpenAI(api_key="k", base_url=server.url, max_retries=0)
+        self._ours = Client(Provider("test", server.url), network=Network(proxy=None))
 
-    http = httpx.Client(transport=httpx.MockTransport(answer))
-    with openai.OpenAI(api_key="k", base_url="http://sdk.invalid", http_client=http) as sdk:
-        sdk.responses.create(**parameters)
-    body: dict[str, Any] = json.loads(sent[0])
-    return body
+    def sent_by_the_sdk(self, parameters: dict[str, Any]) -> Any:
+        self._sdk.responses.create(**parameters)
+        return self._last()
+
+    def sent_by_us(self, request: ResponsesApiRequest | dict[str, Any]) -> Any:
+        self._ours.responses.create(request)
+        return self._last()
+
+    def _last(self) -> Any:
+        request = self._server.requests[-1]
+        assert (request.method, request.target) == ("POST", "/v1/responses")
+        return json.loads(request.body)
+
+    def close(self) -> None:
+        self._sdk.close()
+        self._ours.close()
 
 
-def sent_by_us(parameters: dict[str, Any]) -> dict[str, Any]:
-    typed: dict[str, Any] = {
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    done = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
+    with ScriptedServer([answer(body=done)], repeat_last=True) as server:
+        found = Wire(server)
+        yield found
+        found.close()
+
+
+def typed(parameters: dict[str, Any]) -> ResponsesApiRequest:
+    values: dict[str, Any] = {
         name: CLASSES[name](**value) if name in CLASSES else value
         for name, value in parameters.items()
     }
-    if "tools" in typed:
-        typed["tools"] = [typed_tool(tool) for tool in parameters["tools"]]
-    request = ResponsesApiRequest.public(**typed)
-    body: dict[str, Any] = json.loads(encode_request(request, is_streamed=False))
-    assert json.loads(encode_request(request)) == {**body, "stream": True}
-    return body
+    if "tools" in values:
+        values["tools"] = [typed_tool(tool) for tool in parameters["tools"]]
+    return ResponsesApiRequest.public(**values)
 
 
 def typed_tool(tool: dict[str, Any]) -> msgspec.Struct | dict[str, Any]:
@@ -64,10 +94,15 @@ def typed_tool(tool: dict[str, Any]) -> msgspec.Struct | dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(300))
-def test_a_request_is_the_same_as_that_of_the_sdk(seed: int) -> None:
+def test_a_request_is_the_same_as_that_of_the_sdk(wire: Wire, seed: int) -> None:
     parameters = Maker(seed).parameters()
+    request = typed(parameters)
 
-    assert sent_by_us(parameters) == sent_by_the_sdk(parameters)
+    expected = wire.sent_by_the_sdk(parameters)
+
+    assert wire.sent_by_us(request) == expected
+    assert wire.sent_by_us(parameters) == expected
+    assert json.loads(encode_request(request)) == {**expected, "stream": True}
 
 
 def test_every_parameter_of_the_sdk_has_a_field() -> None:
