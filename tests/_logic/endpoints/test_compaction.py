@@ -203,6 +203,13 @@ def test_the_turn_state_of_the_answer_is_kept_once() -> None:
     assert cell.get() == "first"
 
 
+def test_a_summary_beside_the_output_is_the_compaction() -> None:
+    body = '{"output":[],"compaction_summary":{"encrypted_content":"e"}}'
+    operation = compact(CONTEXT, CompactionInput("m", "hi"))
+
+    assert answered(operation, body) == [items.Compaction(encrypted_content="e")]
+
+
 def test_a_compaction_to_nothing_is_no_success() -> None:
     with pytest.raises(DecodeError, match="nothing"):
         answered(compact(CONTEXT, INPUT), '{"output":[]}')
@@ -274,6 +281,16 @@ def test_by_stream_the_users_messages_are_kept_before_the_compaction() -> None:
     left = compacted(given, [items.Message.assistant("noise"), COMPACTION])
 
     assert left == [HELLO, items.Message(role="user", content=[]), COMPACTION]
+
+
+def test_by_stream_the_users_messages_are_known_in_mappings_too() -> None:
+    given: list[Any] = [{"role": "user", "content": "hi"}, {"type": "reasoning", "summary": []}]
+    made = items.Compaction(encrypted_content="e")
+
+    kept, last = compacted(CompactionInput("m", given), [made])
+
+    assert isinstance(kept, items.Message)
+    assert (kept.role, kept.text, last) == ("user", "hi", made)
 
 
 def test_a_stream_without_a_compaction_item_is_an_error() -> None:

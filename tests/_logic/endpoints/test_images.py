@@ -55,6 +55,12 @@ def test_a_whole_request_is_taken_and_arguments_replace_its_fields() -> None:
     )
 
 
+def test_a_mapping_is_a_whole_request() -> None:
+    request = generation_request({"prompt": "p", "n": 2}, n=3)
+
+    assert request == ImageGenerationRequest(prompt="p", model="gpt-image-2", n=3)
+
+
 def test_an_edit_begins_with_the_images() -> None:
     operation = edit_images(CONTEXT, EDIT)
     everything = edit_request(

@@ -7,6 +7,7 @@ import pytest
 
 from codex_api._logic.realtime.connection import (
     SessionMachine,
+    as_config,
     closed_error,
     final_error,
     opening_error,
@@ -411,3 +412,12 @@ def test_a_session_that_was_closed_says_when(made: Any, words: str) -> None:
 
 def test_nothing_is_sent_to_a_session_that_has_ended() -> None:
     assert not closed_error().retryable
+
+
+def test_a_configuration_or_a_mapping_is_a_session() -> None:
+    config = RealtimeSessionConfig(instructions="Be brief")
+
+    assert as_config(config) is config
+    assert as_config({"instructions": "Be brief"}) == config
+    with pytest.raises(TypeError, match="RealtimeSessionConfig or a mapping, not str"):
+        as_config("v1")

@@ -67,6 +67,7 @@ class Driver:
         self.state = SessionState(choice=TransportChoice(mode))
         self.progress = Progress(keep_ids=False)
         self.effects: list[Effect] = []
+        self.begun = 0
         self.now = 0.0
         self.is_open = False
         self.owner = "me"
@@ -103,8 +104,11 @@ class Driver:
             except errors.CodexApiError as exc:
                 failure = exc
 
-    def _perform(self, effect: Effect) -> object:  # noqa: C901, PLR0912 - one arm an effect
+    def _perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911, PLR0912 - one arm an effect
         match effect:
+            case BeginConversation():
+                self.begun += 1
+                return f"conv_{self.begun}"
             case CheckSocket():
                 return self.is_open
             case OpenSocket():

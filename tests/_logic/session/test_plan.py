@@ -10,6 +10,7 @@ from codex_api._logic.calling.policy import CallSettings
 from codex_api._logic.session.effects import PostRequest, SendFrame
 from codex_api._logic.session.plan import SessionPlan, owner_of
 from codex_api._logic.session.settings import SessionSettings
+from codex_api.transport.errors import RequestBuildError
 from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
 from codex_api.types.turn_state import TurnState
 from tests._logic.operations import CONTEXT
@@ -64,6 +65,12 @@ def test_a_frame_holds_the_request_and_the_turns_state() -> None:
     assert (frame["model"], frame["previous_response_id"]) == ("m", "r0")
     assert frame["generate"] is False
     assert "state" in str(frame["client_metadata"])
+
+
+@pytest.mark.parametrize("named", [{"conversation": "c"}, {"previous_response_id": "r"}], ids=str)
+def test_a_request_in_a_conversation_names_none(named: dict[str, Any]) -> None:
+    with pytest.raises(RequestBuildError, match="names the conversation itself"):
+        session(chain="conversation").plan(REQUEST.replace(**named), new_turn=None)
 
 
 def test_nothing_is_warmed_up_where_there_is_no_socket() -> None:

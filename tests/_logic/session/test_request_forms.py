@@ -11,6 +11,7 @@ from codex_api import ResponsesApiRequest, ResponsesOptions
 from codex_api._logic.outgoing.body import encode_request
 from codex_api._logic.outgoing.items import prepare_items
 from codex_api._logic.session.encoded_input import EncodedInput
+from codex_api._logic.session.held_input import Outgoing
 from codex_api._logic.session.request_forms import RequestForms
 from codex_api.errors import RequestBuildError
 from codex_api.items import FunctionCallOutput, Message
@@ -156,3 +157,18 @@ def test_a_text_with_a_mark_is_encoded_as_by_a_request_alone() -> None:
 
     assert json.loads(forms(input="hi", prompt_cache_breakpoints=[(0, 0)]).input) == sent
     assert "prompt_cache_breakpoint" in sent[0]["content"][0]
+
+
+def test_what_goes_out_in_place_of_the_input_stands_alone() -> None:
+    given = forms(prompt_cache_breakpoints=[(0, 0)])
+
+    posted = given.posted([msgspec.Raw(b"{}")], Outgoing(b'[{"a":1}]', "r1"))
+
+    assert json.loads(encode_request(posted))["input"] == [{"a": 1}]
+    assert (posted.previous_response_id, posted.conversation) == ("r1", None)
+    assert posted.prompt_cache_breakpoints == ()
+
+
+def test_a_frame_names_the_conversation_of_the_session() -> None:
+    assert frame(forms(), conversation="conv_1")["conversation"] == "conv_1"
+    assert "conversation" not in frame(forms())

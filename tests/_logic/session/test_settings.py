@@ -20,6 +20,8 @@ from codex_api.transport.errors import RequestBuildError
         {"stream_base_delay": math.nan},
         {"cool_down": -0.1},
         {"rotate_after": -1.0},
+        {"chain": "of thought"},
+        {"conversation": "conv_1"},
     ],
     ids=str,
 )

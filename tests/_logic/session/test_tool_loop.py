@@ -308,6 +308,32 @@ def test_two_functions_of_one_name_are_refused() -> None:
         loop(add, add)
 
 
+@pytest.mark.parametrize(("parallel", "at_once"), [(True, 16), (False, 1), (3, 3)])
+def test_calls_are_made_side_by_side_as_far_as_the_caller_wants(
+    parallel: Any, at_once: int
+) -> None:
+    assert loop(parallel=parallel).at_once == at_once
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        msgspec.Raw(b'{"type":"function","name":"f"}'),
+        {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
+        msgspec.Raw(b"{"),
+    ],
+    ids=["raw", "namespace", "unreadable"],
+)
+def test_a_tool_as_json_is_the_callers_own_business(tool: Any) -> None:
+    space = "n" if isinstance(tool, dict) else None
+    run = loop(tool)
+
+    told = answer(run, call("f", namespace=space))
+
+    # What cannot be read has no name.
+    assert told == (["Error: there is no tool named f"] if tool == msgspec.Raw(b"{") else [])
+
+
 def test_what_is_no_tool_is_refused() -> None:
     with pytest.raises(TypeError, match="not 'web_search'"):
         loop("web_search")
