@@ -13,7 +13,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
@@ -249,6 +249,23 @@ def test_https_with_files_of_a_certificate(tmp_path: Path) -> None:
 
     assert url.startswith("https://127.0.0.1:")
     assert (done.returncode, 'You said: "say hello".' in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": "draw a cat"},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "draw a cat"}]}]},
+        {"prompt": "draw a cat"},
+    ],
+)
+def test_the_log_tells_what_was_said_wherever_it_stands(body: dict[str, Any]) -> None:
+    file = io.StringIO()
+    log = RequestLog(Console(file=file, width=100, color_system=None))
+
+    log.tell(ServedRequest("POST", "/v1/any", 200, 0.1, 0, body))
+
+    assert file.getvalue().rstrip().endswith('"draw a cat"')
 
 
 @pytest.mark.parametrize("columns", [60, 80])

@@ -63,7 +63,8 @@ def _line(served: ServedRequest) -> Text:
     line.append(f" {duration(served.seconds)}")
     for part in _parts(served):
         line.append(f" {part}")
-    prompt = printable(last_text(served.body.get("input")))
+    said = (last_text(served.body.get(key)) for key in ("input", "messages", "prompt"))
+    prompt = printable(next(filter(None, said), ""))
     if prompt:
         line.append(f' "{prompt}"', style="italic")
     return line
