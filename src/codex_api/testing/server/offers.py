@@ -53,6 +53,11 @@ class Offer(NamedTuple):
     namespace: str | None = None
 
 
+def wants_a_tool(prompt: str) -> bool:
+    """Tell whether a prompt asks for a tool without naming it."""
+    return _WANTS_TOOL.search(prompt) is not None
+
+
 def offers(request: ResponseRequest) -> list[Offer]:
     """Return all tools of a request: what the client calls first, what the server runs then."""
     groups: list[tuple[list[JsonObject], str | None]] = [(request.tools, None)]
@@ -95,7 +100,7 @@ def wanted_offers(request: ResponseRequest, prompt: str) -> list[Offer]:
         wanted = [offer for offer in found if _is_meant(offer, section)][:1]
     else:
         wanted = [offer for offer in found if _is_named(offer, prompt)]
-        if not wanted and (mode == "required" or _WANTS_TOOL.search(prompt)):
+        if not wanted and (mode == "required" or wants_a_tool(prompt)):
             wanted = found[:1]
     return wanted[:1] if request.body.get("parallel_tool_calls") is False else wanted
 

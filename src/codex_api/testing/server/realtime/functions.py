@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from codex_api.testing.server.arguments import function_arguments, named_at, said_after
+from codex_api.testing.server.offers import wants_a_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codex_api.testing.wire import JsonObject
-
-_WANTS_TOOL = re.compile(r"\b(call|use|run|invoke)\b.{0,40}\btools?\b", re.IGNORECASE | re.DOTALL)
 
 
 class Functions:
@@ -41,7 +39,7 @@ class Functions:
             names = [name for name in tools if name == config["tool_choice"].get("name")]
         else:
             names = [name for name in tools if named_at(name, text)]
-            if not names and (choice == "required" or _WANTS_TOOL.search(text)):
+            if not names and (choice == "required" or wants_a_tool(text)):
                 names = list(tools)[:1]
         found: list[tuple[str, str, str]] = []
         for name in names:
