@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from codex_api.transport.tls import TlsLayer
 
 _RECEIVE_BYTES = 65_536
+# As long as every read is full: each costs a call, and a look at what it brought.
+_MOST_BYTES = 262_144
 _SEND_BYTES = 65_536
 # A reader is not held up by a peer that does not take an answer of a few bytes.
 _ANSWER_SECONDS = 1.0
@@ -101,6 +103,7 @@ class SocketChannel:
         "_inherited",
         "_is_half_sent",
         "_look",
+        "_most",
         "_receiving",
         "_sending",
         "_sock",
@@ -118,6 +121,7 @@ class SocketChannel:
             sock.settimeout(0)
         self._sock = sock
         self._look = readable_look(sock)
+        self._most = _RECEIVE_BYTES
         self._wait_readable = readable_waiter(sock)
         self._closed = self._inherited = self._is_half_sent = False
         self._receiving = self._sending = False
@@ -132,6 +136,7 @@ class SocketChannel:
             data = self._receive(deadline)
             if self._closed:  # what woke us was our own end of it
                 raise self._refusal()
+            self._most = _MOST_BYTES if len(data) == self._most else _RECEIVE_BYTES
         except TransportError:
             raise
         except OSError as exc:
@@ -149,12 +154,12 @@ class SocketChannel:
             deadline is None or deadline - time.monotonic() > _SLICE_SECONDS
         ):
             try:
-                return sock.recv(_RECEIVE_BYTES)
+                return sock.recv(self._most)
             except BlockingIOError:
                 continue
         while True:
             try:
-                return sock.recv(_RECEIVE_BYTES, _DONT_WAIT)
+                return sock.recv(self._most, _DONT_WAIT)
             except BlockingIOError:
                 if not self._wait_readable(deadline):
                     raise TransportTimeoutError("nothing came in time") from None

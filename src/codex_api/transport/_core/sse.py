@@ -33,7 +33,8 @@ _BLANK_LINE: Final = b"\n\n"
 # First bytes of streams that begin with a field or a comment, and not with a byte order mark.
 _FIELD_STARTS: Final = frozenset({b"d", b"e", b"i", b":"})
 # A line holds a field's name besides its value: an event of exactly the limit must pass.
-_FIELD_NAME_BYTES: Final = len("data: ")
+_DATA_FIELD: Final = b"data: "
+_FIELD_NAME_BYTES: Final = len(_DATA_FIELD)
 # int() refuses thousands of digits, and no delay needs more than these.
 _MAX_RETRY_DIGITS: Final = 18
 
@@ -244,12 +245,11 @@ class SSEDecoder:
         start = 0
         # Never look twice at a byte: a long line would cost O(n^2).
         while (end := data.find(b"\n", start)) >= 0:
-            line = data[start:end]
+            line: bytes | bytearray = data[start:end]
             start = end + 1
             if self._line:
                 self._line += line
-                line = bytes(self._line)
-                self._line.clear()
+                line, self._line = self._line, bytearray()
             if line:
                 self._read_field(line)
             else:
@@ -263,10 +263,14 @@ class SSEDecoder:
             if len(self._line) > self._max_line:
                 raise self._too_large()
 
-    def _read_field(self, line: bytes) -> None:
+    def _read_field(self, line: bytes | bytearray) -> None:
         if len(line) > self._max_line:
             raise self._too_large()
-        name, _, value = line.partition(b":")
+        if line.startswith(_DATA_FIELD):
+            # Copied once: it may be large.
+            self._add_data(bytes(memoryview(line)[len(_DATA_FIELD) :]))
+            return
+        name, _, value = bytes(line).partition(b":")
         if value[:1] == b" ":
             value = value[1:]
         if name == b"data":
