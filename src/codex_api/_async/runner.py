@@ -40,7 +40,7 @@ class Runner:
         self.auth = auth
         self.settings = settings
 
-    async def run(self, operation: Operation[T]) -> T:
+    def run(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:
         """Make a unary call and decode its answer.
 
         Raises:
@@ -49,9 +49,9 @@ class Runner:
         settings = self.settings
         settings.check_open()
         if settings.telemetry is None:
-            return await self._call(operation)
+            return self._call(operation)
         start = call_start(operation.name, operation.request)
-        return await self.watched(start, lambda observer: self._call(operation, observer))
+        return self.watched(start, lambda observer: self._call(operation, observer))
 
     async def watched(
         self, start: CallStart, act: Callable[[CallObserver | None], Coroutine[Any, Any, T]]
@@ -159,6 +159,7 @@ class _Performer:
 
     async def drive(self, flow: Flow[T]) -> T:
         """Perform a flow to its end; what it opened is closed unless it ends well."""
+        transport = self._runner.transport
         result: object = None
         failure: CodexApiError | None = None
         try:
@@ -169,7 +170,11 @@ class _Performer:
                     answer: T = stop.value
                     return answer
                 try:
-                    result, failure = await self._perform(effect), None
+                    if isinstance(effect, Send) and not effect.stream:
+                        result = await transport.execute(effect.request, effect.timeout)
+                    else:
+                        result = await self._perform(effect)
+                    failure = None
                 except CodexApiError as exc:
                     failure = exc
         except BaseException:
@@ -180,9 +185,7 @@ class _Performer:
     async def _perform(self, effect: Effect) -> object:
         runner = self._runner
         match effect:
-            case Send(request, stream, timeout):
-                if not stream:
-                    return await runner.transport.execute(request, timeout)
+            case Send(request, _, timeout):
                 return await self._open(request, timeout)
             case Sleep(delay):
                 await runner.settings.clock.sleep_async(delay)

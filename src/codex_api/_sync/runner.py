@@ -158,6 +158,7 @@ class _Performer:
 
     def drive(self, flow: Flow[T]) -> T:
         """Perform a flow to its end; what it opened is closed unless it ends well."""
+        transport = self._runner.transport
         result: object = None
         failure: CodexApiError | None = None
         try:
@@ -168,7 +169,11 @@ class _Performer:
                     answer: T = stop.value
                     return answer
                 try:
-                    result, failure = self._perform(effect), None
+                    if isinstance(effect, Send) and not effect.stream:
+                        result = transport.execute(effect.request, effect.timeout)
+                    else:
+                        result = self._perform(effect)
+                    failure = None
                 except CodexApiError as exc:
                     failure = exc
         except BaseException:
@@ -179,9 +184,7 @@ class _Performer:
     def _perform(self, effect: Effect) -> object:
         runner = self._runner
         match effect:
-            case Send(request, stream, timeout):
-                if not stream:
-                    return runner.transport.execute(request, timeout)
+            case Send(request, _, timeout):
                 return self._open(request, timeout)
             case Sleep(delay):
                 runner.settings.clock.sleep(delay)

@@ -172,13 +172,20 @@ class _Stream:
     def _expire(self) -> None:
         self._fail(TransportTimeoutError("the answer took too long"))
 
-    async def send(self, outgoing: Outgoing, deadline: float | None) -> None:
-        """Send the request, as far as the server wants to have it."""
+    def is_sent_at_once(self, outgoing: Outgoing) -> bool:
+        """Send the request, unless it is so large that one has to wait for the server."""
+        if outgoing.streamed is not None or len(outgoing.body) > JOINED_BYTES:
+            return False
         try:
-            if outgoing.streamed is None and len(outgoing.body) <= JOINED_BYTES:
-                self._channel.write(outgoing.head + outgoing.body)
-                self._sent_all = True
-                return
+            self._channel.write(outgoing.head + outgoing.body)
+            self._sent_all = True
+        except NetworkError as exc:
+            self._fail(exc)
+        return True
+
+    async def send(self, outgoing: Outgoing, deadline: float | None) -> None:
+        """Send a large request, as far as the server wants to have it."""
+        try:
             self._is_sending = True
             self._channel.write(outgoing.head)
             if outgoing.streamed is None:
@@ -239,7 +246,12 @@ class _Stream:
     async def read_all(self) -> bytes:
         """Wait for the whole answer, and return its body."""
         while not self._reader.is_complete:
-            await self._wait()
+            self._check_waiting()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         check_size(self._reader.headers, self._held_bytes)
         return self._held[0] if len(self._held) == 1 else b"".join(self._held)
 
@@ -390,11 +402,14 @@ class AsyncHttpTransport:
 
     async def _begin(self, request: Request, deadline: float | None, *, whole: bool) -> _Stream:
         outgoing = self._preparer.prepare(request)
-        connection = await self._pool.take(outgoing.route, deadline)
+        connection = self._pool.take_idle(outgoing.route)
+        if connection is None:
+            connection = await self._pool.take(outgoing.route, deadline)
         stream = _Stream(connection, outgoing.method, whole=whole)
         try:
             stream.set_deadline(deadline)
-            await stream.send(outgoing, deadline)
+            if not stream.is_sent_at_once(outgoing):
+                await stream.send(outgoing, deadline)
         except BaseException:
             stream.close()
             raise

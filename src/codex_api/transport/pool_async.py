@@ -222,6 +222,12 @@ class AsyncPool:
         if self._slots is not None:
             self._slots.disown()
 
+    def take_idle(self, route: Route) -> Connection | None:
+        """Return a connection that is there and needs no turn, or None."""
+        if self.is_closed or self._slots is not None:
+            return None
+        return self._of_running_loop().take(route)
+
     async def take(self, route: Route, deadline: float | None) -> Connection:
         """Return a connection for one exchange.
 
