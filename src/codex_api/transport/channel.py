@@ -40,8 +40,8 @@ _ANSWER_SECONDS = 1.0
 _SLICE_SECONDS = 1
 # The layout of what SO_RCVTIMEO takes is each system's own; elsewhere every read is followed by a
 # poll. So it is where a library has put another class in the place of sockets.
-_SLICE = struct.pack("@ll", _SLICE_SECONDS, 0) if sys.platform == "linux" else None
-_DONT_WAIT = 0 if _SLICE is None else socket.MSG_DONTWAIT
+_SLICE: bytes | None = struct.pack("@ll", _SLICE_SECONDS, 0) if sys.platform == "linux" else None
+_DONT_WAIT = socket.MSG_DONTWAIT if sys.platform == "linux" else 0
 _CLOSED = "the connection was closed"
 _INHERITED = "the connection was opened by the parent process; open one after os.fork()"
 

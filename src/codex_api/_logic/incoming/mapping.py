@@ -99,7 +99,7 @@ class EventMapper:
         self.done = False
         self.failure: CodexApiError | None = None
         self.limits: dict[str, RateLimitSnapshot] = {}
-        self.last_sequence_number = seen_through
+        self.last_sequence_number = self._seen_through = seen_through
         self.skipped = 0
         #: The newest payload that says nothing: what a stream without an end may have meant.
         self.unread: bytes = b""
@@ -121,7 +121,6 @@ class EventMapper:
         self._reads_all = other_events or all_events
         self._emit_rate_limits = emit_rate_limits
         self._request_id = request_id
-        self._seen_through = seen_through
         decoder = direct_decoder()
         self._decode = decoder.decode
         self._decode_lines = decoder.decode_lines
@@ -172,6 +171,7 @@ class EventMapper:
         """Map one payload, as ``feed_all`` does."""
         if self.done or self.failure is not None:
             return []
+        event: Any
         try:
             event = self._decode(data)
         except _UNREADABLE:
