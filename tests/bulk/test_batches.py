@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from codex_api import bulk
 from codex_api.bulk import BulkSettings, BulkStoppedError, Journal, ModelPrice, Prices
+from codex_api.cli.bulk.figures import summary_lines
 from codex_api.testing import EmbeddedServer, ServerSettings, scenarios
 from codex_api.testing.server.file_store import keep_file
 from tests.bulk.rows import body_of, client_of, ids, read_lines, until, write_rows
@@ -89,11 +90,15 @@ async def test_a_run_that_stops_leaves_its_batches_and_the_next_one_asks_for_the
             await until(lambda: len(server.state.batches) == 3)
             run.stop()
             first = await running
+        looked_at = bulk.read_journal(out).summary
         results, second = await carried_out(server, source, out)
 
         assert len(batches(server)) == 3
     assert len(first) + len(results) == 25
     assert run.summary.stopped == "interrupted"
+    assert looked_at.batches == run.summary.batches > 0
+    assert second.summary.batches == bulk.read_journal(out).summary.batches == 0
+    assert f"on their way: {looked_at.batches} batches" in "\n".join(summary_lines(looked_at))
     assert len(set(ids(out))) == len(ids(out)) == 25
     assert second.summary.maybe_charged == 0
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from codex_api.bulk.journal import Journal
     from codex_api.bulk.row_source import Requests
     from codex_api.bulk.settings import BulkSettings
+    from codex_api.bulk.summary import BulkSummary
 
 _LOOK_AGAIN: Final = 30.0
 _BREATH: Final = 500
@@ -80,6 +81,13 @@ class BatchEngine(Engine):
     @property
     def _in_flight(self) -> int:
         return len(self._held)
+
+    @property
+    def summary(self) -> BulkSummary:
+        """What became of the rows so far."""
+        summary = super().summary
+        summary.batches = self._store.on_their_way
+        return summary
 
     @property
     def stopping(self) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codex_api.bulk.failures import JournalError
-from codex_api.bulk.journal_files import replacing
+from codex_api.bulk.replaced_file import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,6 +95,11 @@ class PartStore:
             message = f"{self._path}: no file of batches: {exc}"
             raise JournalError(message) from None
         return list(self._file.parts)
+
+    @property
+    def on_their_way(self) -> int:
+        """Parts that the server was asked for, and that are not over."""
+        return sum(record.was_asked for record in self._file.parts)
 
     def plan(self, rows: Iterable[PendingRow], *, by_number: bool) -> PartRecord:
         """Begin a part of these rows.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from array import array
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,16 +11,19 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from codex_api._extras import installed_by
+from codex_api.bulk.batch_parts import PartStore
 from codex_api.bulk.call_counters import CallCounters
 from codex_api.bulk.failures import BulkInputError, JournalError
 from codex_api.bulk.journal_lock import JournalLock, is_locked
 from codex_api.bulk.manifest import Manifest, beside, read_manifest
 from codex_api.bulk.parquet_table import write_parquet
+from codex_api.bulk.replaced_file import replacing
 from codex_api.bulk.result_lines import KNOWN_LINE, KnownLine
 from codex_api.bulk.row_ids import RowSet, digest_of
 from codex_api.bulk.summary import BulkSummary
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
 RowOrder: TypeAlias = Literal["finished", "input"]
@@ -72,6 +73,9 @@ def read_journal(path: str | os.PathLike[str]) -> JournalState:
         last = manifest.runs[-1].summary if manifest.runs else None
         if last is not None and not running:
             summary.stopped = last.stopped
+    parts = PartStore(beside(path, "batches"))
+    parts.load()
+    summary.batches = parts.on_their_way
     if beside(path, "calls").exists():
         counters = CallCounters.peek(beside(path, "calls"), counts_open=not running)
         summary.maybe_charged, summary.interrupted = counters.maybe, counters.interrupted
@@ -254,24 +258,6 @@ def _in_order(path: Path, order: RowOrder) -> Iterator[bytes]:
         for index in sorted(range(len(rows)), key=rows.__getitem__):
             file.seek(places[index])
             yield file.readline().rstrip(b"\n")
-
-
-@contextmanager
-def replacing(target: Path) -> Generator[IO[bytes]]:
-    """Yield a file that takes the place of ``target`` when all went well."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.partial")
-    handle = os.open(
-        partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
-    )
-    try:
-        with os.fdopen(handle, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

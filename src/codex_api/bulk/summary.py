@@ -34,6 +34,7 @@ class BulkSummary(msgspec.Struct, kw_only=True):
         cached_input_tokens: Of all answers.
         output_tokens: Of all answers.
         reasoning_output_tokens: Of all answers.
+        batches: How many batches are on their way at the server; a further run asks for them.
         seconds: How long this run took.
         stopped: Why this run ended before its rows did, or None.
     """
@@ -57,6 +58,7 @@ class BulkSummary(msgspec.Struct, kw_only=True):
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_output_tokens: int = 0
+    batches: int = 0
     seconds: float = 0.0
     stopped: str | None = None
 

@@ -56,6 +56,8 @@ def summary_lines(summary: BulkSummary) -> list[str]:
     lines.append(
         f"tokens: {summary.input_tokens:,} in{cached}, {summary.output_tokens:,} out{spent}"
     )
+    if summary.batches:
+        lines.append(f"on their way: {summary.batches:,} batches, which --resume asks for")
     if summary.maybe_charged:
         about = "" if summary.maybe_cost is None else f", about {money(summary.maybe_cost)}"
         lines.append(f"maybe charged without an answer: {summary.maybe_charged:,} calls{about}")
