@@ -195,6 +195,53 @@ async def test_a_stream_can_be_left_and_taken_up(front: Front) -> None:
     assert kinds(rest) == EVENTS[1:]
 
 
+ALL_READ = BackgroundHandle(response_id="resp_1", seen_through=len(NUMBERED) - 1)
+
+
+async def test_one_whose_last_event_was_read_before_ends_at_once(front: Front) -> None:
+    with ScriptedServer([stream([]), answer(body=DONE), stream([])]) as server:
+        where = provider(server, retry=RetryConfig(max_attempts=2))
+        async with front.entering(client_of(front, where, clock=FakeClock())) as client:
+            found = await read(front, client.responses.reopen(ALL_READ))
+
+    assert kinds(found) == []
+    assert [each.method for each in server.requests] == ["GET"] * 3
+    assert [each.query for each in server.requests[::2]] == [
+        [("stream", "true"), ("starting_after", "6")]
+    ] * 2
+
+
+async def test_one_that_failed_and_was_read_before_is_that_failure_again(front: Front) -> None:
+    error = {"code": "server_error", "message": "no"}
+    failed = {**DONE, "status": "failed", "error": error}
+    with ScriptedServer([stream([]), answer(body=failed), stream([])]) as server:
+        where = provider(server, retry=RetryConfig(max_attempts=2))
+        async with front.entering(client_of(front, where, clock=FakeClock())) as client:
+            with pytest.raises(errors.ApiError, match="no"):
+                await read(front, client.responses.reopen(ALL_READ))
+
+
+async def test_what_came_while_an_empty_stream_ended_is_not_lost(front: Front) -> None:
+    handle = BackgroundHandle(response_id="resp_1", seen_through=4)
+    with ScriptedServer([stream([]), answer(body=DONE), told(5, len(NUMBERED))]) as server:
+        where = provider(server, retry=RetryConfig(max_attempts=2))
+        async with front.entering(client_of(front, where, clock=FakeClock())) as client:
+            found = await read(front, client.responses.reopen(handle))
+
+    assert kinds(found) == [events.Completed("resp_1")]
+
+
+async def test_an_empty_stream_that_breaks_says_nothing_of_the_end(front: Front) -> None:
+    scripts = [stream([], end="truncated") for _ in range(3)]
+    with ScriptedServer(scripts) as server:
+        where = provider(server, retry=RetryConfig(max_attempts=2))
+        async with front.entering(client_of(front, where, clock=FakeClock())) as client:
+            with pytest.raises(errors.StreamClosedError):
+                await read(front, client.responses.reopen(ALL_READ))
+
+    assert len(server.requests) == 3
+
+
 async def test_waiting_looks_less_and_less_often(front: Front) -> None:
     answers = [answer(body={**QUEUED, "status": "in_progress"})] * 12
     with ScriptedServer([*answers, answer(body=DONE)]) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -147,6 +148,10 @@ class AsyncBackgroundStream(AsyncEventStream):
         self._inner: AsyncResponseStream | None = None
         self._error: CodexApiError | None = None
         self._is_let_go = False
+        # Whether nothing has come since an earlier stream; and the response, once it is finished.
+        self._is_empty = owner.handle.seen_through is not None
+        self._finished: Response | None = None
+        self._is_over = False
         self._waiting: deque[Delivery] = deque()
         # Payloads that were delivered and not taken; None as long as nobody wants them.
         self._raws: list[RawEvent] | None = None
@@ -192,6 +197,8 @@ class AsyncBackgroundStream(AsyncEventStream):
     async def _more(self) -> list[ResponseEvent] | None:
         while not self._waiting:
             if self._error is not None:
+                if await self._was_read_before(self._error):
+                    return None
                 await self._go_on_after(self._error)
             if not await self._read():
                 return None
@@ -213,7 +220,30 @@ class AsyncBackgroundStream(AsyncEventStream):
             self._error = exc
         for raw in inner._take_raw():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # a part of it
             self._waiting.extend(deliveries(raw))
+            self._is_empty = False
         return found is not None
+
+    async def _was_read_before(self, error: CodexApiError) -> bool:
+        """Tell whether an earlier stream had the last event, so that nothing is left to come.
+
+        Only a server that ends the stream in peace, twice, with the response finished in between,
+        says so: what breaks off, or ends before the response does, may still hold events.
+
+        Raises:
+            ApiError: The response failed or was cut off.
+        """
+        is_peaceful = isinstance(error, StreamClosedError) and error.__cause__ is None
+        if not (self._is_empty and is_peaceful):
+            return False
+        if self._finished is None:
+            with suppress(CodexApiError):
+                response = await self._owner.refresh()
+                self._finished = response if response.is_finished else None
+            return False
+        if self._finished.status != "completed":
+            raise failure_of(self._finished)
+        self._is_over = True
+        return True
 
     async def _go_on_after(self, error: CodexApiError) -> None:
         """Connect anew after a break.
@@ -248,7 +278,8 @@ class AsyncBackgroundStream(AsyncEventStream):
     @property
     def _is_complete(self) -> bool:
         inner = self._inner
-        return inner is not None and inner.terminal is not None and not self._waiting
+        is_read = inner is not None and inner.terminal is not None
+        return (is_read or self._is_over) and not self._waiting
 
     @property
     def _facts(self) -> StreamFacts:
