@@ -425,6 +425,42 @@ async def test_blocking_runs_refuse_what_would_have_to_be_awaited() -> None:
     assert isinstance(result.answers[0].error, TypeError)
 
 
+async def test_two_runs_do_not_share_a_session() -> None:
+    front = _front("async")
+    script = [stream(payloads("r1")[:1], end="hang")]
+    with ScriptedServer(script) as peer:
+        async with front.entering(client(front, peer)) as api:
+            session = api.session(OVER_HTTP)
+            begun = asyncio.Event()
+            first = asyncio.create_task(
+                session.run(REQUEST, tools=[weather], on_event=lambda _: begun.set())
+            )
+            await begun.wait()
+            with pytest.raises(errors.ClientStateError, match="one response at a time"):
+                await session.run(REQUEST, tools=[weather])
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+
+
+async def test_an_interrupt_in_a_tool_ends_a_blocking_run() -> None:
+    front = _front("sync")
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    calls = [asked("interrupted", f"c{number}") for number in range(3)]
+    for count in (1, 3):
+        with ScriptedServer([posted("r1", *calls[:count]), ANSWERED]) as peer:
+            async with front.entering(client(front, peer)) as api:
+                session = api.session(OVER_HTTP)
+                with pytest.raises(KeyboardInterrupt):
+                    session.run(REQUEST, tools=[interrupted])
+
+                assert len(session.last_run.open_calls) == count
+                assert session.run(REQUEST).text == "fine"
+
+
 def _front(name: Any) -> Front:
     from tests.front import Front  # noqa: PLC0415 - its type is needed above only
 

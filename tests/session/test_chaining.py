@@ -272,6 +272,7 @@ async def test_a_server_answers_as_if_all_had_been_sent(
                 chained = Talk(front, session, store=True)
                 told = [await chained.say(Message.user(text)) for text in ("a", "b", "c")]
                 held = session.conversation
+                assert session.transport == ("http" if transport == "http" else "websocket")
             plain = api.session(SessionSettings(transport=transport))
             async with front.entering(plain) as session:
                 whole = Talk(front, session, store=True)
