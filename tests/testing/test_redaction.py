@@ -123,6 +123,17 @@ def test_long_bodies_do_not_pile_up(kind: Kind) -> None:
     assert len(redactor._buffer) < 10
 
 
+@pytest.mark.parametrize(
+    "part", [b"https://", b'"a_', b'\\"password', b"sk-", b"eyJ.", b"eyJ-", b"h"]
+)
+def test_texts_full_of_beginnings_do_not_take_for_ever(part: bytes) -> None:
+    text = part * (100_000 // len(part)) + b" end"
+
+    out = b"".join(cleaned("plain", cut(text, [len(text) // 2])))
+    assert out == redacted(text)
+    assert out == (b"[redacted] end" if part == b"sk-" else text)
+
+
 def test_audio_in_deltas_is_not_taken_apart() -> None:
     redactor = Redactor[int]("messages")
     event = {"type": "response.output_audio.delta", "item_id": "a", "delta": "QUJD" * 50_000}

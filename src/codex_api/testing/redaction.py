@@ -38,17 +38,21 @@ _MEMBER = (
     rf'(?P<head>"{_NAME}"\s*:\s*"){_VALUE}(?P<foot>"|\Z)'
     rf'|(?P<inner_head>\\"{_NAME}\\"\s*:\s*\\"){_INNER_VALUE}(?P<inner_foot>\\"|\Z)'
 )
-_KEYS = r"\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+# A text full of beginnings must not take for ever: none begins inside another, or it has a bound.
+_KEYS = (
+    r"\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]{16,}"
+    r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+)
 # Such URLs are signed.
-_QUERY = r"""(?P<url>https?://[^\s"'<>?\\]+\?)[^\s"'<>\\]+"""
+_QUERY = r"""(?P<url>(?<![\w/:.-])https?://[^\s"'<>?\\]{1,2048}\?)[^\s"'<>\\]+"""
 _FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 _KEY = re.compile(_KEYS, re.ASCII)
 _SECRET = re.compile(f"{_MEMBER}|(?-i:{_KEYS})|{_QUERY}", _FLAGS)
 # What may become one of them with what comes next.
 _OPEN = re.compile(
-    r"(?-i:\b(?:s|se|ses|sess|sk|e|ek|ey|r|rk)\Z|\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]*\Z"
-    r"|\beyJ[\w.-]*\Z)"
-    r"""|\bh[tps:/]{0,7}\Z|\bhttps?://[^\s"'<>\\]*\Z"""
+    r"(?-i:\b(?:s|se|ses|sess|sk|e|ek|ey|r|rk)\Z|\b(?:sk|ek|rk|sess)[-_][A-Za-z0-9_-]{0,256}\Z"
+    r"|(?<![\w.-])eyJ[\w.-]*\Z)"
+    r"""|\bh[tps:/]{0,7}\Z|(?<![\w/:.-])https?://[^\s"'<>\\]{0,4096}\Z"""
     r'|\\+\Z|\\?"[a-z0-9_-]{0,80}\\?\Z'
     rf'|\\?"{_NAME}\\?"\s*:?\s*\\?\Z'
     rf'|"{_NAME}"\s*:\s*"{_VALUE}\\?\Z'
