@@ -66,6 +66,7 @@ TARGETS: Final = {
     "transport/_core/sse": ("tests/transport/_core/test_sse.py",),
 }
 _FAST_PATH = "only spares work"
+_LATER = "the first two bytes end no event, and are read with the next ones"
 #: Changes that nobody could see, and why.
 EQUIVALENT: Final[dict[str, dict[str, str]]] = {
     "rate_limits": {
@@ -77,6 +78,25 @@ EQUIVALENT: Final[dict[str, dict[str, str]]] = {
         "if 'x-ratelimit-' not in '\\n'.join(fields): => if False:": _FAST_PATH,
         "return headers if isinstance(headers, Headers) else Headers.lenient(headers.items()) => "
         "return headers if False else Headers.lenient(headers.items())": _FAST_PATH,
+    },
+    "transport/_core/sse": {
+        "self._skip_line_feed = False => self._skip_line_feed = True": "an empty line at the start "
+        "says nothing",
+        "data = chunk if type(chunk) is bytes else bytes(chunk) => "
+        "data = chunk if False else bytes(chunk)": "bytes of bytes are the same object",
+        "if len(data) < len(_BOM) and _BOM.startswith(data): => "
+        "if len(data) < len(_BOM) or _BOM.startswith(data):": _LATER,
+        "if len(data) < len(_BOM) and _BOM.startswith(data): => "
+        "if len(data) <= len(_BOM) and _BOM.startswith(data):": _LATER,
+        "start = len(data) if found < 0 else found + len(_BLANK_LINE) => "
+        "start = len(data) if False else found + len(_BLANK_LINE)": "only cuts what is read by "
+        "lines elsewhere",
+        "if found >= 0: => if found > 0:": "two line ends hold no event",
+        "if found >= 0: => if found >= 1:": "two line ends hold no event",
+        "if start < len(data): => if True:": "nothing is left to read",
+        "if start < len(data): => if start <= len(data):": "nothing is left to read",
+        "if self._line: => if True:": _FAST_PATH,
+        "return [] => return None": "looked at as no events, too",
     },
 }
 

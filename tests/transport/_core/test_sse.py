@@ -26,6 +26,7 @@ STREAMS = [
     b"data: a\r\n\r\ndata: b\r\n\r\n",
     b"event: x\r\ndata: a\r\ndata: b\r\n\r\n\r\n",
     BOM + b"data: a\n\n" + BOM + b"data: b\n\n",
+    b"data: a\n\n" + BOM + b"data: b\n\n",
     b": comment\n\ndata: a\n: inside\ndata: b\n\n:\n\n",
     b"data\n\ndata\ndata\n\ndata:",
     b"data:\n\ndata: x\n\n",
@@ -288,6 +289,7 @@ def test_empty_id_resets_the_id() -> None:
         (b"007", 7),
         (b"0" * 5000 + b"9", 9),
         (b"9" * 18, 10**18 - 1),
+        (b"9" * 19, None),
         (b"9" * 5000, None),
         (b"", None),
         (b"-1", None),
@@ -350,6 +352,19 @@ def test_any_buffer_is_taken_and_none_is_kept() -> None:
     chunk[:] = b"xxxxxxx"
 
     assert decoder.feed_data(memoryview(b"b\n\n")) == [b"ab"]
+    for kind in (bytearray, memoryview):
+        events = SSEDecoder()
+        assert [events.feed(kind(b"data: a\n\n")) for _ in range(2)] == [
+            [ServerSentEvent(data="a")]
+        ] * 2
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_chunk_of_nothing_changes_nothing(stream: bytes) -> None:
+    spaced = [piece for byte in one_by_one(stream) for piece in (byte, b"")]
+
+    assert decode(spaced) == decode([stream])
+    assert decode_data(spaced) == decode_data([stream])
 
 
 def test_event_matches_by_position() -> None:
@@ -359,6 +374,21 @@ def test_event_matches_by_position() -> None:
 
 
 # Limits and life cycle
+
+
+def test_an_event_may_have_64_mebibytes_unless_somebody_says_otherwise() -> None:
+    assert SSEDecoder()._max_data == 64 * 1024 * 1024
+
+
+def test_a_decoder_that_has_ended_holds_nothing_of_the_stream() -> None:
+    ended, failed = SSEDecoder(), SSEDecoder(4)
+    ended.feed_data(b"data: a\nevent: x")
+    ended.close_data()
+    with pytest.raises(EventTooLargeError):
+        failed.feed_data(b"data: a\ndata: 12345\nhalf")
+
+    for decoder in (ended, failed):
+        assert (bytes(decoder._line), decoder._data) == (b"", None)
 
 
 def test_data_of_exactly_the_limit_passes() -> None:
@@ -443,6 +473,84 @@ def test_random_bytes_raise_nothing_but_the_documented_error(
 
 
 # Cost
+
+
+class Watched(SSEDecoder):
+    """Counts the chunks that are not taken apart at once, and the bytes that are read by lines."""
+
+    __slots__ = ("by_lines", "slow")
+
+    def __init__(self, limit: int | None = None) -> None:
+        super().__init__(limit)
+        self.slow = self.by_lines = 0
+
+    def _advance(self, data: bytes, tile: Any, make: Any) -> list[Any]:
+        self.slow += 1
+        return super()._advance(data, tile, make)
+
+    def _read_lines(self, data: bytes, make: Any, out: list[Any]) -> None:
+        self.by_lines += len(data)
+        super()._read_lines(data, make, out)
+
+
+FEEDS = pytest.mark.parametrize("feed", [SSEDecoder.feed, SSEDecoder.feed_data])
+WHOLE = b"data: 12\n\nevent: e\ndata: 3\n\n"
+
+
+@FEEDS
+def test_chunks_of_whole_events_are_taken_apart_at_once(feed: Any) -> None:
+    decoder = Watched(len(WHOLE))
+    feed(decoder, WHOLE)
+    before = decoder.slow
+
+    assert [len(feed(decoder, chunk)) for chunk in (WHOLE, b"data: x\n\n", WHOLE)] == [2, 1, 2]
+    assert (decoder.slow, decoder.by_lines) == (before, 0)
+    feed(decoder, b"data: 1\n\r")
+    feed(decoder, b"\n" + WHOLE)  # the other half of a line's end
+    before = decoder.slow
+    feed(decoder, WHOLE)
+    assert decoder.slow == before
+
+
+@FEEDS
+@pytest.mark.parametrize(
+    ("begun", "rest", "after"),
+    [
+        (b"", b"", b"data: be"),
+        (b":\n\n", b"", b"data: be"),
+        (b"data: a", b"b\n\n", b""),
+        (b"data: a", b"b\n\n", b"data: be"),
+        (b"data: ab", b"\n\n", b""),
+    ],
+)
+def test_of_a_chunk_only_the_ends_that_were_cut_are_read_by_lines(
+    feed: Any, begun: bytes, rest: bytes, after: bytes
+) -> None:
+    decoder = Watched(len(WHOLE))
+    feed(decoder, begun)
+    before = decoder.by_lines
+
+    assert len(feed(decoder, rest + WHOLE + after)) == 2 + bool(rest)
+    assert decoder.by_lines - before == len(rest + after)
+
+
+def test_payloads_behind_other_fields_are_found_at_once_too() -> None:
+    decoder = Watched()
+    stream = b"id: 1\n: c\ndata: a\n\n"
+
+    assert decoder.feed_data(b":\n\n" + stream) == [b"a"]
+    before = decoder.by_lines
+    assert decoder.feed_data(stream) == [b"a"]
+    assert decoder.by_lines == before
+
+
+def test_lines_of_data_are_gathered_in_one_buffer() -> None:
+    decoder = SSEDecoder()
+    decoder.feed(b"data: a\ndata: b\n")
+    buffer = decoder._data
+    decoder.feed(b"data: c\n")
+
+    assert decoder._data is buffer
 
 
 class Counted(bytes):
