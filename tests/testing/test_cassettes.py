@@ -190,9 +190,12 @@ def test_times_are_kept_and_can_be_played(tmp_path: Path) -> None:
         assert reply.elapsed.total_seconds() >= 0.25
 
 
-def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line", ['{"n":1,"text":"x"}', '{"n":0}', '{"n":0,"text":5}', "5", "[" * 100_000]
+)
+def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"n":0,"request":{}}\n{"n":1,"text":"x"}\n')
+    path.write_text('{"n":0,"request":{}}\n' + line + "\n")
 
     with pytest.raises(ValueError, match=r"line 2 of a\.jsonl"):
         load(path)

@@ -318,7 +318,7 @@ def load(path: Path) -> list[Exchange]:
             continue
         try:
             apply_line(exchanges, json.loads(text))
-        except (KeyError, TypeError, ValueError) as exc:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
             message = f"line {number} of {path.name} is no line of a cassette: {exc!r}"
             raise ValueError(message) from exc
     return list(exchanges.values())
@@ -355,7 +355,7 @@ def apply_line(exchanges: dict[int, Exchange], line: Any) -> None:  # noqa: ANN4
         exchange.close_code, exchange.close_reason = line.get("code"), line.get("reason", "")
         exchange.last_after = line.get("after", 0.0)
     else:
-        key = next(each for each in _CONTENTS if each in line)
+        key = next((each for each in _CONTENTS if each in line), _CONTENTS[0])
         is_text = not key.endswith("base64")
         data = line[key].encode() if is_text else base64.b64decode(line[key])
         after = line.get("after", 0.0)
