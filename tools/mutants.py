@@ -79,6 +79,12 @@ EQUIVALENT: Final[dict[str, dict[str, str]]] = {
         "return headers if isinstance(headers, Headers) else Headers.lenient(headers.items()) => "
         "return headers if False else Headers.lenient(headers.items())": _FAST_PATH,
     },
+    "_logic/incoming/machine": {
+        "if liveness_timeout is not None and liveness_timeout < self._step: => "
+        "if liveness_timeout is not None and liveness_timeout <= self._step:": "the same limit",
+        "if len(payloads) == 1: => if False:": _FAST_PATH,
+        "if turn_state is not None: => if True:": "an absent value is not taken",
+    },
     "transport/_core/sse": {
         "self._skip_line_feed = False => self._skip_line_feed = True": "an empty line at the start "
         "says nothing",
@@ -96,7 +102,6 @@ EQUIVALENT: Final[dict[str, dict[str, str]]] = {
         "if start < len(data): => if True:": "nothing is left to read",
         "if start < len(data): => if start <= len(data):": "nothing is left to read",
         "if self._line: => if True:": _FAST_PATH,
-        "return [] => return None": "looked at as no events, too",
     },
 }
 

@@ -416,3 +416,22 @@ def test_a_pause_is_told_to_the_observer() -> None:
     next(pause_before_retry(IdleTimeoutError(retry_after=2.0), 1, policy))
 
     assert told == [(1, 2.0)]
+
+
+def test_a_summary_beside_an_empty_list_is_the_compaction() -> None:
+    body = '{"output":[],"compaction_summary":{"encrypted_content":"enc"}}'
+
+    assert answered(compact(CONTEXT, INPUT), body) == [COMPACTION]
+
+
+def test_by_stream_messages_given_as_mappings_are_kept_too() -> None:
+    given = CompactionInput(
+        "gpt-5",
+        [{"role": "user", "content": "hello"}, {"type": "reasoning", "summary": []}],
+    )
+
+    first, last = compacted(given, [COMPACTION])
+
+    assert isinstance(first, items.Message)
+    assert first.text == "hello"
+    assert last == COMPACTION

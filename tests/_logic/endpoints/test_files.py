@@ -189,3 +189,12 @@ def test_who_prints_the_announcement_does_not_print_the_right_to_write() -> None
     created = msgspec.json.decode(CREATED, type=_Created)
 
     assert repr(created) == "_Created('file/1')"
+
+
+def test_an_upload_is_told_by_where_it_is_announced() -> None:
+    provider = Provider("mock", "https://h/v1", query_params={"key": "s3cret"})
+    start = upload_start(CallContext(provider=provider))
+
+    assert (start.endpoint, start.method) == ("files", "POST")
+    assert start.url.startswith("https://h/v1/files")
+    assert "s3cret" not in start.url

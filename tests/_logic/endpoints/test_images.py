@@ -177,3 +177,11 @@ def test_the_session_of_an_image_can_be_told() -> None:
         ("session-id", "c"),
         ("thread-id", "c"),
     ]
+
+
+def test_a_mapping_is_completed_by_the_default_model() -> None:
+    assert generation_request({"prompt": "the sea"}) == SEA
+    assert generation_request({"prompt": "the sea", "model": "m"}, n=2) == ImageGenerationRequest(
+        prompt="the sea", model="m", n=2
+    )
+    assert generation_request(SEA) == SEA

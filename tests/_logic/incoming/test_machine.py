@@ -766,3 +766,54 @@ def test_a_failure_that_is_no_event_is_an_answer_that_has_begun(said: bytes) -> 
 
     assert failing.failure is not None
     assert failing.has_begun
+
+
+def test_the_nearer_limit_counts_from_the_beginning_and_after_each_event() -> None:
+    near, far = machine(idle=10.0, liveness=4.0), machine(idle=4.0, liveness=10.0)
+    assert (near.deadline, far.deadline) == (4.0, 4.0)
+    for stream in (near, far):
+        stream.feed(delta("a"), 1.0)
+
+    assert (near.deadline, far.deadline) == (5.0, 5.0)
+
+
+def test_without_limits_there_is_no_deadline_at_any_time() -> None:
+    stream = machine()
+    assert stream.deadline is None
+    stream.feed(delta("a"), 1.0)
+
+    assert stream.deadline is None
+
+
+def test_a_limit_on_the_first_event_that_passes_with_another_is_told_as_the_other() -> None:
+    assert type(machine(idle=5.0, first_event=5.0).timed_out(5.0)) is IdleTimeoutError
+
+
+def test_parts_are_told_for_the_answer() -> None:
+    stream = machine()
+    stream.feed(sse("response.output_text.done", text="x"), 1.0)
+
+    assert [before for before, _ in stream.parts] == [0]
+
+
+def test_looking_for_payloads_neither_begins_nor_ends_their_keeping() -> None:
+    stream = machine()
+    assert stream.take_raw() == []
+    stream.feed(delta("a"), 1.0)
+    assert stream.take_raw() == []
+    stream.keep_raw()
+    for text in ("b", "c"):
+        stream.feed(delta(text), 1.0)
+        assert len(stream.take_raw()) == 1
+
+
+def test_what_could_not_be_read_is_told_with_the_end_of_the_stream() -> None:
+    plain, odd = machine(), machine()
+    plain.feed(delta("a"), 1.0)
+    plain.close()
+    odd.feed(delta("a") + b"data: rubbish\n\n", 1.0)
+    odd.close()
+
+    assert "rubbish" not in str(plain.failure)
+    assert "could not be read" not in str(plain.failure)
+    assert "could not be read: rubbish" in str(odd.failure)

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from codex_api import errors, events
-from codex_api._logic.session.effects import DropSocket, PostRequest, SendFrame
+from codex_api._logic.session.effects import (
+    BeginConversation,
+    DropSocket,
+    PostRequest,
+    SendFrame,
+)
+from codex_api._logic.session.held_input import HeldInput, Outgoing
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.session_state import Asked, SessionState
 from codex_api._logic.session.transport_choice import Signal, State, TransportChoice
@@ -366,3 +372,44 @@ def test_a_request_that_may_be_too_large_for_a_frame_goes_over_http() -> None:
         driver.run(driver.exchange().steps())
 
         assert isinstance(driver.effects[-2], carrier)
+
+
+# --- conversations ------------------------------------------------------------------------------
+
+
+def in_conversation(conversation: str | None = None, **scripts: Any) -> Driver:
+    driver = Driver(**scripts)
+    driver.state.held = HeldInput("conversation", conversation)
+    return driver
+
+
+def test_a_conversation_is_begun_once_and_given_only_what_is_new() -> None:
+    driver = in_conversation(relays=[ANSWERED, WHOLE], is_held=True)
+    steps = driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(input=LONGER).steps())
+
+    assert steps[4:] == ["BeginConversation", "SendFrame", "Relay"]
+    assert [(sent.input, sent.conversation) for sent in driver.of(SendFrame)] == [
+        (b"[" + USER + b"]", "conv_new"),
+        (b"[" + USER + b"]", "conv_new"),
+    ]
+    assert len(driver.of(BeginConversation)) == 1
+
+
+def test_over_http_a_conversation_stands_for_what_it_holds() -> None:
+    driver = in_conversation("conv_1", mode="http", relays=[ANSWERED, WHOLE], is_held=True)
+    driver.run(driver.exchange().steps())
+    driver.run(driver.exchange(input=LONGER).steps())
+    outs = [posted.instead for posted in driver.of(PostRequest)]
+
+    assert outs == [Outgoing(b"[" + USER + b"]", None, "conv_1")] * 2
+    assert driver.of(BeginConversation) == []
+
+
+def test_a_prewarm_leaves_the_conversation_alone() -> None:
+    driver = in_conversation("conv_1", relays=[WHOLE, WHOLE], is_held=True)
+    driver.run(driver.exchange(generate=False).prewarm())
+    driver.run(driver.exchange().steps())
+
+    assert [sent.conversation for sent in driver.of(SendFrame)] == [None, "conv_1"]
+    assert driver.of(SendFrame)[1].input == b"[" + USER + b"]"

@@ -338,3 +338,42 @@ def test_a_conversation_is_in_doubt_while_the_rest_of_its_response_is_not_given(
 
     with pytest.raises(errors.ClientStateError, match="conv_1"):
         driver.run(driver.exchange().steps())
+
+
+def test_a_name_that_the_server_forgot_is_forgotten_and_all_goes_out() -> None:
+    lost = errors.InvalidRequestError(code="previous_response_not_found")
+    driver = Driver(mode="http", is_held=True, relays=[WHOLE, ([], None, lost), WHOLE])
+    driver.state.held = HeldInput("response")
+    for _ in range(2):
+        driver.run(driver.exchange().steps())
+    outs = [posted.instead for posted in driver.of(PostRequest)]
+
+    assert [None if out is None else out.previous_response_id for out in outs] == [
+        None,
+        "r1",
+        None,
+    ]
+
+
+def test_after_a_failure_that_the_server_explained_a_conversation_goes_on() -> None:
+    final = errors.ContextWindowExceededError()
+    driver = Driver(mode="http", is_held=True, relays=[([CREATED], None, final), WHOLE])
+    driver.state.held = HeldInput("conversation", "conv_1")
+    with pytest.raises(errors.ContextWindowExceededError):
+        driver.run(driver.exchange().steps())
+    driver.run(driver.exchange().steps())
+
+    assert driver.progress.completed
+
+
+@pytest.mark.parametrize("error", [CUT, errors.ResponseIncompleteError()])
+def test_after_a_failure_that_nobody_explained_a_conversation_is_in_doubt(
+    error: errors.CodexApiError,
+) -> None:
+    driver = Driver(mode="http", is_held=True, relays=[([CREATED], None, error), WHOLE])
+    driver.state.held = HeldInput("conversation", "conv_1")
+
+    with pytest.raises(errors.CodexApiError):
+        driver.run(driver.exchange().steps())
+    with pytest.raises(errors.ClientStateError):
+        driver.run(driver.exchange().steps())

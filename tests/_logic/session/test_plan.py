@@ -91,3 +91,11 @@ def test_an_owner_is_known_by_the_credentials_and_not_told_by_them() -> None:
     assert mine != owner_of(ApiKeyAuth("other"))
     assert mine != owner_of(NoAuth())
     assert "s3cret" not in mine
+
+
+def test_a_request_of_a_session_with_a_conversation_names_nothing_itself() -> None:
+    request = ResponsesApiRequest(model="m", input="hi", previous_response_id="r0")
+
+    assert session(chain="response").plan(request, new_turn=None)
+    with pytest.raises(RequestBuildError, match="conversation"):
+        session(chain="conversation").plan(request, new_turn=None)

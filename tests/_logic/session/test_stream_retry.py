@@ -270,3 +270,13 @@ def test_what_may_have_been_begun_is_made_again_only_where_twice_does_no_harm(
     error.sent = sent
 
     assert decider().next_step(failure(Phase.HTTP, error, is_repeatable=repeatable)) == step
+
+
+def test_a_lost_name_is_mended_over_http_too_and_not_for_ever() -> None:
+    decide = decider()
+    lost = failure(
+        Phase.HTTP, errors.InvalidRequestError(code="previous_response_not_found"), chained=True
+    )
+    steps = [decide.next_step(lost) for _ in range(MAX_RECOVERIES + 1)]
+
+    assert steps == [*[Again()] * MAX_RECOVERIES, GiveUp()]

@@ -303,7 +303,7 @@ class ResponseStreamMachine:
         if not head or not (named or coded or head.startswith(_FOREIGN_STARTS)):
             return None
         what = f"but {content_type or 'of no known type'}: {excerpt(head)}"
-        told = None if coded else body_error(head, self._mapper.context)
+        told = body_error(head, self._mapper.context)
         if told is not None:
             return told
         if coded:
