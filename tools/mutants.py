@@ -85,6 +85,15 @@ EQUIVALENT: Final[dict[str, dict[str, str]]] = {
         "if len(payloads) == 1: => if False:": _FAST_PATH,
         "if turn_state is not None: => if True:": "an absent value is not taken",
     },
+    "_logic/session/exchange": {
+        "self._is_rest_open = False => self._is_rest_open = True": "set before it is looked at",
+        "if isinstance(told, str): => if True:": "an absent value is not taken",
+        "return False => return None": "looked at as false, too",
+        "def _failure(self, phase: Phase, error: CodexApiError, *, was_reused: bool=False, "
+        "out: Outgoing | None=None) -> Failure: => def _failure(self, phase: Phase, "
+        "error: CodexApiError, *, was_reused: bool=True, out: Outgoing | None=None) -> "
+        "Failure:": "looked at only over a WebSocket, which says it",
+    },
     "transport/_core/sse": {
         "self._skip_line_feed = False => self._skip_line_feed = True": "an empty line at the start "
         "says nothing",

@@ -104,7 +104,7 @@ class Driver:
             except errors.CodexApiError as exc:
                 failure = exc
 
-    def _perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911, PLR0912 - one arm an effect
+    def _perform(self, effect: Effect) -> object:  # noqa: C901, PLR0912 - one arm an effect
         match effect:
             case BeginConversation():
                 self.begun += 1
@@ -125,8 +125,6 @@ class Driver:
                 self.is_open = False
             case Resume() if self._refusals:
                 raise self._refusals.pop(0)
-            case BeginConversation():
-                return "conv_new"
             case Relay(progress):
                 self._relay(progress)
             case Renew():

@@ -224,6 +224,7 @@ def test_over_http_the_socket_goes_and_what_it_held_is_forgotten() -> None:
     steps = driver.run(driver.exchange().steps())
 
     assert steps == ["Identify", "DropSocket", "PostRequest", "Relay"]
+    assert driver.of(PostRequest)[0].instead is None
     assert (driver.state.opened_at, driver.state.used) == (None, False)
     driver.now = 50.0
     assert driver.run(driver.exchange().steps()) == OPENING
@@ -390,8 +391,8 @@ def test_a_conversation_is_begun_once_and_given_only_what_is_new() -> None:
 
     assert steps[4:] == ["BeginConversation", "SendFrame", "Relay"]
     assert [(sent.input, sent.conversation) for sent in driver.of(SendFrame)] == [
-        (b"[" + USER + b"]", "conv_new"),
-        (b"[" + USER + b"]", "conv_new"),
+        (b"[" + USER + b"]", "conv_1"),
+        (b"[" + USER + b"]", "conv_1"),
     ]
     assert len(driver.of(BeginConversation)) == 1
 
@@ -413,3 +414,19 @@ def test_a_prewarm_leaves_the_conversation_alone() -> None:
 
     assert [sent.conversation for sent in driver.of(SendFrame)] == [None, "conv_1"]
     assert driver.of(SendFrame)[1].input == b"[" + USER + b"]"
+
+
+def test_a_connection_that_never_came_about_leaves_no_doubt_of_the_conversation() -> None:
+    driver = in_conversation("conv_1", opens=[NetworkError()], relays=[WHOLE], is_held=True)
+    driver.run(driver.exchange().steps())
+
+    assert driver.of(PostRequest)[0].instead.conversation == "conv_1"
+
+
+def test_a_prewarm_that_is_too_large_for_a_frame_does_not_say_so_of_the_request() -> None:
+    error = errors.StreamClosedError()
+    error.__cause__ = errors.WebSocketClosedError("too large", code=1009)
+    driver = Driver(relays=[([], None, error)])
+    driver.run(driver.exchange(generate=False).prewarm())
+
+    assert driver.state.choice.state is State.WORKING

@@ -35,6 +35,8 @@ def test_a_stored_response_is_resumed_again_and_again_while_it_goes_on() -> None
     driver.run(driver.exchange().steps())
 
     assert [effect.starting_after for effect in driver.of(Resume)] == list(range(1, 12))
+    # Each that goes on begins the count of retries anew.
+    assert driver.of(Pause) == [Pause(0.2)] * 11
     assert driver.of(Announce) == []
 
 
@@ -377,3 +379,14 @@ def test_after_a_failure_that_nobody_explained_a_conversation_is_in_doubt(
         driver.run(driver.exchange().steps())
     with pytest.raises(errors.ClientStateError):
         driver.run(driver.exchange().steps())
+
+
+def test_a_response_that_was_resumed_is_continued_like_any_other() -> None:
+    driver = Driver(
+        mode="http", stored=True, is_held=True, relays=[([CREATED], 1, CUT), WHOLE, WHOLE]
+    )
+    driver.state.held = HeldInput("response")
+    for _ in range(2):
+        driver.run(driver.exchange().steps())
+
+    assert driver.of(PostRequest)[1].instead.previous_response_id == "r1"

@@ -16,8 +16,6 @@ from codex_api.transport.errors import RequestBuildError
     [
         {"transport": "carrier pigeon"},
         {"replay": "sometimes"},
-        {"chain": "gold"},
-        {"conversation": "conv_1"},
         {"stream_max_retries": -1},
         {"stream_base_delay": math.nan},
         {"cool_down": -0.1},

@@ -48,7 +48,6 @@ from codex_api.errors import (
 from codex_api.events import StreamRetry
 from codex_api.transport.errors import (
     CodexApiError,
-    HttpStatusError,
     NetworkError,
     TransportTimeoutError,
 )
@@ -151,7 +150,6 @@ class Exchange:
         try:
             reused = yield from self._ready_socket(owner)
         except CodexApiError as exc:
-            state.forget_socket()
             return self._failure(Phase.CONNECT, exc)
         out = yield from self._outgoing()
         cell = TurnState(state.turn.value_for(state.owner))
@@ -245,7 +243,7 @@ class Exchange:
         except CodexApiError as exc:
             if progress.last_sequence != last:
                 self._decider.spent.retries = 0
-            return self._failure(Phase.HTTP, exc, is_resumption=True)
+            return self._failure(Phase.HTTP, exc)
         self._hold()
         return None
 
@@ -258,7 +256,6 @@ class Exchange:
         *,
         was_reused: bool = False,
         out: Outgoing | None = None,
-        is_resumption: bool = False,
     ) -> Failure:
         cause = error.__cause__
         held = self._state.held
@@ -274,7 +271,7 @@ class Exchange:
             received=self._progress.received,
             chained=out is not None and _is_named(out) and held.may_be_lost,
             may_fall_back=self._state.choice.may_fall_back,
-            is_repeatable=is_resumption or self._is_known or self._asked.is_repeatable,
+            is_repeatable=self._is_known or self._asked.is_repeatable,
             is_huge=len(self._asked.fields) + len(self._asked.input) > _HUGE_FRAME_BYTES,
         )
 
@@ -353,5 +350,5 @@ def _identity() -> Generator[Effect, object, str]:
 
 
 def _is_refusal(failure: Failure) -> bool:
-    status = failure.cause.status if isinstance(failure.cause, HttpStatusError) else None
+    status = failure.cause.status
     return status is not None and 400 <= status <= 499 and status not in {401, 408, 429}  # noqa: PLR2004 - the class of client errors
