@@ -141,7 +141,7 @@ peer-codex:
 	else echo "make peers: npm is missing, tests of the Codex CLI will be skipped"; fi
 
 # Clients for JavaScript: the official SDK, and the AI SDK.
-NODE_CLIENTS := openai ai @ai-sdk/openai ws zod
+NODE_CLIENTS ?= openai@6.49.0 ai@6.0.326 @ai-sdk/openai@3.0.141 ws@8.23.0 zod@4.6.7
 
 peer-node:
 	@if test -d .peers/node/node_modules/openai; then :; \
@@ -151,7 +151,8 @@ peer-node:
 	else echo "make peers: npm is missing, tests of clients for JavaScript will be skipped"; fi
 
 # Clients that bound what we depend on: an environment of their own, by the installer that is quickest.
-PYTHON_CLIENTS := openai-agents 'pydantic-ai-slim[openai]' langchain-openai litellm
+PYTHON_CLIENTS ?= openai-agents==0.24.0 'pydantic-ai-slim[openai]==2.68.0' langchain-openai==1.7.4 \
+	litellm==1.110.2 openai==3.57.0
 
 # The installer that is quickest, for environments that hold much.
 UV = $$(command -v uv || echo .peers/uv/bin/uv)

@@ -20,7 +20,12 @@ pytestmark = [
 ]
 over_both = pytest.mark.parametrize("websocket", [False, True], ids=["http", "websocket"])
 
-PROMPT = 'call exec_command with cmd="echo one two"'
+# The tool has had several names; what is not offered is not called.
+PROMPT = """\
+call exec_command with cmd="echo one two"
+or shell_command with command="echo one two"
+or shell with command=["echo", "one", "two"]
+"""
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def test_a_command_is_run_and_its_output_told(
     (command,) = run.of("command_execution")
     assert (command["aggregated_output"].strip(), command["exit_code"]) == ("one two", 0)
     (answer,) = run.of("agent_message")
-    assert answer["text"].startswith("exec_command returned")
+    assert "returned" in answer["text"]
     assert "one two" in answer["text"]
     assert len(bodies) == 2
     assert kinds(bodies[1])[-1] == "function_call_output"
@@ -67,7 +72,7 @@ def test_a_turn_goes_on_after_a_compaction_in_its_middle(
 
     assert len(run.of("command_execution")) == 1
     (answer,) = run.of("agent_message")
-    assert answer["text"].startswith("exec_command returned")
+    assert "returned" in answer["text"]
     assert "one two" in answer["text"]
     _, compacting, after = (kinds(body) for body in bodies)
     assert compacting[-2:] == ["function_call_output", "compaction_trigger"]
@@ -83,18 +88,18 @@ def test_a_turn_goes_on_after_a_summary_in_its_middle(
 
     assert len(run.of("command_execution")) == 1
     (answer,) = run.of("agent_message")
-    assert "Earlier exec_command returned" in answer["text"]
+    assert "Earlier " in answer["text"]
     assert "one two" in answer["text"]
     assert not summing_up.get("tools")
     assert set(kinds(after)) == {"message"}
 
 
 def test_prose_is_not_run(version: str, tmp_path: Path, server: EmbeddedServer) -> None:
-    prompt = 'Use exec_command to say "hello" and touch x'
+    prompt = 'Use exec_command or shell_command or shell to say "hello" and touch x'
     run = codex(version, tmp_path, server, prompt)
     bodies = asked(server, websocket=False)
 
     (call,) = [item for item in bodies[1]["input"] if item["type"] == "function_call"]
-    assert json.loads(call["arguments"]) == {"cmd": ""}
+    assert not any(json.loads(call["arguments"]).values())
     assert run.of("agent_message")
     assert not list((tmp_path / "work").iterdir())
