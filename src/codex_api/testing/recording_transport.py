@@ -76,9 +76,11 @@ class RecordingTransport:
         """
         request = Request(method="GET", url=noted or url, headers=headers)
         number = self._cassette.begin(request, is_websocket=True)
+        address = iter((url,))
+        del url, noted  # a traceback with locals would show the query
         try:
             socket = connect(
-                url,
+                next(address),
                 headers,
                 network=network,
                 deflate=deflate,
@@ -136,9 +138,11 @@ class AsyncRecordingTransport:
         """
         request = Request(method="GET", url=noted or url, headers=headers)
         number = self._cassette.begin(request, is_websocket=True)
+        address = iter((url,))
+        del url, noted  # a traceback with locals would show the query
         try:
             socket = await connect_async(
-                url,
+                next(address),
                 headers,
                 network=network,
                 deflate=deflate,

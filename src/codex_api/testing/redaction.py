@@ -29,7 +29,7 @@ MOST_HELD_BYTES = 1 << 20
 _NAME = (
     r"(?:[a-z0-9_-]*[_-])?(?:api[_-]?key|authorization|bearer|cookie|credentials?"
     r"|(?:access|auth|id|refresh|session|security)[_-]?token|password|private[_-]?key"
-    r"|(?:client[_-]?)?secret|signature)"
+    r"|(?:client[_-]?)?secret|signature|turn[_-]?state)"
 )
 _VALUE = r'(?:[^"\\]|\\.)*'
 # Inside a JSON string a quote is \" and a backslash is \\.
