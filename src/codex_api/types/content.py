@@ -7,7 +7,7 @@ type with a field missing or mistyped, is an ``UnknownPart``: its bytes go back 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import msgspec
 
@@ -311,8 +311,10 @@ class UnknownPart:
         return (type(self), (bytes(self.raw),))
 
 
-def encode_unknown(value: object) -> msgspec.Raw:
-    """Return the JSON of an ``UnknownPart``; an ``enc_hook`` for msgspec encoders.
+def encode_unknown(value: object) -> object:
+    """Return what to encode for an ``UnknownPart`` or a mapping that is no ``dict``.
+
+    An ``enc_hook`` for msgspec encoders.
 
     Raises:
         ExtraFieldsError: ``value`` is the ``extra`` of an item or part.
@@ -323,6 +325,8 @@ def encode_unknown(value: object) -> msgspec.Raw:
     if isinstance(value, Extra):
         message = "an item or part with extra fields needs codex_api.items.encode_item"
         raise ExtraFieldsError(message)
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
     message = f"a value of type {type(value).__name__} has no JSON form"
     raise TypeError(message)
 

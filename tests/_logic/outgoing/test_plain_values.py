@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from codex_api import tools
+from codex_api._logic.outgoing.body import encode_request
 from codex_api._logic.outgoing.plain_values import as_request, as_value
 from codex_api.types.memories import MemorySummarizeInput
 from codex_api.types.reasoning import Reasoning
@@ -60,3 +63,12 @@ def test_a_field_goes_by_both_of_its_names(name: str) -> None:
 def test_what_is_no_value_is_refused(given: Any, told: str) -> None:
     with pytest.raises(TypeError, match=told):
         as_value(Reasoning, given, "reasoning")
+
+
+def test_every_tool_there_is_may_be_asked_for() -> None:
+    later = MappingProxyType({"type": "later"})
+    asked: list[tools.Tool] = [tools.FileSearch(vector_store_ids=["v"]), later]
+
+    body = encode_request(ResponsesApiRequest.public(model="m", input="hi", tools=asked))
+
+    assert b'"tools":[{"type":"file_search","vector_store_ids":["v"]},{"type":"later"}]' in body

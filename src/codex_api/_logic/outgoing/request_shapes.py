@@ -14,7 +14,7 @@ from types import NoneType
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from codex_api.tools import AllowedTools
+from codex_api.tools import AllowedTools, CustomTool, FunctionTool, Tool, WebSearch
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.content import Tagged
 from codex_api.types.reasoning import Reasoning
@@ -90,10 +90,8 @@ def check_shapes(request: ResponsesApiRequest) -> None:
         raise _misshapen(misshapen)
     if not request.model and request.prompt is None:
         raise _misshapen("model")
-    for index, tool in enumerate(request.tools or ()):
-        if not isinstance(tool, _TOOLS):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
-            message = f"tools[{index}] must be a tool, a mapping or a msgspec.Raw, not "
-            raise RequestBuildError(message + _kind(tool))
+    if not _TOOL_KINDS.issuperset(map(type, request.tools or ())):
+        _check_tools(request.tools or ())
     if request.include is not UNSET:
         _check_texts("include", request.include)
     for name, given in (
@@ -104,7 +102,16 @@ def check_shapes(request: ResponsesApiRequest) -> None:
             _check_texts(name, [*given, *given.values()])
 
 
+def _check_tools(tools: Sequence[Tool]) -> None:
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, _TOOLS):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller has a type checker
+            message = f"tools[{index}] must be a tool, a mapping or a msgspec.Raw, not "
+            raise RequestBuildError(message + _kind(tool))
+
+
 _TOOLS = (Tagged, *_OBJECT)
+# Those that nearly all are; others are looked at one by one.
+_TOOL_KINDS = frozenset({dict, msgspec.Raw, FunctionTool, CustomTool, WebSearch})
 
 
 def _kind(tool: object) -> str:
