@@ -347,10 +347,10 @@ class RetryableError(ApiError):
 
 
 class RateLimitError(RetryableError):
-    """Too many requests or tokens for now; ``retry_after`` says how long to wait, if told.
+    """Too many requests or tokens for now; ``retry_after`` says how long to wait, if given.
 
     Attributes:
-        limit: Which limit was hit, where the answer tells: ``requests``, ``tokens``,
+        limit: Which limit was hit, where the answer says: ``requests``, ``tokens``,
             ``input_tokens``, ``output_tokens``, ``images``, or ``day`` for one of a whole day.
     """
 

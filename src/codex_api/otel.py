@@ -239,7 +239,7 @@ class _Work:
         """Record how it ended.
 
         Args:
-            error_type: A failure that the server told and that is no exception here.
+            error_type: A failure that the server sent and that is no exception here.
         """
         attributes = dict(self._attributes)
         if end.server_model is not None:

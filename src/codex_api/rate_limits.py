@@ -1,7 +1,7 @@
 """Rate limits, as answers and events report them.
 
 Two families that share nothing but the name: ``x-codex-*`` headers and the ``codex.rate_limits``
-event tell how much of a ChatGPT plan's windows is used; ``x-ratelimit-*`` headers tell how many
+event tell how much of a ChatGPT plan's windows is used; ``x-ratelimit-*`` headers say how many
 requests and tokens an API key has left. What cannot be read is absent, never an error.
 """
 
@@ -143,7 +143,7 @@ class ApiRateLimits(msgspec.Struct, frozen=True):
     """The ``x-ratelimit-*`` headers of one answer.
 
     Attributes:
-        others: Every other limit that the server told, by its name in the headers, such as
+        others: Every other limit that the server sent, by its name in the headers, such as
             ``requests-day``, ``input-tokens`` or ``output-tokens``.
     """
 
@@ -162,7 +162,7 @@ def parse_rate_limit_for_limit(
         limit_id: Which limit, in any spelling; None or a blank one is ``codex``.
 
     Returns:
-        A snapshot, with nothing but its id when no header tells more.
+        A snapshot, with nothing but its id when no header says more.
     """
     return _snapshot(_as_headers(headers), _normal_id(limit_id) or DEFAULT_LIMIT_ID)
 
@@ -176,7 +176,7 @@ def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimi
     """
     fields = _as_headers(headers)
     names = "\n".join(fields)
-    # Most answers tell nothing, and every stream begins with this.
+    # Most answers say nothing, and every stream begins with this.
     if "-used-percent" not in names and "x-codex-" not in names:
         return [RateLimitSnapshot(limit_id=DEFAULT_LIMIT_ID)]
     snapshots = [_snapshot(fields, DEFAULT_LIMIT_ID)]

@@ -190,7 +190,7 @@ def _fits(signed: bytes, keys: Sequence[bytes], signatures: Sequence[str]) -> bo
     for key in keys:
         expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
         for signature in given:
-            # All are compared, so that the time taken tells nothing.
+            # All are compared, so that the time taken says nothing.
             fits |= hmac.compare_digest(expected, signature)
     return fits
 

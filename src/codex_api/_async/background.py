@@ -37,7 +37,7 @@ class AsyncBackgroundResponse:
     It goes on whatever becomes of this program. ``handle`` finds it again.
 
     Attributes:
-        response: The response as the server told it last; None before the first look.
+        response: The response as the server last reported it; None before the first look.
     """
 
     def __init__(self, runner: Runner, handle: BackgroundHandle, options: ResponsesOptions) -> None:
@@ -58,7 +58,7 @@ class AsyncBackgroundResponse:
 
     @property
     def status(self) -> str | None:
-        """Its status as told last; None before the first look."""
+        """Its status as last reported; None before the first look."""
         return None if self.response is None else self.response.status
 
     async def refresh(self, timeout: float | None = None) -> Response:
@@ -263,7 +263,7 @@ class AsyncBackgroundStream(AsyncEventStream):
             raise ClientStateError(CLOSED)
         self._error = None
         inner = await self._connect()
-        await inner.next_events()  # what its headers tell was told before
+        await inner.next_events()  # what its headers say was given before
 
     def _opened(self) -> AsyncResponseStream:
         assert self._inner is not None  # noqa: S101 - it is open

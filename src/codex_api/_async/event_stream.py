@@ -84,7 +84,7 @@ class AsyncEventStream:
         """Return the payloads that were kept since the last look."""
 
     def _ended(self, error: BaseException | None = None) -> None:
-        """Clean up, and tell observers. Nobody reads meanwhile; called several times."""
+        """Clean up, and notify observers. Nobody reads meanwhile; called several times."""
 
     async def __aenter__(self) -> Self:
         if self._state is not StreamState.NEW:

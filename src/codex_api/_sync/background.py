@@ -38,7 +38,7 @@ class BackgroundResponse:
     It goes on whatever becomes of this program. ``handle`` finds it again.
 
     Attributes:
-        response: The response as the server told it last; None before the first look.
+        response: The response as the server last reported it; None before the first look.
     """
 
     def __init__(self, runner: Runner, handle: BackgroundHandle, options: ResponsesOptions) -> None:
@@ -59,7 +59,7 @@ class BackgroundResponse:
 
     @property
     def status(self) -> str | None:
-        """Its status as told last; None before the first look."""
+        """Its status as last reported; None before the first look."""
         return None if self.response is None else self.response.status
 
     def refresh(self, timeout: float | None = None) -> Response:
@@ -264,7 +264,7 @@ class BackgroundStream(EventStream):
             raise ClientStateError(CLOSED)
         self._error = None
         inner = self._connect()
-        inner.next_events()  # what its headers tell was told before
+        inner.next_events()  # what its headers say was given before
 
     def _opened(self) -> ResponseStream:
         assert self._inner is not None  # noqa: S101 - it is open

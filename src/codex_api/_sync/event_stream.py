@@ -85,7 +85,7 @@ class EventStream:
         """Return the payloads that were kept since the last look."""
 
     def _ended(self, error: BaseException | None = None) -> None:
-        """Clean up, and tell observers. Nobody reads meanwhile; called several times."""
+        """Clean up, and notify observers. Nobody reads meanwhile; called several times."""
 
     def __enter__(self) -> Self:
         if self._state is not StreamState.NEW:

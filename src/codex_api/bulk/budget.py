@@ -74,7 +74,7 @@ class FamilyState(msgspec.Struct, frozen=True, gc=False):
     """What is known of one limit, for people to look at.
 
     Attributes:
-        name: Such as ``requests``, ``tokens``, ``requests-day``; ``unknown`` where none is told.
+        name: Such as ``requests``, ``tokens``, ``requests-day``; ``unknown`` where none is given.
         limit: What its window allows, or None.
         level: What is left now, or None.
         rate: What flows in each second, or None.

@@ -42,7 +42,7 @@ class Family:
     """One limit: its level, its rate, and the pace at which it is spent.
 
     Attributes:
-        name: Its name in the headers; empty for the limit that no header tells.
+        name: Its name in the headers; empty for the limit that no header says.
         limit: What the window allows, or None when it was never told.
         capacity: The most that may be saved up.
         rate: What flows in each second; None when it was never told.

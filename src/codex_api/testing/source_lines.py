@@ -109,7 +109,7 @@ class _Places:
         return False
 
     def _next(self) -> bool:
-        """Go on to what is no space, and tell whether there is something."""
+        """Go on to what is no space, and return whether there is something."""
         space = _SPACE.match(self._text, self._at)
         self._at = self._at if space is None else space.end()
         return self._at < len(self._text)

@@ -87,7 +87,7 @@ class TapeFollower:
         self._made: dict[int, list[Lane]] = {}
 
     def poll(self) -> bool:
-        """Read what has come since, and tell whether something has."""
+        """Read what has come since, and return whether something has."""
         with self._path.open("rb") as file:
             file.seek(self._at)
             data = file.read()

@@ -224,7 +224,7 @@ class _Stream:
         return await self._send_piece(encoder.end())
 
     async def _send_piece(self, data: bytes) -> bool:
-        """Send bytes, and tell whether the server may want more."""
+        """Send bytes, and return whether the server may want more."""
         if self._is_answered():
             return False
         if data:

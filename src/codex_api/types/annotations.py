@@ -57,7 +57,7 @@ class TokenAlternative(KeepsExtra, frozen=True):
     """A token that could have stood in a place.
 
     Attributes:
-        logprob: Natural logarithm of its probability; None when not told, as for ``bytes``.
+        logprob: Natural logarithm of its probability; None when not given, as for ``bytes``.
         bytes: Its UTF-8 bytes.
     """
 

@@ -129,7 +129,7 @@ class PartialImage(ItemEvent, frozen=True, tag="response.image_generation_call.p
     Attributes:
         partial_image_b64: The image so far, in base64.
         partial_image_index: Which of the unfinished images of the call it is.
-        background: Settings of the image, like the three after it; None when not told.
+        background: Settings of the image, like the three after it; None when not given.
     """
 
     partial_image_b64: str
@@ -174,7 +174,7 @@ class FunctionCallArgumentsDone(
     """The arguments of a function call are written.
 
     Attributes:
-        name: Of the function, or None when not told.
+        name: Of the function, or None when not given.
     """
 
     arguments: str

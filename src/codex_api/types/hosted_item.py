@@ -121,7 +121,7 @@ class ComputerCallOutput(KeepsId, frozen=True, tag="computer_call_output", kw_on
 
     Attributes:
         acknowledged_safety_checks: The checks that somebody has looked at.
-        created_by: Who made it, or None when not told, as for all items.
+        created_by: Who made it, or None when not given, as for all items.
     """
 
     id: str | None = None

@@ -20,7 +20,7 @@ class FileSearchResult(KeepsExtra, frozen=True):
 
     Attributes:
         attributes: Of the file, as its owner set them.
-        score: 0 to 1, or None when not told.
+        score: 0 to 1, or None when not given.
     """
 
     file_id: str | None = None

@@ -315,7 +315,7 @@ class ImageGenerationCall(KeepsId, frozen=True, tag="image_generation_call", kw_
     """The server made an image.
 
     Attributes:
-        action: What was asked for, such as ``generate`` or ``edit``; None when not told, as for
+        action: What was asked for, such as ``generate`` or ``edit``; None when not given, as for
             the settings of the image after it.
         result: The image in base64; None while it is being made.
         error: Why there is none, as the server sent it.

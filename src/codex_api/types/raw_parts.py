@@ -94,7 +94,7 @@ class InputFile(UnknownPart):
 
     @property
     def detail(self) -> str | None:
-        """``auto``, ``low`` or ``high``; None when not told."""
+        """``auto``, ``low`` or ``high``; None when not given."""
         return _text(self, "detail")
 
 

@@ -194,10 +194,10 @@ class ResponseDone(_Event, frozen=True, eq=False):
     Attributes:
         outcome: ``completed``, ``incomplete``, ``failed`` or ``cancelled``, by the status of the
             response.
-        reason: Why it is incomplete or cancelled; None when not told.
-        code: The failure's code, or its type; None when not told.
-        message: The failure's words; None when not told.
-        usage: What it cost; None when not told.
+        reason: Why it is incomplete or cancelled; None when not given.
+        code: The failure's code, or its type; None when not given.
+        message: The failure's words; None when not given.
+        usage: What it cost; None when not given.
     """
 
     response_id: str | None = None

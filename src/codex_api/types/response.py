@@ -26,8 +26,8 @@ class ResponseFailure(msgspec.Struct, frozen=True):
     """Why a response failed, in the server's words.
 
     Attributes:
-        code: Such as ``server_error``; None when not told.
-        message: For people; None when not told.
+        code: Such as ``server_error``; None when not given.
+        message: For people; None when not given.
     """
 
     code: str | None = None
@@ -38,7 +38,7 @@ class IncompleteDetails(msgspec.Struct, frozen=True):
     """Why a response was cut off.
 
     Attributes:
-        reason: Such as ``max_output_tokens`` or ``content_filter``; None when not told.
+        reason: Such as ``max_output_tokens`` or ``content_filter``; None when not given.
     """
 
     reason: str | None = None
@@ -58,7 +58,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Id of the response; None where a server gives none.
         status: ``completed``, ``incomplete``, ``failed``, ``cancelled``, ``queued``,
-            ``in_progress``, or None when not told.
+            ``in_progress``, or None when not given.
         output: Its items, in order. What has no class is an ``UnknownItem``.
         raw_items: The exact bytes of each of ``output``.
         usage: What it cost; None while it is not known.
@@ -78,7 +78,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         raw: The exact bytes of the answer's body.
         headers: Header fields of the answer.
         attempts: How often the request was sent until this answer came.
-        rate_limits: What the headers tell of the default limit, or None.
+        rate_limits: What the headers say of the default limit, or None.
         api_rate_limits: The ``x-ratelimit-*`` limits of the headers, or None.
     """
 
@@ -145,7 +145,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text_final(self) -> str:
-        """The answer without the commentary before it; all text where no phase is told."""
+        """The answer without the commentary before it; all text where no phase is given."""
         messages = [item for item in self.output if isinstance(item, Message)]
         if not any(message.phase for message in messages):
             return self.text

@@ -82,7 +82,7 @@ class StreamFacts:
 
     @property
     def rate_limits(self) -> RateLimitSnapshot | None:
-        """The newest snapshot of the default limit, or None when none was told."""
+        """The newest snapshot of the default limit, or None when none came."""
         return self._opened().rate_limits
 
     @property
@@ -107,12 +107,12 @@ class StreamFacts:
 
     @property
     def response_id(self) -> str | None:
-        """Id of the response, once an event told it."""
+        """Id of the response, once an event named it."""
         return self._opened().response_id
 
     @property
     def parts(self) -> Sequence[tuple[int, bytes]]:
-        """Parts of items that were told as a whole, for ``collect``: see ``EventMapper.parts``."""
+        """Parts of items that were sent as a whole, for ``collect``: see ``EventMapper.parts``."""
         return () if self._machine is None else self._machine.parts
 
     @property

@@ -2,7 +2,7 @@
 
 What is told is kept in its order; at the end each event finds the item that it is about (see
 ``slots``), and each item is made of the best that is known of it (see ``made_items``). Deltas are
-parts of an item; a part that is told as a whole replaces them. So nothing that came is missing in
+parts of an item; a part that is sent as a whole replaces them. So nothing that came is missing in
 the end, and nothing is there twice.
 """
 
@@ -49,7 +49,7 @@ class Assembler:
         self._pieces: list[str] = []
 
     def add(self, event: ResponseEvent) -> bool:
-        """Take an event; False when it tells nothing of an item."""
+        """Take an event; False when it says nothing of an item."""
         self._count += 1
         match event:
             case events.OutputTextDelta(delta, item_id, index, number):
@@ -92,7 +92,7 @@ class Assembler:
         """Return the items in output order.
 
         Args:
-            parts: Events that told a part as a whole: how many events came after each, and its
+            parts: Events that held a whole part: how many events came after each, and its
                 payload.
             terminal: The response's end, or None when it was cut off.
             is_complete: Whether items that were never finished are made of their parts.
@@ -119,7 +119,7 @@ class Assembler:
         self._pieces.append(delta)
 
     def _slots(self, parts: Iterable[tuple[int, bytes]]) -> Slots:
-        """Let each thing that was told find its item, in the order in which it came."""
+        """Let each thing that came find its item, in the order in which it came."""
         wholes = ((self._count - behind, read_part(payload)) for behind, payload in parts)
         told = [*self._told, *((at, part) for at, part in wholes if part is not None)]
         slots = Slots()

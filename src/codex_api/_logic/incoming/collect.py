@@ -55,7 +55,7 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A response as a whole.
 
     Attributes:
-        id: Id of the response; None when it was cut off before the server told it.
+        id: Id of the response; None when it was cut off before the server sent it.
         items: Its finished items, in output order. Of a complete response none is missing: what was
             never told as finished is put together from its parts.
         raw_items: The exact bytes of each of ``items``, to send them back without loss; of an item
@@ -70,7 +70,7 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
         server_model: The model that answered, or None when the server did not say.
         request_id: Value of ``x-request-id``, or None.
         api_rate_limits: The ``x-ratelimit-*`` limits of the headers, or None.
-        status: The response's own status, or None when it was cut off or not told.
+        status: The response's own status, or None when it was cut off or not given.
         service_tier: The tier that served it, or None.
         created_at: Unix seconds, or None.
         raw: The exact bytes of the final response object; none when it was cut off.
@@ -96,7 +96,7 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text_final(self) -> str:
-        """The answer without the commentary before it; all text where no phase is told."""
+        """The answer without the commentary before it; all text where no phase is given."""
         messages = [item for item in self.items if isinstance(item, Message)]
         if not any(message.phase for message in messages):
             return self.text

@@ -35,7 +35,7 @@ LIVENESS_TAGS: Final = (
     "ping",
     "pong",
 )
-#: Parts of an item that are told as a whole. Nobody is shown them, but they are kept, as there are
+#: Parts of an item that are sent as a whole. Nobody is shown them, but they are kept, as there are
 #: servers that send nothing else.
 PART_TAGS: Final = (
     "response.content_part.done",

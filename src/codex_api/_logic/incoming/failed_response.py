@@ -61,7 +61,7 @@ def terminal_error(
 
     Args:
         terminal: Its end.
-        response_id: Its id as told before, for an end that does not tell it.
+        response_id: Its id as reported before, for an end that does not tell it.
         context: What else is known of the stream.
         whole: The event or body that told the end, for a failure that is told beside the response.
     """

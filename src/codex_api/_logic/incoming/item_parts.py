@@ -1,4 +1,4 @@
-"""The parts of an item: of which kind they are, and how the wire tells one as a whole."""
+"""The parts of an item: of which kind they are, and how the wire holds a whole one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ITEM_OF: Final = {
     SUMMARY: "reasoning",
     REASONING: "reasoning",
 }
-# The events that tell a part as a whole: its kind, and the member that holds it.
+# The events that hold a whole part: its kind, and the member that holds it.
 _WHOLE: Final = {
     "response.output_text.done": (TEXT, "text"),
     "response.refusal.done": (REFUSAL, "refusal"),
@@ -59,7 +59,7 @@ class _PartEvent(msgspec.Struct):
 
 
 def read_part(payload: bytes) -> tuple[Place, str] | None:
-    """Read an event that tells a part as a whole; None when it holds none that is known."""
+    """Read an event that holds a whole part; None when it holds none that is known."""
     event = read_as(_PartEvent, payload)
     if event is None:
         return None

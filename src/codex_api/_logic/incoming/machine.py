@@ -135,12 +135,12 @@ class ResponseStreamMachine:
 
     @property
     def response_id(self) -> str | None:
-        """Id of the response, once an event told it."""
+        """Id of the response, once an event named it."""
         return self._mapper.response_id
 
     @property
     def server_model(self) -> str | None:
-        """The model that the server says it runs, as told last, or None."""
+        """The model that the server says it runs, as last reported, or None."""
         return self._mapper.server_model or self._header_model
 
     @property
@@ -155,7 +155,7 @@ class ResponseStreamMachine:
 
     @property
     def rate_limits(self) -> RateLimitSnapshot | None:
-        """The newest snapshot of the default limit, or None when none was told."""
+        """The newest snapshot of the default limit, or None when none came."""
         return self._mapper.rate_limits
 
     @property
@@ -170,7 +170,7 @@ class ResponseStreamMachine:
 
     @property
     def parts(self) -> Sequence[tuple[int, bytes]]:
-        """Parts of items that were told as a whole: how many events followed, and the payload."""
+        """Parts of items that were sent as a whole: how many events followed, and the payload."""
         return self._mapper.parts
 
     @property

@@ -36,7 +36,7 @@ class Assembled(NamedTuple):
     Attributes:
         item: None for parts of an item that is not finished, or cannot be made of them.
         raw: The exact bytes of ``item``, or its encoding when it was put together here.
-        slot: All that was told.
+        slot: All that came.
     """
 
     item: ResponseItem | None

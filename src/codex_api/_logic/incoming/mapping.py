@@ -69,7 +69,7 @@ class EventMapper:
         safety_headers: Headers of the HTTP answer; they may name a faster model.
         emit_rate_limits: Give ``RateLimits`` for ``codex.rate_limits``; False only remembers them.
         request_id: Put on every error.
-        turn_state: Cell that gets the turn state when the stream tells it; None for one of its own.
+        turn_state: Cell that gets the turn state when the stream sends it; None for one of its own.
         seen_through: Events up to this sequence number are left out, of a response whose start was
             read before; None leaves none out.
 
@@ -104,7 +104,7 @@ class EventMapper:
         #: The newest payload that says nothing: what a stream without an end may have meant.
         self.unread: bytes = b""
         self.progressed = False
-        # Parts of items that were told as a whole: how many events came before, and the payload.
+        # Parts of items that were sent as a whole: how many events came before, and the payload.
         self._parts: list[tuple[int, bytes]] = []
         self._told = 0
         self.terminal: Terminal | None = None
@@ -127,7 +127,7 @@ class EventMapper:
 
     @property
     def response_id(self) -> str | None:
-        """Id of the response, once an event told it."""
+        """Id of the response, once an event named it."""
         return self._sides.response_id
 
     @property
@@ -147,7 +147,7 @@ class EventMapper:
 
     @property
     def parts(self) -> list[tuple[int, bytes]]:
-        """Parts of items that were told as a whole: how many events followed, and the payload."""
+        """Parts of items that were sent as a whole: how many events followed, and the payload."""
         return [(self._told - before, payload) for before, payload in self._parts]
 
     @property

@@ -49,7 +49,7 @@ class SideChannel:
         headers: Headers of the HTTP answer, which may name a faster model; None on a WebSocket.
 
     Attributes:
-        response_id: Id of the response, once an event told it.
+        response_id: Id of the response, once an event named it.
         server_model: The model that the last event to name one named, or None.
     """
 

@@ -19,7 +19,7 @@ from codex_api.types.item import CustomToolCall, ResponseItem, UnknownItem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Arrival of a slot that no event told of.
+# Arrival of a slot that no event named.
 _NEVER: Final = -1
 
 
@@ -27,16 +27,16 @@ class Slot:
     """What is known of one item.
 
     Attributes:
-        index: Its place, or that of the item before it where none is told.
-        is_placed: Whether an event told the index.
-        arrival: Which slot it was, counted from 0; negative when no event told of it.
+        index: Its place, or that of the item before it where none is given.
+        is_placed: Whether an event named the index.
+        arrival: Which slot it was, counted from 0; negative when no event named it.
         names: The ids under which it was told.
         kind: Its type, once that is known.
         added: The item as it began.
         done: The finished item, and its bytes.
         terminal: The item of the final response, and its bytes.
         pieces: Deltas of each part, by kind and number.
-        whole: Parts that were told as a whole.
+        whole: Parts that were sent as a whole.
     """
 
     __slots__ = (
@@ -66,7 +66,7 @@ class Slot:
 
     @property
     def item_id(self) -> str | None:
-        """The name that was told first, or None."""
+        """The name that came first, or None."""
         return self.names[0] if self.names else None
 
     def parts(self, kind: str) -> list[str]:

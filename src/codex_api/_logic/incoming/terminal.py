@@ -50,7 +50,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tag: Wire type of the event.
-        id: Id of the response, or None when it is not told.
+        id: Id of the response, or None when it is not given.
         status: The response's own status, or None.
         reason: Why it is incomplete, or None.
         error: The ``error`` object, or no bytes.
@@ -87,7 +87,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_error(self) -> bool:
-        """Whether an error is told."""
+        """Whether there is an error."""
         return bytes(self.error) not in NO_ERROR
 
 
@@ -170,7 +170,7 @@ def usual_terminal(tag: str, response: Json, read: UsualResponse, outer_error: R
 
 
 def token_usage(usage: Json) -> TokenUsage | None:
-    """Read a ``usage`` object, each count on its own; None when none of them is told.
+    """Read a ``usage`` object, each count on its own; None when none of them is given.
 
     The names of chat completions are read as those of responses. A count is a whole number, also
     one that is written as a float.

@@ -49,7 +49,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
     """Read one response. Instants are seconds of one clock that never runs backwards.
 
     Args:
-        facts: What the handshake told.
+        facts: What the handshake said.
         idle_timeout: As for ``ResponseStreamMachine``, and so are the others.
     """
 

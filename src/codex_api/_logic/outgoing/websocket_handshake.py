@@ -1,4 +1,4 @@
-"""The handshake of a Responses WebSocket: what is asked, and what the answer tells.
+"""The handshake of a Responses WebSocket: what is asked, and what the answer says.
 
 See wire.md, Responses over WebSocket.
 

@@ -47,7 +47,7 @@ class AnswerFacts:
 
     @property
     def rate_limits(self) -> RateLimitSnapshot | None:
-        """The newest snapshot of the default limit, or None when none was told."""
+        """The newest snapshot of the default limit, or None when none came."""
         return None if self._answer is None else self._answer.rate_limits
 
     @property
@@ -72,12 +72,12 @@ class AnswerFacts:
 
     @property
     def response_id(self) -> str | None:
-        """Id of the response, once an event told it."""
+        """Id of the response, once an event named it."""
         return self._plan.progress.response_id
 
     @property
     def parts(self) -> Sequence[tuple[int, bytes]]:
-        """Parts of items that the last answer told as a whole: see ``EventMapper.parts``."""
+        """Parts of items that the last answer sent as a whole: see ``EventMapper.parts``."""
         return () if self._answer is None else self._answer.parts
 
     @property

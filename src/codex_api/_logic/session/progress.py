@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from codex_api.items import ResponseItem
 
 
-# What an answer's headers tell too; it does not show that the response itself has begun.
+# What an answer's headers say too; it does not show that the response itself has begun.
 _PRELUDE = (ModelsEtag, RateLimits, ServerModel, ServerReasoningIncluded)
 # Looked at one by one; all others, the many, are told by their class alone.
 _TELLING = frozenset[type]((*_PRELUDE, OutputItemDone, Created, Completed))

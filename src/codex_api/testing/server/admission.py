@@ -192,7 +192,7 @@ def estimated_tokens(state: ServerState, body: JsonObject, keys: frozenset[str])
 
 
 def settle(ledger: Ledger, charge: Charge, served: ServedRequest) -> None:
-    """Correct a charge by what the answer tells; one that was refused further in costs no token."""
+    """Correct a charge by what the answer says; one that was refused further in costs no token."""
     usage = served.usage
     if usage is not None:
         ledger.settle(charge, usage.get("input_tokens"), usage.get("output_tokens"))

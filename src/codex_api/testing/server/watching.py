@@ -46,7 +46,7 @@ class ServedRequest:
     usage: JsonObject | None = None
 
     def note(self, payload: JsonObject) -> bool:
-        """Take note of an event, and tell whether it ends the response."""
+        """Take note of an event, and return whether it ends the response."""
         self.events += 1
         kind = str(payload.get("type"))
         if payload.get("object") == _CHUNK:

@@ -41,7 +41,7 @@ _OF_THE_CONNECTION = frozenset(
     }
 )
 # Names whose values are known to hold no credential and nothing of a person. Everything else is
-# hidden: a name tells nothing about what a gateway puts into it.
+# hidden: a name says nothing about what a gateway puts into it.
 _HARMLESS = re.compile(
     r"accept|accept-encoding|accept-ranges|cache-control|connection|content-encoding|content-length"
     r"|content-type|date|etag|expires|last-modified|openai-beta|openai-model|openai-processing-ms"

@@ -249,7 +249,7 @@ class ResponseReader:
             refuse(f"its head is larger than {self._limits.head_bytes} bytes")
 
     def _take_head(self, head: Head) -> bool:
-        """Take over a head, and tell whether it is the final one."""
+        """Take over a head, and return whether it is the final one."""
         if head.status == _SWITCHING_PROTOCOLS:
             refuse("it switches protocols, which nobody asked for")
         if head.status < _FIRST_FINAL:
