@@ -79,6 +79,10 @@ EQUIVALENT: Final[dict[str, dict[str, str]]] = {
         "return headers if isinstance(headers, Headers) else Headers.lenient(headers.items()) => "
         "return headers if False else Headers.lenient(headers.items())": _FAST_PATH,
     },
+    "_logic/incoming/failure_table": {
+        "_SERVER_ERRORS: Final = range(500, 600) => _SERVER_ERRORS: Final = range(501, 600)": "500 "
+        "has a row of its own",
+    },
     "_logic/incoming/machine": {
         "if liveness_timeout is not None and liveness_timeout < self._step: => "
         "if liveness_timeout is not None and liveness_timeout <= self._step:": "the same limit",
