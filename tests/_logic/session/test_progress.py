@@ -64,3 +64,25 @@ def test_what_is_kept_goes_out_again_and_is_known_in_both_forms() -> None:
     progress.begin_try()
     raw = b'{"raw":1}'
     assert progress.output_forms == [(text, raw), (call, raw), (answer,)]
+
+
+def test_the_id_that_was_told_stays_when_the_end_tells_none() -> None:
+    progress = Progress(keep_ids=False)
+    progress.observe(events.Created("r1"))
+    assert progress.response_id == "r1"
+    progress.observe(events.Completed(""))
+    assert progress.response_id == "r1"
+    progress.observe(events.Completed("r2"))
+
+    assert progress.response_id == "r2"
+
+
+def test_what_is_no_output_answers_no_call() -> None:
+    progress = Progress(keep_ids=False)
+    progress.supply([Message.user("x")])
+    progress.observe(done(TEXT))
+    progress.observe(done(CALL))
+
+    kept = progress.split()
+    assert (kept.length, kept.replayed) == (1, CALL)
+    assert progress._supplied == {}
