@@ -14,6 +14,7 @@ from codex_api._logic.session.stream_retry import (
     RefreshFirst,
     RetryDecider,
     Step,
+    lost_its_name,
 )
 from codex_api._logic.session.transport_choice import Signal
 from codex_api.transport._core.retry import RetryConfig
@@ -154,7 +155,9 @@ def closed(code: int | None, **facts: Any) -> Failure:
     ],
 )
 def test_what_follows_a_first_failure(case: Failure, step: Step) -> None:
-    assert decider().next_step(case) == step
+    found = decider().next_step(case)
+
+    assert (type(found), found) == (type(step), step)
 
 
 def test_retries_are_spaced_by_doubling() -> None:
@@ -240,8 +243,8 @@ def test_credentials_are_renewed_only_once() -> None:
     decide = decider()
     case = failure(Phase.WEBSOCKET, errors.AuthenticationError(status=401))
 
-    assert decide.next_step(case) == RefreshFirst()
-    assert decide.next_step(case) == GiveUp()
+    # Both are empty tuples, so only their types tell them apart.
+    assert [type(decide.next_step(case)) for _ in range(2)] == [RefreshFirst, GiveUp]
 
 
 def test_recoveries_run_out_too() -> None:
@@ -280,3 +283,36 @@ def test_a_lost_name_is_mended_over_http_too_and_not_for_ever() -> None:
     steps = [decide.next_step(lost) for _ in range(MAX_RECOVERIES + 1)]
 
     assert steps == [*[Again()] * MAX_RECOVERIES, GiveUp()]
+
+
+def test_another_try_is_at_once_and_not_counted_unless_it_says_so() -> None:
+    again = Again()
+
+    assert (again.delay, again.counted, again.signals) == (0.0, False, ())
+    assert MAX_RECOVERIES == 3
+    assert failure(Phase.HTTP, errors.StreamClosedError()).is_repeatable
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (errors.InvalidRequestError(status=404), True),
+        (errors.InvalidRequestError(status=405), False),
+        (errors.InvalidRequestError(param="previous_response_id"), True),
+        (errors.InvalidRequestError(param="conversation"), True),
+        (errors.InvalidRequestError(param="input"), False),
+        (errors.InvalidRequestError(code="previous_response_not_found"), True),
+        (errors.InvalidRequestError(), False),
+    ],
+)
+def test_a_name_is_lost_when_the_server_says_so_or_has_not_found_it(
+    error: errors.CodexApiError, *, lost: bool
+) -> None:
+    assert lost_its_name(failure(Phase.HTTP, error, chained=True)) is lost
+    assert lost_its_name(failure(Phase.HTTP, error, chained=False)) is False
+
+
+def test_a_socket_that_says_why_it_closed_is_not_called_stale() -> None:
+    told = closed(1008, was_reused=True, may_fall_back=False)
+
+    assert decider().next_step(told) == FIRST_RETRY

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from codex_api._logic.session.transport_choice import TRANSITIONS, Signal, State, TransportChoice
@@ -91,3 +93,19 @@ def test_a_forced_transport_is_kept_whatever_happens(signal: Signal) -> None:
     assert websocket.pick(0.0) == "websocket"
     assert not websocket.may_fall_back
     assert http.pick(1e9) == "http"
+
+
+def test_the_websocket_rests_a_minute_and_never_longer_than_a_quarter_of_an_hour() -> None:
+    choice = TransportChoice()
+    choice.signal(Signal.CONNECT_FAILED, 0.0)
+    assert (choice.pick(59.9), choice.pick(60.0)) == ("http", "websocket")
+    for _ in range(30):
+        choice.state = State.WORKING
+        choice.signal(Signal.STREAMS_FAILED, 100.0)
+
+    assert (choice.pick(999.9), choice.pick(1000.0)) == ("http", "websocket")
+
+
+@pytest.mark.parametrize(("mode", "may"), [("auto", True), ("http", True), ("websocket", False)])
+def test_http_may_take_over_unless_the_websocket_must_do(mode: Any, *, may: bool) -> None:
+    assert TransportChoice(mode).may_fall_back is may
