@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -145,6 +146,12 @@ def spoken(url: str, *texts: str) -> list[str]:
     return heard
 
 
+def redacted(message: str) -> str:
+    """Hide what a recording hides: the secret, and the routing token of a turn."""
+    hidden = message.replace(SECRET, "[redacted]")
+    return re.sub(r'(?<="x-codex-turn-state":")[^"]+', "[redacted]", hidden)
+
+
 def test_websockets_of_another_client_are_recorded_and_answered_again(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     with EmbeddedServer() as upstream:
@@ -160,7 +167,7 @@ def test_websockets_of_another_client_are_recorded_and_answered_again(tmp_path: 
     with running("replay", str(path)) as (url, process):
         again = spoken(url, f"say {SECRET}", "say bye")
         code, err = stopped(process)
-    assert again == [each.replace(SECRET, "[redacted]") for each in heard]
+    assert again == [redacted(each) for each in heard]
     assert (code, "GET /v1/responses: from tape.jsonl" in err) == (0, True)
 
 

@@ -35,6 +35,9 @@ def asked(seed: int) -> dict[str, Any]:
     parameters = Maker(seed).parameters()
     for name in NAMED:
         parameters.pop(name, None)
+    if isinstance(parameters.get("input"), list):
+        # Items of every kind, by chance, are no conversation; each kind is tried below.
+        parameters["input"] = [{"role": "user", "content": "Hello"}]
     body: dict[str, Any] = json.loads(json.dumps(parameters))
     return body
 

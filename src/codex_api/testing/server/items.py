@@ -135,7 +135,7 @@ def check_calls(items: Iterable[JsonObject]) -> None:
 
 
 def _check_item(item: JsonObject, where: str, extra_types: Collection[str]) -> None:
-    kind = item.get("type", "message" if "role" in item else None)
+    kind = _kind_of(item)
     if kind is None:
         raise missing(where + "type")
     if not isinstance(kind, str):
@@ -193,8 +193,15 @@ def _check_image(part: JsonObject, where: str) -> None:
 
 def item_type(item: JsonObject) -> str:
     """Return the type of a checked item."""
-    kind: str = item.get("type", "message")
-    return kind
+    return str(_kind_of(item))
+
+
+def _kind_of(item: JsonObject) -> object:
+    """Return the type that an item names, or shows: messages and references need not name it."""
+    kind: object = item.get("type")
+    if kind is None and "role" in item:
+        return "message"
+    return "item_reference" if kind is None and item.keys() <= {"id", "type"} and item else kind
 
 
 def item_text(item: JsonObject) -> str:
