@@ -9,12 +9,18 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
-    from codex_api.testing import EmbeddedServer
+
+    class Server(Protocol):
+        """Whatever answers at a URL."""
+
+        @property
+        def url(self) -> str: ...
+
 
 FOLDER = Path(__file__).parents[2] / ".peers"
 # It is asked for by version: the newest, and one whose requests are compared with ours elsewhere.
@@ -54,7 +60,7 @@ class Run:
 def codex(
     version: str,
     folder: Path,
-    server: EmbeddedServer,
+    server: Server,
     prompt: str,
     *,
     websocket: bool = False,

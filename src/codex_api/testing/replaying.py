@@ -142,7 +142,9 @@ class ReplayServer(ScriptedServer):
         return "\n  ".join([f"{head}; the nearest differs in" if told else head, *_few(told)])
 
     def message_differences(self, recorded: str | bytes, now: str | bytes) -> list[str]:
-        """Name the paths in which two messages differ."""
+        """Name the paths in which two messages differ; none where answers go by their order."""
+        if self._by_order:
+            return []
         if isinstance(now, str) and isinstance(recorded, str):
             both = _value(recorded.encode()), _value(redacted(now.encode()))
             return list(differences(*both, self._ignore))
