@@ -37,6 +37,7 @@ EXTRAS = {
     "parquet",
     "ray",
     "socks",
+    "testing",
     "tls",
     "server",
     "webrtc",
