@@ -16,7 +16,6 @@ MOST_LINES = 400
 FEW_LINES = 30
 #: Larger, each for a reason.
 LARGE = {
-    "codex_api.bulk.family": "the budget of one model family: its counts and waits change together",
     "codex_api.errors": "one tree, drawn at its top, reads better than halves of it",
     "codex_api.events": "one union with its classes; 150 lines are its lists of names",
     "codex_api.transport.http_async": "one connection's life, whose states refer to each other",

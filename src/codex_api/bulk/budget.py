@@ -162,8 +162,8 @@ class RateBudget:
             if delay > longest:
                 longest, limit = delay, family.name
         if self._is_blind:
-            if self._untold.ceiling is None:
-                self._untold.start_at(_START_PACE * self._untold.charge(load), now)
+            if self._untold.ceiling.pace is None:
+                self._untold.ceiling.start_at(_START_PACE * self._untold.charge(load), now)
             delay = self._untold.wait(now, load, self._sent)
             if delay > longest:
                 longest, limit = delay, "unknown"
@@ -264,7 +264,7 @@ class RateBudget:
 
     @property
     def _is_blind(self) -> bool:
-        return not self._families or self._untold.was_refused
+        return not self._families or self._untold.ceiling.was_cut
 
     def _wait(self, delay: float, limit: str) -> Wait:
         self._binding = limit

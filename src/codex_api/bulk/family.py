@@ -12,9 +12,10 @@ backwards. Rules that are easy to lose:
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from codex_api.bulk.ceiling import Ceiling
+from codex_api.bulk.limit_shape import LimitShape
 from codex_api.bulk.load import Accepted, Load
 
 if TYPE_CHECKING:
@@ -31,11 +32,8 @@ _MOST_RESERVE: Final = 0.3
 _LONGEST_RESET: Final = 31 * DAY
 _SURGE: Final = 4.0
 _CATCH_UP: Final = 0.05
-_AGAIN_SECONDS: Final = 2.0
-_GROWTH_STEP: Final = 0.05
 _DRIFT_SECONDS: Final = 1.0
 _DRIFT_WEIGHT: Final = 0.3
-_SLOPES: Final = 9
 
 
 class Family:
@@ -47,7 +45,7 @@ class Family:
         capacity: The most that may be saved up.
         rate: What flows in each second; None when it was never told.
         others: What others take each second.
-        ceiling: The pace that refusals left, charge a second; None sets no ceiling.
+        ceiling: The pace that refusals left.
     """
 
     __slots__ = (
@@ -55,13 +53,6 @@ class Family:
         "_anchor",
         "_asked",
         "_base",
-        "_compared",
-        "_counts",
-        "_cut_at",
-        "_cut_number",
-        "_cut_rate",
-        "_cuts",
-        "_grown_at",
         "_is_long",
         "_kept",
         "_least_rate",
@@ -69,12 +60,10 @@ class Family:
         "_next_at",
         "_open",
         "_own",
-        "_refused_pace",
         "_reset",
         "_scale",
+        "_shape",
         "_share",
-        "_slope",
-        "_slopes",
         "_spent",
         "_surge",
         "_weights",
@@ -92,7 +81,7 @@ class Family:
         self.capacity: float = 0.0
         self.rate: float | None = None
         self.others: float = 0.0
-        self.ceiling: float | None = None
+        self.ceiling: Ceiling = Ceiling()
         self._weights = weights
         self._share = share
         self._scale = 1.0
@@ -101,15 +90,12 @@ class Family:
         self._is_long = False
         self._kept = 0.0
         self._longest_reset = 0.0
-        # The newest reset and when it was true; the newest that was compared, and its remaining.
+        # The newest reset, and when it was true.
         self._reset = (0.0, 0.0)
-        self._compared: tuple[float, float] | None = None
-        self._counts = 0
+        self._shape = LimitShape()
         self._least_rate = 0.0
         # End of a window, and what we sent in it.
         self._spent = (0.0, 0.0)
-        self._slopes: deque[float] = deque(maxlen=_SLOPES)
-        self._slope: float | None = None
         # Remaining, instant and sum of charges of the newest-sent answer.
         self._base: tuple[float, float, float] | None = None
         self._anchor: tuple[float, float, float] | None = None
@@ -120,12 +106,6 @@ class Family:
         # What we may still spend of our share, and since when that is so.
         self._own: tuple[float, float] | None = None
         self._accepted = Accepted()
-        self._cut_number = -1
-        self._cut_at = float("-inf")
-        self._cuts = 0
-        self._cut_rate: float | None = None
-        self._refused_pace: float | None = None
-        self._grown_at: float | None = None
 
     def charge(self, load: Load) -> float:
         """Return what ``load`` costs of this limit, by our own reckoning."""
@@ -147,7 +127,8 @@ class Family:
         """
         if self._base is not None and sent_at < self._base[1]:
             if told.limit == self.limit and told.remaining is not None and told.reset_after:
-                self._compare(told.reset_after, float(told.remaining))  # true whenever it was said
+                # True whenever it was said.
+                self._shape.compare(told.reset_after, float(told.remaining))
             return
         if told.limit is not None and told.limit > 0:
             known = self.limit, self.rate, self.capacity
@@ -171,7 +152,7 @@ class Family:
         base, rate = self._base, self.rate
         if base is None or rate is None:
             return None
-        if self._counts > 1:
+        if self._shape.is_count:
             return self._left_of_window(now, sent)
         weights = self._weights
         spent = sent[0] * weights[0] + sent[1] * weights[1] + sent[2] * weights[2]
@@ -201,7 +182,7 @@ class Family:
         missing = min(charge + self._reserve(charge), 0.98 * capacity) - level
         if missing <= 0:
             return pause
-        if self._counts > 1:
+        if self._shape.is_count:
             return max(pause, self._window_ends(now) - now)
         return max(pause, missing / self._flow())
 
@@ -213,7 +194,7 @@ class Family:
         self._accepted.add(raw, now)
         charge = self._scale * raw
         level = None if self._open is None else min(self.capacity, self._open - charge)
-        if self._counts > 1:
+        if self._shape.is_count:
             ends = self._window_ends(now)
             own = self._spent[1] if self._spent[0] == ends else 0.0
             self._spent = (ends, own + charge)
@@ -234,12 +215,11 @@ class Family:
 
     def _pace(self, now: float, level: float | None, own: float) -> float | None:
         """Return the pace by what is left, of the limit and of our share of it."""
-        if self.ceiling is not None:
-            self._grow(now)
+        ceiling = self.ceiling.at(now, self.rate, self._surge)
         if self.rate is None or self._is_long:
-            return self.ceiling
+            return ceiling
         pace = self._flow()
-        if level is not None and self._counts > 1:
+        if level is not None and self._shape.is_count:
             left = max(self._window_ends(now) - now, 0.05 * self._longest_reset)
             pace = 0.98 * self._share * max(level, 0.0) / left
             pace = min(max(pace, 0.1 * self.rate), (1 + self._surge) * self.rate)
@@ -247,16 +227,11 @@ class Family:
             spare = min(level - self._kept, own)
             if spare > 0:
                 pace *= 1 + self._surge * spare / self.capacity
-        return pace if self.ceiling is None else min(pace, self.ceiling)
+        return pace if ceiling is None else min(pace, ceiling)
 
     def admits_ever(self, load: Load) -> bool:
         """Whether ``load`` fits into the limit at all."""
         return self.limit is None or self._scale * self.charge(load) <= self.limit
-
-    def start_at(self, pace: float, now: float) -> None:
-        """Begin at ``pace``, charge a second, which doubles each second until it is refused."""
-        self.ceiling = pace
-        self._grown_at = now
 
     def refuse(
         self, now: float, load: Load, sent_at: float, number: int, last: int, sent: Load
@@ -276,7 +251,7 @@ class Family:
         """
         charge = self.charge(load)
         self._accepted.add(-charge, sent_at)
-        if number <= self._cut_number:
+        if number <= self.ceiling.last:
             return False
         level = self.level(now, sent)
         if level is not None and level > charge + 0.2 * self.capacity:
@@ -284,38 +259,18 @@ class Family:
             self._surge /= 2
         current = self.pace(now, sent)
         accepted = self._accepted.rate(now)
-        self._cuts = self._cuts + 1 if now - self._cut_at < _AGAIN_SECONDS else 0
+        self._least_rate = 0.0
         if current is None:
             current = accepted or charge
-        lowest = 0.5 if self._cuts or accepted is None else 0.93
-        target = current * lowest
-        if accepted is not None and not self._cuts:
-            target = max(0.5 * current, min(0.95 * accepted, 0.97 * current))
-        self._refused_pace = current
-        self._least_rate = 0.0
-        self._cut_rate = self.rate
-        self.ceiling = max(target, 1e-9)
-        self._grown_at = now
-        self._cut_at = now
-        self._cut_number = last
-        self._next_at = min(self._next_at, now + charge / self.ceiling)
+        cut = self.ceiling.cut(now, current, accepted, rate=self.rate, last=last)
+        self._next_at = min(self._next_at, now + charge / cut)
         return True
-
-    @property
-    def was_refused(self) -> bool:
-        """Whether anything was ever refused by it."""
-        return self._cut_number >= 0
 
     def _flow(self) -> float:
         rate = self.rate
         assert rate is not None  # noqa: S101 - asked only where it is known
         flow = (rate - self.others) * self._share
         return max(0.02 * rate, flow)
-
-    @property
-    def _is_count(self) -> bool:
-        """Whether the limit is a count that starts anew at one instant, not a bucket."""
-        return self._counts > 1
 
     def _window_ends(self, now: float) -> float:
         """Return the end of the window that is open at ``now``."""
@@ -352,30 +307,11 @@ class Family:
         wanted = max(_RESERVE_SHARE * self.capacity, min(flow, most))
         return max(0.0, min(wanted, self.capacity - charge))
 
-    def _grow(self, now: float) -> None:
-        """Raise the ceiling for the time that passed since it was last looked at."""
-        if self.ceiling is None or self._grown_at is None:
-            return
-        passed = now - self._grown_at
-        if passed < _GROWTH_STEP:
-            return
-        self._grown_at = now
-        if self._cut_number < 0:
-            self.ceiling *= 2.0 ** min(passed, 10.0)
-            return
-        slow = 0.01 if self.rate is not None else 0.02
-        below = self._refused_pace is not None and self.ceiling < 0.85 * self._refused_pace
-        grown = self.ceiling * (1 + (0.1 if below else slow)) ** min(passed, 600.0)
-        self.ceiling = grown
-        if self.rate is not None and grown > 1.05 * self.rate * (1 + self._surge):
-            self.ceiling = None
-
     def _learn_rate(self, limit: float, told: ApiRateLimit, sent_at: float) -> None:
         if limit != self.limit:
-            self._base = self._anchor = self._compared = None
-            self._slopes.clear()
-            self._slope = None
-            self._counts, self._longest_reset, self._least_rate = 0, 0.0, 0.0
+            self._base = self._anchor = None
+            self._shape = LimitShape()
+            self._longest_reset = self._least_rate = 0.0
         self.limit = self.capacity = limit
         self.rate = limit / (DAY if "day" in self.name else MINUTE)
         reset, remaining = told.reset_after, told.remaining
@@ -383,12 +319,12 @@ class Family:
             return
         self._reset = (reset, sent_at)
         self._longest_reset = max(self._longest_reset, reset)
-        self._compare(reset, float(remaining))
-        if self._is_count:
+        self._shape.compare(reset, float(remaining))
+        if self._shape.is_count:
             self.rate = limit / self._longest_reset
-            self._forgive()
+            self.ceiling.forgive(self.rate)
             return
-        slope = self._slope
+        slope = self._shape.slope
         if slope is not None:
             self.rate = slope
         elif reset >= 5.0 and limit > remaining:  # noqa: PLR2004 - seconds, so that rounding is small
@@ -399,42 +335,11 @@ class Family:
         self.rate = max(self.rate, self._least_rate)
         if slope is not None or reset < 0.05:  # noqa: PLR2004 - seconds: as good as full
             self.capacity = min(limit, max(remaining + reset * self.rate, 1.0))
-        self._forgive()
-
-    def _forgive(self) -> None:
-        """Drop a ceiling that was set while the rate was thought to be much lower."""
-        if self._cut_rate is not None and self.rate is not None and self.rate > 2 * self._cut_rate:
-            self.ceiling = self._cut_rate = None
-
-    def _compare(self, reset: float, remaining: float) -> None:
-        """Learn from two answers whether the limit is a bucket, and how fast it fills.
-
-        A bucket with less in it takes longer to fill. A count that starts anew at one instant has
-        less in it the nearer that is.
-        """
-        last = self._compared
-        if last is not None:
-            longer, more = reset - last[0], remaining - last[1]
-            if abs(longer) < (10.0 if reset.is_integer() and last[0].is_integer() else 0.02):
-                return
-            if longer * more > 0:
-                self._counts = min(self._counts + 1, 8)
-            elif more:
-                self._counts = max(self._counts - 1, -8)
-                self._slopes.append(-more / longer)
-                self._slope = self._agreed_slope()
-        self._compared = (reset, remaining)
-
-    def _agreed_slope(self) -> float | None:
-        """Return the flow that answers show, or None while they do not agree on one."""
-        slopes = sorted(self._slopes)
-        if not slopes or slopes[-1 - len(slopes) // 4] > 1.5 * slopes[len(slopes) // 4]:
-            return None
-        return slopes[len(slopes) // 2]
+        self.ceiling.forgive(self.rate)
 
     def _learn_from_plenty(self, spent_each_second: float, rate: float) -> None:
         """See that the bucket stays full whatever is sent: more flows in, or we reckon too dear."""
-        if self._slope is None:
+        if self._shape.slope is None:
             self._least_rate = max(self._least_rate, spent_each_second)
         elif spent_each_second > 2 * rate:
             self._scale = max(0.7 * self._scale, 0.01)
@@ -444,7 +349,7 @@ class Family:
         base, anchor, rate = self._base, self._anchor, self.rate
         assert base is not None  # noqa: S101 - just set
         assert rate is not None  # noqa: S101 - known when a base is
-        if self._is_count:
+        if self._shape.is_count:
             self._anchor = None
             self.others = 0.0
             return

@@ -141,11 +141,6 @@ class Journal:
         """Return whether a row is finished."""
         return index in self.rows or (bool(self._ids) and digest_of(custom_id) in self._ids)
 
-    @property
-    def tells_by_number(self) -> bool:
-        """Whether the numbers of rows alone say what is finished."""
-        return self._by_row and not self._ids
-
     def append(self, line: bytes, beside: object) -> None:
         """Write the line of a finished row with the next group."""
         assert self._lines is not None  # noqa: S101 - only while it is open

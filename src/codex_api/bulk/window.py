@@ -44,11 +44,6 @@ class Window:
         self._grown_at: float | None = None
         self._failed_in_a_row = 0
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether overload holds it below its most."""
-        return self.size < self.most
-
     def admits(self, now: float) -> bool:
         """Return whether one more may be in flight."""
         if self._grown_at is not None:

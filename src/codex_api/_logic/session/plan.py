@@ -48,7 +48,6 @@ class SessionPlan:
             rotate_after=settings.rotate_after,
             held=HeldInput(settings.chain, settings.conversation),
         )
-        self.may_begin_turn = True
         self.encoded: EncodedInput = EncodedInput()
 
     @property
