@@ -18,7 +18,14 @@ from codex_api import (
     errors,
 )
 from codex_api.testing import EmbeddedServer, faults, scenarios
-from codex_api.testing.actions import AcceptWebSocket, ReadMessage, SendClose, SendMessage
+from codex_api.testing.actions import (
+    AcceptWebSocket,
+    Close,
+    ReadMessage,
+    ReadRequest,
+    SendClose,
+    SendMessage,
+)
 from codex_api.testing.cassettes import (
     AsyncRecordingTransport,
     Cassette,
@@ -264,3 +271,15 @@ async def test_a_realtime_session_is_recorded_and_played_again(
     assert any(each.is_sent for each in exchange.messages)
     with replay_server(tape) as replay:
         assert await first_event(replay.url, None) == name
+
+
+async def test_a_connection_that_broke_before_its_answer_is_noted_as_broken(
+    front: Front, tmp_path: Path
+) -> None:
+    tape = tmp_path / "a.jsonl"
+    with ScriptedServer(connections=[[ReadRequest(), Close()]] * 2) as server:
+        async with client_of(front, server.url, tape) as client:
+            with pytest.raises(errors.CodexApiError):
+                await front(client.responses.stream(hello()).collect)
+
+    assert [each.ending for each in load(tape)] == ["broken", "broken"]

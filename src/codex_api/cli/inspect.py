@@ -13,8 +13,8 @@ from rich.console import Group
 from rich.live import Live
 
 from codex_api.cli import exit_codes
-from codex_api.cli.console import Output, complain, note
-from codex_api.cli.serve import announce, refused, told_to_end
+from codex_api.cli.console import Output, note
+from codex_api.cli.serve import announce, started
 from codex_api.cli.tapes import LOOPBACK, checked_upstream, recording_server
 from codex_api.cli.timeline_view import lane_lines, length, lines
 from codex_api.testing.cassettes import Cassette
@@ -97,11 +97,8 @@ def _watch(upstream: str, html: Path | None, out: Path | None, port: int) -> int
         tape = out or Path(folder) / "live.jsonl"
         cassette = Cassette(tape)
         server = recording_server(upstream, cassette, port)
-        ending = stack.enter_context(told_to_end())
-        try:
-            stack.enter_context(server)
-        except OSError as exc:
-            complain(refused(exc, LOOPBACK, port))
+        ending = started(stack, server, LOOPBACK, port)
+        if ending is None:
             return exit_codes.FAILED
         announce(server.url, LOOPBACK, None)
         follower = TapeFollower(tape)

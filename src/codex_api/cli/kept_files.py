@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from codex_api.cli import exit_codes
 from codex_api.cli.connection import Connection
-from codex_api.cli.console import complain
-from codex_api.cli.listing import print_json, print_table, print_text
+from codex_api.cli.listing import print_json, print_table, show_deleted
 from codex_api.cli.output_files import check_target, unwritable
 from codex_api.types.atomic_file import write_atomically
 from codex_api.types.files import FileObject
@@ -92,13 +90,7 @@ def delete(
     """Delete a file, and print its id."""
     with connection.client() as client:
         gone = client.files.delete(file_id)
-    if json_object:
-        print_json({"id": gone.id, "deleted": gone.deleted})
-    elif gone.deleted:
-        print_text(gone.id)
-    else:
-        complain(f"{gone.id} is still there, says the server")
-    return exit_codes.OK if gone.deleted else exit_codes.FAILED
+    return show_deleted(gone, json_object=json_object)
 
 
 def deliver(data: bytes, output: Path | None) -> None:

@@ -9,10 +9,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from codex_api.cli.console import printable
+from codex_api.cli import exit_codes
+from codex_api.cli.console import complain, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from codex_api.types.stored import Deleted
 
 
 def print_json(value: object) -> None:
@@ -33,6 +36,17 @@ def one_line_json(data: bytes) -> bytes:
 def print_text(text: str) -> None:
     """Print text of a server, without what could steer a terminal."""
     sys.stdout.write(printable(text).rstrip("\n") + "\n")
+
+
+def show_deleted(gone: Deleted, *, json_object: bool) -> int:
+    """Print the id of what was deleted, or complain; return the exit code."""
+    if json_object:
+        print_json({"id": gone.id, "deleted": gone.deleted})
+    elif gone.deleted:
+        print_text(gone.id)
+    else:
+        complain(f"{gone.id} is still there, says the server")
+    return exit_codes.OK if gone.deleted else exit_codes.FAILED
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -27,6 +27,7 @@ from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from types import FrameType, TracebackType
     from typing import Self
 
@@ -212,11 +213,8 @@ def serve(
             scenario=None if loaded is None else loaded.rules,
         )
         server.state.by_default = chance.scenario
-        ending = stack.enter_context(told_to_end())
-        try:
-            stack.enter_context(server)
-        except OSError as exc:
-            complain(refused(exc, host, port))
+        ending = started(stack, server, host, port)
+        if ending is None:
             return exit_codes.FAILED
         key = next(iter(api_key or sorted(settings.api_keys)), None)
         announce(server.url, host, key, authority)
@@ -247,7 +245,7 @@ class _Expectations:
 
 
 @contextmanager
-def told_to_end() -> Generator[threading.Event]:
+def _told_to_end() -> Generator[threading.Event]:
     """Yield what is set by Ctrl-C and by a request to terminate."""
     ending = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -266,7 +264,25 @@ def told_to_end() -> Generator[threading.Event]:
             signal.signal(number, handler)
 
 
-def refused(exc: OSError, host: str, port: int) -> str:
+def started(
+    stack: ExitStack, server: AbstractContextManager[object], host: str, port: int
+) -> threading.Event | None:
+    """Enter ``server`` into ``stack``.
+
+    Returns:
+        What Ctrl-C and a request to terminate set; None when it cannot listen, which is complained
+        of.
+    """
+    ending = stack.enter_context(_told_to_end())
+    try:
+        stack.enter_context(server)
+    except OSError as exc:
+        complain(_refused(exc, host, port))
+        return None
+    return ending
+
+
+def _refused(exc: OSError, host: str, port: int) -> str:
     """Say why a server cannot listen."""
     if exc.errno == errno.EADDRINUSE:
         return f"port {port} of {host} is in use; choose another with --port, or 0 for a free one"

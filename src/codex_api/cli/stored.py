@@ -9,11 +9,10 @@ from cyclopts import Parameter
 
 from codex_api import events, items
 from codex_api._logic.incoming.whole_response import failure_of
-from codex_api.cli import exit_codes
 from codex_api.cli.connection import Connection
-from codex_api.cli.console import complain, notes
+from codex_api.cli.console import notes
 from codex_api.cli.facts import usage_line
-from codex_api.cli.listing import print_json, print_raw, print_text
+from codex_api.cli.listing import print_raw, print_text, show_deleted
 from codex_api.cli.rendering import printer_for
 from codex_api.cli.respond import show_stream
 from codex_api.errors import ApiError
@@ -103,13 +102,7 @@ def delete(
     """Delete a stored response, and print its id."""
     with connection.client() as client:
         gone = client.responses.delete(response_id)
-    if json_object:
-        print_json({"id": gone.id, "deleted": gone.deleted})
-    elif gone.deleted:
-        print_text(gone.id)
-    else:
-        complain(f"{gone.id} is still there, says the server")
-    return exit_codes.OK if gone.deleted else exit_codes.FAILED
+    return show_deleted(gone, json_object=json_object)
 
 
 def _found(client: Client, response_id: str, connection: Connection, *, wait: bool) -> Response:

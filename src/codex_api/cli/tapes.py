@@ -15,7 +15,7 @@ from rich.console import Console
 from codex_api.cli import exit_codes
 from codex_api.cli.console import complain, note
 from codex_api.cli.request_log import RequestLog
-from codex_api.cli.serve import announce, refused, told_to_end
+from codex_api.cli.serve import announce, started
 from codex_api.testing.cassettes import Cassette
 from codex_api.testing.replaying import CassetteMismatchError, ReplayServer
 from codex_api.transport.errors import RequestBuildError
@@ -48,11 +48,8 @@ def record(
     lines = RequestLog(Console(stderr=True, highlight=False))
     with ExitStack() as stack:
         server = recording_server(upstream, Cassette(out), port, lines.tell)
-        ending = stack.enter_context(told_to_end())
-        try:
-            stack.enter_context(server)
-        except OSError as exc:
-            complain(refused(exc, LOOPBACK, port))
+        ending = started(stack, server, LOOPBACK, port)
+        if ending is None:
             return exit_codes.FAILED
         announce(server.url, LOOPBACK, None)
         ending.wait()
@@ -134,15 +131,15 @@ def replay(
     except ValueError as exc:
         raise RequestBuildError(str(exc)) from exc
     try:
-        with told_to_end() as ending, server:
+        with ExitStack() as stack:
+            ending = started(stack, server, LOOPBACK, port)
+            if ending is None:
+                return exit_codes.FAILED
             announce(server.url, LOOPBACK, None)
             ending.wait()
     except CassetteMismatchError:
         missed = len(server.errors)
         complain(f"{missed} request{'' if missed == 1 else 's'} had no answer in {path}")
-        return exit_codes.FAILED
-    except OSError as exc:
-        complain(refused(exc, LOOPBACK, port))
         return exit_codes.FAILED
     note(f"{len(server.left)} exchanges of {path} were not asked for")
     return exit_codes.OK

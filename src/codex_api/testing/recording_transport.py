@@ -6,6 +6,7 @@ recorded message by message, as the client sends and takes them.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Request
 from codex_api.transport.errors import (
     HttpStatusError,
-    NetworkError,
     TransportError,
     TransportTimeoutError,
     WebSocketClosedError,
@@ -22,6 +22,8 @@ from codex_api.transport.websocket import WebSocket, connect
 from codex_api.transport.websocket_async import AsyncWebSocket, connect_async
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from codex_api.testing.cassettes import Cassette
     from codex_api.transport._core.messages import Response
     from codex_api.transport._core.websocket import WebSocketMachine
@@ -46,17 +48,19 @@ class RecordingTransport:
 
     def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request, and record the whole answer."""
-        number = self._cassette.begin(request)
-        response = self._inner.execute(request, timeout)
-        _note_whole(self._cassette, number, response)
+        exchange = _Exchange(self._cassette, request)
+        with exchange.ending():
+            response = self._inner.execute(request, timeout)
+        exchange.note_answer(response.status, response.headers, response.body)
         return response
 
     def stream(self, request: Request, timeout: float | None = None) -> StreamResponse:
         """Send a request, and record what is read of the answer."""
-        number = self._cassette.begin(request)
-        response = self._inner.stream(request, timeout)
-        self._cassette.head(number, response.status, response.headers)
-        return _RecordedStream(response, self._cassette, number)
+        exchange = _Exchange(self._cassette, request)
+        with exchange.ending():
+            response = self._inner.stream(request, timeout)
+        exchange.note_head(response.status, response.headers)
+        return _RecordedStream(response, exchange)
 
     def connect_websocket(
         self,
@@ -75,10 +79,10 @@ class RecordingTransport:
             noted: URL to record instead, as that of a proxy.
         """
         request = Request(method="GET", url=noted or url, headers=headers)
-        number = self._cassette.begin(request, is_websocket=True)
+        exchange = _Exchange(self._cassette, request, is_websocket=True)
         address = iter((url,))
         del url, noted  # a traceback with locals would show the query
-        try:
+        with exchange.opening():
             socket = connect(
                 next(address),
                 headers,
@@ -86,12 +90,9 @@ class RecordingTransport:
                 deflate=deflate,
                 connect_timeout=connect_timeout,
                 max_message_bytes=max_message_bytes,
-                kind=partial(_RecordedWebSocket, self._cassette, number),
+                kind=partial(_RecordedWebSocket, exchange),
             )
-        except BaseException as exc:
-            _note_refusal(self._cassette, number, exc)
-            raise
-        self._cassette.head(number, socket.status, socket.headers)
+        exchange.note_head(socket.status, socket.headers)
         return socket
 
     def close(self) -> None:
@@ -108,17 +109,19 @@ class AsyncRecordingTransport:
 
     async def execute(self, request: Request, timeout: float | None = None) -> Response:
         """Send a request, and record the whole answer."""
-        number = self._cassette.begin(request)
-        response = await self._inner.execute(request, timeout)
-        _note_whole(self._cassette, number, response)
+        exchange = _Exchange(self._cassette, request)
+        with exchange.ending():
+            response = await self._inner.execute(request, timeout)
+        exchange.note_answer(response.status, response.headers, response.body)
         return response
 
     async def stream(self, request: Request, timeout: float | None = None) -> AsyncStreamResponse:
         """Send a request, and record what is read of the answer."""
-        number = self._cassette.begin(request)
-        response = await self._inner.stream(request, timeout)
-        self._cassette.head(number, response.status, response.headers)
-        return _AsyncRecordedStream(response, self._cassette, number)
+        exchange = _Exchange(self._cassette, request)
+        with exchange.ending():
+            response = await self._inner.stream(request, timeout)
+        exchange.note_head(response.status, response.headers)
+        return _AsyncRecordedStream(response, exchange)
 
     async def connect_websocket(
         self,
@@ -137,10 +140,10 @@ class AsyncRecordingTransport:
             noted: URL to record instead, as that of a proxy.
         """
         request = Request(method="GET", url=noted or url, headers=headers)
-        number = self._cassette.begin(request, is_websocket=True)
+        exchange = _Exchange(self._cassette, request, is_websocket=True)
         address = iter((url,))
         del url, noted  # a traceback with locals would show the query
-        try:
+        with exchange.opening():
             socket = await connect_async(
                 next(address),
                 headers,
@@ -148,12 +151,9 @@ class AsyncRecordingTransport:
                 deflate=deflate,
                 connect_timeout=connect_timeout,
                 max_message_bytes=max_message_bytes,
-                kind=partial(_AsyncRecordedWebSocket, self._cassette, number),
+                kind=partial(_AsyncRecordedWebSocket, exchange),
             )
-        except BaseException as exc:
-            _note_refusal(self._cassette, number, exc)
-            raise
-        self._cassette.head(number, socket.status, socket.headers)
+        exchange.note_head(socket.status, socket.headers)
         return socket
 
     async def aclose(self) -> None:
@@ -161,11 +161,75 @@ class AsyncRecordingTransport:
         await self._inner.aclose()
 
 
-class _RecordedStream:
-    def __init__(self, inner: StreamResponse, cassette: Cassette, number: int) -> None:
-        self._inner = inner
+class _Exchange:
+    """One exchange in a cassette: what both fronts note of it, and when it ends."""
+
+    def __init__(self, cassette: Cassette, request: Request, *, is_websocket: bool = False) -> None:
         self._cassette = cassette
-        self._number = number
+        self._number = cassette.begin(request, is_websocket=is_websocket)
+
+    def note_head(self, status: int, headers: Headers) -> None:
+        self._cassette.head(self._number, status, headers)
+
+    def note_answer(self, status: int, headers: Headers, body: bytes | None) -> None:
+        self.note_head(status, headers)
+        if body:
+            self.note_chunk(body)
+        self.note_chunk(None)
+
+    def note_chunk(self, data: bytes | None) -> None:
+        """Note a piece of the body; None is its end."""
+        if data is None:
+            self._cassette.end(self._number, "clean")
+        else:
+            self._cassette.chunk(self._number, bytes(data))
+
+    def note_sent(self, message: str | bytes) -> None:
+        # Noted before it is sent, since the answer may come before the call returns.
+        text = message if isinstance(message, str) else message.decode(errors="replace")
+        self._cassette.message(self._number, text, is_sent=True)
+
+    def note_received(self, message: str | bytes) -> None:
+        self._cassette.message(self._number, message, is_sent=False)
+
+    def note_left(self) -> None:
+        """Note that the client went; after the end that means nothing."""
+        self._cassette.end(self._number, "left")
+
+    @contextmanager
+    def ending(self) -> Generator[None]:
+        """Note a connection that breaks or is closed inside of the block."""
+        try:
+            yield
+        except WebSocketClosedError as exc:
+            if exc.code is None:
+                self._cassette.end(self._number, "broken")
+            else:
+                self._cassette.end(self._number, "closed", code=exc.code, reason=exc.reason)
+            raise
+        except TransportTimeoutError:
+            raise  # it may go on
+        except TransportError:
+            self._cassette.end(self._number, "broken")
+            raise
+
+    @contextmanager
+    def opening(self) -> Generator[None]:
+        """Note why there is no WebSocket: a refusal is an answer like any other."""
+        try:
+            yield
+        except BaseException as exc:
+            if isinstance(exc, HttpStatusError) and exc.status is not None:
+                self.note_answer(exc.status, exc.headers or Headers(), exc.body)
+            else:
+                self._cassette.end(self._number, "broken")
+            raise
+
+
+class _RecordedStream:
+    def __init__(self, inner: StreamResponse, exchange: _Exchange) -> None:
+        self._inner = inner
+        self._exchange = exchange
 
     @property
     def status(self) -> int:
@@ -176,24 +240,20 @@ class _RecordedStream:
         return self._inner.headers
 
     def read_chunk(self, timeout: float | None = None) -> bytes | None:
-        try:
+        with self._exchange.ending():
             data = self._inner.read_chunk(timeout)
-        except NetworkError:
-            self._cassette.end(self._number, "broken")
-            raise
-        _note_chunk(self._cassette, self._number, data)
+        self._exchange.note_chunk(data)
         return data
 
     def close(self) -> None:
-        self._cassette.end(self._number, "left")
+        self._exchange.note_left()
         self._inner.close()
 
 
 class _AsyncRecordedStream:
-    def __init__(self, inner: AsyncStreamResponse, cassette: Cassette, number: int) -> None:
+    def __init__(self, inner: AsyncStreamResponse, exchange: _Exchange) -> None:
         self._inner = inner
-        self._cassette = cassette
-        self._number = number
+        self._exchange = exchange
 
     @property
     def status(self) -> int:
@@ -204,136 +264,79 @@ class _AsyncRecordedStream:
         return self._inner.headers
 
     async def read_chunk(self) -> bytes | None:
-        try:
+        with self._exchange.ending():
             data = await self._inner.read_chunk()
-        except NetworkError:
-            self._cassette.end(self._number, "broken")
-            raise
-        _note_chunk(self._cassette, self._number, data)
+        self._exchange.note_chunk(data)
         return data
 
     async def aclose(self) -> None:
-        self._cassette.end(self._number, "left")
+        self._exchange.note_left()
         await self._inner.aclose()
 
 
 class _RecordedWebSocket(WebSocket):
     def __init__(
-        self,
-        cassette: Cassette,
-        number: int,
-        channel: Channel,
-        upgrade: Upgrade,
-        machine: WebSocketMachine,
+        self, exchange: _Exchange, channel: Channel, upgrade: Upgrade, machine: WebSocketMachine
     ) -> None:
         super().__init__(channel, upgrade, machine)
-        self._cassette, self._number = cassette, number
+        self._exchange = exchange
 
     def send(self, text: str | bytes, timeout: float | None = None) -> None:
-        # First, since the answer may come before the call returns.
-        message = text if isinstance(text, str) else text.decode(errors="replace")
-        self._cassette.message(self._number, message, is_sent=True)
+        self._exchange.note_sent(text)
         super().send(text, timeout)
 
     def recv(self, timeout: float | None = None) -> str | bytes:
-        try:
+        with self._exchange.ending():
             message = super().recv(timeout)
-        except TransportTimeoutError:
-            raise
-        except TransportError as exc:
-            _note_end(self._cassette, self._number, exc)
-            raise
-        self._cassette.message(self._number, message, is_sent=False)
+        self._exchange.note_received(message)
         return message
 
     def take(self) -> str | bytes | None:
         message = super().take()
         if message is not None:
-            self._cassette.message(self._number, message, is_sent=False)
+            self._exchange.note_received(message)
         return message
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        self._cassette.end(self._number, "left")
+        self._exchange.note_left()
         super().close(code, reason)
 
     def abort(self) -> None:
-        self._cassette.end(self._number, "left")
+        self._exchange.note_left()
         super().abort()
 
 
 class _AsyncRecordedWebSocket(AsyncWebSocket):
     def __init__(
         self,
-        cassette: Cassette,
-        number: int,
+        exchange: _Exchange,
         channel: AsyncChannel,
         upgrade: Upgrade,
         machine: WebSocketMachine,
     ) -> None:
         super().__init__(channel, upgrade, machine)
-        self._cassette, self._number = cassette, number
+        self._exchange = exchange
 
     async def send(self, text: str | bytes, timeout: float | None = None) -> None:
-        # First, since the answer may come before the call returns.
-        message = text if isinstance(text, str) else text.decode(errors="replace")
-        self._cassette.message(self._number, message, is_sent=True)
+        self._exchange.note_sent(text)
         await super().send(text, timeout)
 
     async def recv(self) -> str | bytes:
-        try:
+        with self._exchange.ending():
             message = await super().recv()
-        except TransportTimeoutError:
-            raise
-        except TransportError as exc:
-            _note_end(self._cassette, self._number, exc)
-            raise
-        self._cassette.message(self._number, message, is_sent=False)
+        self._exchange.note_received(message)
         return message
 
     def take(self) -> str | bytes | None:
         message = super().take()
         if message is not None:
-            self._cassette.message(self._number, message, is_sent=False)
+            self._exchange.note_received(message)
         return message
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        self._cassette.end(self._number, "left")
+        self._exchange.note_left()
         await super().close(code, reason)
 
     def abort(self) -> None:
-        self._cassette.end(self._number, "left")
+        self._exchange.note_left()
         super().abort()
-
-
-def _note_whole(cassette: Cassette, number: int, response: Response) -> None:
-    cassette.head(number, response.status, response.headers)
-    if response.body:
-        cassette.chunk(number, response.body)
-    cassette.end(number, "clean")
-
-
-def _note_chunk(cassette: Cassette, number: int, data: bytes | None) -> None:
-    if data is None:
-        cassette.end(number, "clean")
-    else:
-        cassette.chunk(number, bytes(data))
-
-
-def _note_refusal(cassette: Cassette, number: int, exc: BaseException) -> None:
-    """Note why there is no WebSocket: a refusal is an answer like any other."""
-    if isinstance(exc, HttpStatusError) and exc.status is not None:
-        cassette.head(number, exc.status, exc.headers or Headers())
-        if exc.body:
-            cassette.chunk(number, exc.body)
-        cassette.end(number, "clean")
-    else:
-        cassette.end(number, "broken")
-
-
-def _note_end(cassette: Cassette, number: int, exc: TransportError) -> None:
-    code = exc.code if isinstance(exc, WebSocketClosedError) else None
-    if code is None:
-        cassette.end(number, "broken")
-    else:
-        reason = exc.reason if isinstance(exc, WebSocketClosedError) else ""
-        cassette.end(number, "closed", code=code, reason=reason)
