@@ -12,7 +12,7 @@ from codex_api._logic.calling.call_watch import call_start, watch_call
 from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.failure_body import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
-from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
+from codex_api.transport._core.flow import Authorize, Flow, Head, Refresh, Send, Sleep
 from codex_api.transport._core.messages import Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
@@ -159,7 +159,8 @@ class _Performer:
 
     async def drive(self, flow: Flow[T]) -> T:
         """Perform a flow to its end; what it opened is closed unless it ends well."""
-        transport = self._runner.transport
+        runner = self._runner
+        transport, auth = runner.transport, runner.auth
         result: object = None
         failure: CodexApiError | None = None
         try:
@@ -170,7 +171,11 @@ class _Performer:
                     answer: T = stop.value
                     return answer
                 try:
-                    if isinstance(effect, Send) and not effect.stream:
+                    # What each call does goes without a coroutine more.
+                    if isinstance(effect, Authorize):
+                        self._generation = auth.generation
+                        result = await auth.apply(effect.request)
+                    elif isinstance(effect, Send) and not effect.stream:
                         result = await transport.execute(effect.request, effect.timeout)
                     else:
                         result = await self._perform(effect)
@@ -182,7 +187,7 @@ class _Performer:
             await self._drop()
             raise
 
-    async def _perform(self, effect: Effect) -> object:
+    async def _perform(self, effect: Send | Sleep | Refresh) -> object:
         runner = self._runner
         match effect:
             case Send(request, _, timeout):
@@ -190,9 +195,6 @@ class _Performer:
             case Sleep(delay):
                 await runner.settings.clock.sleep_async(delay)
                 return None
-            case Authorize(request):
-                self._generation = runner.auth.generation
-                return await runner.auth.apply(request)
             case Refresh():
                 return await runner.auth.refresh(self._generation)
             case _:

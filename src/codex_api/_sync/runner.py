@@ -13,7 +13,7 @@ from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.failure_body import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api._sync.waits import Waiter
 from codex_api.transport._core import flow as flows
-from codex_api.transport._core.flow import Authorize, Effect, Flow, Head, Refresh, Send, Sleep
+from codex_api.transport._core.flow import Authorize, Flow, Head, Refresh, Send, Sleep
 from codex_api.transport._core.messages import Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
@@ -158,7 +158,8 @@ class _Performer:
 
     def drive(self, flow: Flow[T]) -> T:
         """Perform a flow to its end; what it opened is closed unless it ends well."""
-        transport = self._runner.transport
+        runner = self._runner
+        transport, auth = runner.transport, runner.auth
         result: object = None
         failure: CodexApiError | None = None
         try:
@@ -169,7 +170,11 @@ class _Performer:
                     answer: T = stop.value
                     return answer
                 try:
-                    if isinstance(effect, Send) and not effect.stream:
+                    # What each call does goes without a coroutine more.
+                    if isinstance(effect, Authorize):
+                        self._generation = auth.generation
+                        result = auth.apply(effect.request)
+                    elif isinstance(effect, Send) and not effect.stream:
                         result = transport.execute(effect.request, effect.timeout)
                     else:
                         result = self._perform(effect)
@@ -181,7 +186,7 @@ class _Performer:
             self._drop()
             raise
 
-    def _perform(self, effect: Effect) -> object:
+    def _perform(self, effect: Send | Sleep | Refresh) -> object:
         runner = self._runner
         match effect:
             case Send(request, _, timeout):
@@ -189,9 +194,6 @@ class _Performer:
             case Sleep(delay):
                 runner.settings.clock.sleep(delay)
                 return None
-            case Authorize(request):
-                self._generation = runner.auth.generation
-                return runner.auth.apply(request)
             case Refresh():
                 return runner.auth.refresh(self._generation)
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from logging import INFO
 from typing import TYPE_CHECKING, NoReturn
 
@@ -169,11 +170,6 @@ class CallSettings(Struct, kw_only=True):
         if CALL.isEnabledFor(INFO):
             hooks = LoggedCall(observer or self.telemetry)
 
-        def late() -> CodexApiError:
-            if first_event:
-                return FirstEventTimeoutError(f"no event within {limit} s of the call's start")
-            return DeadlineExceededError(f"the call took longer than {limit} s")
-
         return CallPolicy(
             retry=retry or self.context.provider.retry,
             clock=self.clock.monotonic,
@@ -183,7 +179,7 @@ class CallSettings(Struct, kw_only=True):
             defaults=self.defaults,
             trace_headers=hooks.trace_headers if hooks else None,
             deadline=deadline,
-            deadline_error=late,
+            deadline_error=partial(_no_event if first_event else _late, limit),
             accept=accept,
             may_compress=not self.refused_coding,
             on_coding_refused=self._remember_refusal,
@@ -191,3 +187,11 @@ class CallSettings(Struct, kw_only=True):
 
     def _remember_refusal(self) -> None:
         self.refused_coding = True
+
+
+def _no_event(limit: float | None) -> CodexApiError:
+    return FirstEventTimeoutError(f"no event within {limit} s of the call's start")
+
+
+def _late(limit: float | None) -> CodexApiError:
+    return DeadlineExceededError(f"the call took longer than {limit} s")

@@ -24,6 +24,7 @@ from codex_api.transport._core.messages import (
     Request,
     Response,
     StreamedBody,
+    final_body,
     prepare,
     public_url,
 )
@@ -173,12 +174,8 @@ def _attempts(
     auto = request.compression == "auto"
     if auto and not policy.may_compress:
         request, auto = replace(request, compression="none"), False
-    prepared = prepare(request)
-    typed_here = (
-        prepared is not request
-        and "content-type" in prepared.headers
-        and "content-type" not in request.headers
-    )
+    final = final_body(request)
+    typed_last = not stream and bool(final.fields) and "content-type" not in request.headers
     attempt = sent = 0
     refreshed = refused = False
     while True:
@@ -187,12 +184,12 @@ def _attempts(
         error: CodexApiError | None
         try:
             # The attempt gets headers of its own, which auth and the lower layers then fill in.
-            own = replace(prepared, headers=prepared.headers.copy())
-            signed = _signed((yield Authorize(own)))
+            signed = _finish((yield Authorize(final.of(request))), policy, typed_last=typed_last)
             sent += 1
-            _finish(signed, policy, content_type_last=typed_here and not stream)
-            answer = yield from _send(signed, policy, stream=stream)
+            answer = _answer((yield Send(signed, stream, _seconds(signed, policy))))
             error = _status_error(signed, answer, policy)
+        except TransportTimeoutError as exc:
+            error = _overdue(exc, policy)
         except CodexApiError as exc:
             error = exc
         if policy.observer is not None:
@@ -202,15 +199,16 @@ def _attempts(
                 policy.on_coding_refused()
             return finish(replace(answer, attempts=sent) if sent > 1 else answer)
         assert error is not None  # noqa: S101 - no answer means that an error was caught
-        if auto and error.status in _REFUSED_CODING and "content-encoding" in prepared.headers:
+        if auto and error.status in _REFUSED_CODING and final.is_compressed:
             auto, refused = False, True
-            prepared = prepare(replace(request, compression="none"))
+            request = replace(request, compression="none")
+            final = final_body(request)
             continue
         if not refreshed and isinstance(error, HttpStatusError) and error.status == UNAUTHORIZED:
             refreshed = True
             if (yield Refresh(error)):
                 continue
-        yield from _wait(policy, prepared, attempt, error)
+        yield from _wait(policy, request, attempt, error)
         attempt += 1
 
 
@@ -232,38 +230,46 @@ def _resendable(request: Request) -> bool:
     return not isinstance(request.body, StreamedBody) or request.body.rewindable
 
 
-def _signed(signed: object) -> Request:
+def _finish(signed: object, policy: CallPolicy, *, typed_last: bool) -> Request:
+    """Lay the lowest and the highest layers of headers around what a signer gave."""
     assert isinstance(signed, Request)  # noqa: S101 - what Authorize gives
     if isinstance(signed.body, _UNPREPARED):
-        return prepare(signed)  # a signer that put another body in the place of ours
-    return signed
-
-
-def _finish(request: Request, policy: CallPolicy, *, content_type_last: bool) -> None:
-    headers = request.headers
-    if content_type_last:
+        signed = prepare(signed)  # a signer that put another body in the place of ours
+    headers = signed.headers
+    if typed_last:
         headers.move_to_end("content-type")
     headers.fill(policy.defaults)
     if policy.trace_headers is not None and (traced := policy.trace_headers()):
         headers.merge(traced)
     headers.refuse_connection_fields()
+    return signed
 
 
-def _send(request: Request, policy: CallPolicy, *, stream: bool) -> Flow[Response | Head]:
+def _seconds(request: Request, policy: CallPolicy) -> float | None:
+    """Return the limit on an attempt that begins now, or None for none."""
     timeout = request.timeout
-    if policy.deadline is not None:
-        left = policy.deadline - policy.clock()
-        if left <= 0:
-            raise policy.deadline_error()
-        timeout = left if timeout is None else min(timeout, left)
-    try:
-        answer = yield Send(request, stream, timeout)
-    except TransportTimeoutError as exc:
-        if policy.deadline is not None and policy.clock() >= policy.deadline:
-            raise policy.deadline_error() from exc
-        raise
+    if policy.deadline is None:
+        return timeout
+    left = policy.deadline - policy.clock()
+    if left <= 0:
+        raise policy.deadline_error()
+    return left if timeout is None or left < timeout else timeout
+
+
+def _answer(answer: object) -> Response | Head:
     assert isinstance(answer, _ANSWERS)  # noqa: S101 - what Send gives
     return answer
+
+
+def _overdue(error: TransportTimeoutError, policy: CallPolicy) -> CodexApiError:
+    """Return the error for an attempt that was late, which may be the end of the whole call."""
+    if isinstance(error, DeadlineExceededError):
+        return error
+    if policy.deadline is None or policy.clock() < policy.deadline:
+        return error
+    late = policy.deadline_error()
+    late.__cause__ = error
+    return late
 
 
 def _status_error(

@@ -2,15 +2,15 @@
 
 See wire.md, Requests.
 
-A body is prepared once: encoded, compressed, its content headers set. What comes out is a request
-with a ``RawBody`` whose bytes every attempt sends again unchanged, so signers and retries see the
-final bytes and compression cannot be applied twice.
+A body is prepared once: encoded, compressed, its content headers known. What comes out is a
+``FinalBody`` whose bytes every attempt sends again unchanged, so signers and retries see the final
+bytes and compression cannot be applied twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -23,19 +23,19 @@ from codex_api.transport.errors import CompressionError, RequestBuildError
 Compression = Literal["none", "zstd", "auto"]
 
 
-class JsonBody(NamedTuple):
+class JsonBody(msgspec.Struct, frozen=True):
     """A value to be encoded as compact UTF-8 JSON, keys in the order they have."""
 
     value: object
 
 
-class EncodedJson(NamedTuple):
+class EncodedJson(msgspec.Struct, frozen=True):
     """JSON that is encoded already and goes out as it is."""
 
     data: bytes
 
 
-class RawBody(NamedTuple):
+class RawBody(msgspec.Struct, frozen=True):
     """Bytes of any kind; never compressed, no content type added."""
 
     data: bytes
@@ -56,7 +56,6 @@ class StreamedBody(msgspec.Struct, frozen=True):
 
 
 Body: TypeAlias = JsonBody | EncodedJson | RawBody | StreamedBody
-_FINAL = (RawBody, StreamedBody)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +100,35 @@ class Response(msgspec.Struct, frozen=True):
         return self.body.decode("utf-8", "replace")
 
 
-def prepare(request: Request) -> Request:
-    """Return the request whose body is final: bytes, compressed if asked, content headers set.
+class FinalBody(msgspec.Struct, frozen=True):
+    """A body as it goes out.
 
-    The request itself is left untouched, and given back if there is nothing to do.
+    Attributes:
+        fields: The header fields that tell what it is, for names that the request does not set.
+    """
+
+    body: RawBody | StreamedBody | None
+    fields: Headers
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it was compressed here."""
+        return "content-encoding" in self.fields
+
+    def of(self, request: Request) -> Request:
+        """Return ``request`` with this body, and with headers of its own."""
+        headers = request.headers.copy()
+        headers.fill(self.fields)
+        return replace(request, headers=headers, body=self.body, compression="none")
+
+
+_NO_FIELDS = Headers()
+_JSON = Headers({"content-type": "application/json"})
+_JSON_IN_ZSTD = Headers({"content-encoding": "zstd", "content-type": "application/json"})
+
+
+def final_body(request: Request) -> FinalBody:
+    """Return the body of ``request`` as it goes out: bytes, compressed if asked.
 
     Raises:
         RequestBuildError: The body is not encodable as JSON.
@@ -112,19 +136,29 @@ def prepare(request: Request) -> Request:
             ``content-encoding`` that is already there, or no zstd module is installed.
     """
     body = request.body
-    if body is None or isinstance(body, _FINAL):
-        if request.compression == "zstd":
-            message = "only JSON bodies can be compressed"
-            raise CompressionError(message)
-        return request if request.compression == "none" else replace(request, compression="none")
-    data = body.data if isinstance(body, EncodedJson) else encode_json(body.value)
-    headers = request.headers.copy()
+    if isinstance(body, JsonBody):
+        data = encode_json(body.value)
+    elif isinstance(body, EncodedJson):
+        data = body.data
+    elif request.compression == "zstd":
+        message = "only JSON bodies can be compressed"
+        raise CompressionError(message)
+    else:
+        return FinalBody(body, _NO_FIELDS)
     if _wants_zstd(request):
-        data = zstd.compress(data)
-        headers.set("content-encoding", "zstd")
-    if "content-type" not in headers:
-        headers.set("content-type", "application/json")
-    return replace(request, headers=headers, body=RawBody(data), compression="none")
+        return FinalBody(RawBody(zstd.compress(data)), _JSON_IN_ZSTD)
+    return FinalBody(RawBody(data), _JSON)
+
+
+def prepare(request: Request) -> Request:
+    """Return the request whose body is final and whose headers tell what it is.
+
+    The request itself is left untouched.
+
+    Raises:
+        RequestBuildError: As ``final_body``.
+    """
+    return final_body(request).of(request)
 
 
 def _wants_zstd(request: Request) -> bool:
