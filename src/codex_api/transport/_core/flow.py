@@ -188,10 +188,8 @@ def _attempts(
             sent += 1
             answer = _answer((yield Send(signed, stream, _seconds(signed, policy))))
             error = _status_error(signed, answer, policy)
-        except TransportTimeoutError as exc:
-            error = _overdue(exc, policy)
         except CodexApiError as exc:
-            error = exc
+            error = _overdue(exc, policy)
         if policy.observer is not None:
             _report(policy.observer, attempt, answer, error, policy.clock() - started)
         if error is None and answer is not None:
@@ -261,9 +259,9 @@ def _answer(answer: object) -> Response | Head:
     return answer
 
 
-def _overdue(error: TransportTimeoutError, policy: CallPolicy) -> CodexApiError:
-    """Return the error for an attempt that was late, which may be the end of the whole call."""
-    if isinstance(error, DeadlineExceededError):
+def _overdue(error: CodexApiError, policy: CallPolicy) -> CodexApiError:
+    """Return the error of an attempt; one that was late may be the end of the whole call."""
+    if not isinstance(error, TransportTimeoutError) or isinstance(error, DeadlineExceededError):
         return error
     if policy.deadline is None or policy.clock() < policy.deadline:
         return error
