@@ -175,6 +175,8 @@ class Provider:
         Raises:
             RequestBuildError: The base URL is not an absolute http(s) or ws(s) URL.
         """
+        if not query and not self.query_params:
+            return _joined(self.base_url, path, ())
         more = query if isinstance(query, _SEQUENCES) else query.items()
         return _joined(self.base_url, path, (*self.query_params.items(), *more))
 

@@ -119,7 +119,7 @@ def test_a_turn_state_goes_before_the_callers_headers_and_behind_its_features() 
     extra = {"x-codex-window-id": "w", "x-codex-beta-features": "f"}
     options = ResponsesOptions(extra_headers=extra, turn_state=TurnState("ts"))
 
-    assert list(caller_headers(options).items()) == [
+    assert list(Headers(caller_headers(options)).items()) == [
         ("x-codex-beta-features", "f"),
         ("x-codex-turn-state", "ts"),
         ("x-codex-window-id", "w"),
@@ -129,19 +129,22 @@ def test_a_turn_state_goes_before_the_callers_headers_and_behind_its_features() 
 def test_a_turn_state_needs_no_other_header() -> None:
     options = ResponsesOptions(turn_state=TurnState("ts"))
 
-    assert list(caller_headers(options).items()) == [("x-codex-turn-state", "ts")]
+    assert list(Headers(caller_headers(options)).items()) == [("x-codex-turn-state", "ts")]
 
 
 def test_a_turn_state_that_the_caller_sets_wins() -> None:
     extra = {"a": "1", "X-Codex-Turn-State": "own"}
     options = ResponsesOptions(extra_headers=extra, turn_state=TurnState("ts"))
 
-    assert list(caller_headers(options).items()) == [("a", "1"), ("x-codex-turn-state", "own")]
+    assert list(Headers(caller_headers(options)).items()) == [
+        ("a", "1"),
+        ("x-codex-turn-state", "own"),
+    ]
 
 
 @pytest.mark.parametrize("cell", [None, TurnState()])
 def test_an_unknown_turn_state_is_not_sent(cell: TurnState | None) -> None:
-    assert len(caller_headers(ResponsesOptions(turn_state=cell))) == 0
+    assert caller_headers(ResponsesOptions(turn_state=cell)) is None
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

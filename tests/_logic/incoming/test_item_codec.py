@@ -305,11 +305,9 @@ def test_a_value_without_a_json_form_is_named_by_its_index() -> None:
 
 
 def test_a_string_is_one_message_of_the_user() -> None:
-    assert wire_items("hi") == [
-        msgspec.Raw(
-            b'{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}'
-        )
-    ]
+    assert wire_items("hi") == msgspec.Raw(
+        b'[{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}]'
+    )
 
 
 # --- properties ---------------------------------------------------------------------------------

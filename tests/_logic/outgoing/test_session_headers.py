@@ -7,6 +7,7 @@ from codex_api._logic.outgoing.session_headers import (
     identity_headers,
     subagent_header,
 )
+from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.request import ResponsesOptions
 from codex_api.types.session_source import SessionSource
@@ -57,7 +58,7 @@ def test_only_sub_agents_are_named(
 def test_identity_headers_stand_in_wire_order() -> None:
     options = ResponsesOptions(session_id="s", thread_id="t", session_source="review")
 
-    assert list(identity_headers(options).items()) == [
+    assert list(Headers(identity_headers(options)).items()) == [
         ("x-openai-subagent", "review"),
         ("x-client-request-id", "t"),
         ("session-id", "s"),
@@ -66,8 +67,8 @@ def test_identity_headers_stand_in_wire_order() -> None:
 
 
 def test_a_conversation_id_stands_for_each_id_that_is_not_given() -> None:
-    both = identity_headers(ResponsesOptions(conversation_id="c"))
-    one = identity_headers(ResponsesOptions(conversation_id="c", session_id="s"))
+    both = Headers(identity_headers(ResponsesOptions(conversation_id="c")))
+    one = Headers(identity_headers(ResponsesOptions(conversation_id="c", session_id="s")))
 
     assert list(both.items()) == [
         ("x-client-request-id", "c"),
@@ -78,7 +79,7 @@ def test_a_conversation_id_stands_for_each_id_that_is_not_given() -> None:
 
 
 def test_nothing_known_sends_nothing() -> None:
-    assert list(identity_headers(ResponsesOptions())) == []
+    assert identity_headers(ResponsesOptions()) is None
 
 
 def test_an_id_that_is_no_header_value_is_refused() -> None:

@@ -58,7 +58,7 @@ def test_headers_are_layered_provider_options_call_identity() -> None:
 def test_only_sub_agents_are_named(
     source: SessionSource | str | None, expected: str | None
 ) -> None:
-    headers = session_identity(ResponsesOptions(session_source=source))
+    headers = Headers(session_identity(ResponsesOptions(session_source=source)))
 
     assert headers.get("x-openai-subagent") == expected
     assert "x-openai-memgen-request" not in headers
@@ -67,13 +67,13 @@ def test_only_sub_agents_are_named(
 def test_memory_consolidation_inside_the_application_says_so() -> None:
     source = SessionSource.internal("memory_consolidation")
 
-    headers = session_identity(ResponsesOptions(session_source=source))
+    headers = Headers(session_identity(ResponsesOptions(session_source=source)))
 
     assert list(headers.items()) == [("x-openai-memgen-request", "true")]
 
 
 def test_a_conversation_stands_for_both_ids() -> None:
-    headers = session_identity(ResponsesOptions(conversation_id="c", thread_id="t"))
+    headers = Headers(session_identity(ResponsesOptions(conversation_id="c", thread_id="t")))
 
     assert list(headers.items()) == [("session-id", "c"), ("thread-id", "t")]
 

@@ -69,7 +69,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         """
         headers = self.base_headers.copy()
         for layer in layers:
-            if layer is not None:
+            if layer:
                 headers.merge(layer)
         return headers
 

@@ -68,7 +68,7 @@ _NO_TRIGGER = frozenset({400, 404, 405, 422, 501})
 
 class _WireInput(msgspec.Struct, omit_defaults=True):
     model: str
-    input: Sequence[object]
+    input: msgspec.Raw
     instructions: str = ""
     tools: Sequence[Any] | msgspec.UnsetType = msgspec.UNSET
     parallel_tool_calls: bool | msgspec.UnsetType = msgspec.UNSET

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from codex_api._logic.incoming.answers import decode_answer, decode_elements
-from codex_api._logic.incoming.item_codec import wire_items
+from codex_api._logic.incoming.item_codec import encode_item
 from codex_api._logic.outgoing.fields import check_fields, illegal, require_list, require_text
 from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._logic.outgoing.unary_request import post
@@ -126,7 +126,7 @@ def _wire(summarize_input: MemorySummarizeInput) -> _WireInput:
 
 def _wire_item(item: Any) -> object:  # noqa: ANN401 - any JSON
     # Only typed items have a wire form of their own.
-    return wire_items([item])[0] if _is_typed(item) else item
+    return msgspec.Raw(encode_item(item)) if _is_typed(item) else item
 
 
 def _is_typed(item: object) -> bool:

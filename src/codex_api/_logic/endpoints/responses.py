@@ -156,10 +156,18 @@ def _call(
     )
 
 
-def caller_headers(options: ResponsesOptions) -> Headers:
-    """Return the caller's headers with the turn state where the real client puts it."""
-    extra = Headers(options.extra_headers)
+def caller_headers(options: ResponsesOptions) -> Headers | None:
+    """Return the caller's headers with the turn state where the real client puts it.
+
+    None when there are none.
+
+    Raises:
+        RequestBuildError: One of them is illegal.
+    """
     state = options.turn_state.get() if options.turn_state is not None else None
+    if state is None and not options.extra_headers:
+        return None
+    extra = Headers(options.extra_headers)
     if state is None or TURN_STATE in extra:
         return extra
     headers = Headers()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +31,7 @@ class _WireRequest(msgspec.Struct, omit_defaults=True):
     id: str
     model: str
     reasoning: Reasoning | None = None
-    input: str | Sequence[object] | None = None
+    input: str | msgspec.Raw | None = None
     commands: SearchCommands | None = None
     settings: SearchSettings | None = None
     max_output_tokens: int | None = None
@@ -88,7 +87,7 @@ def search(
 
 def _wire_input(
     request: SearchRequest, options: ResponsesOptions | None
-) -> str | Sequence[object] | None:
+) -> str | msgspec.Raw | None:
     if request.input is None or isinstance(request.input, str):
         return request.input
     require_list(request.input, "input", SUBJECT, "text or a list of items")

@@ -18,7 +18,12 @@ import msgspec
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.odd_items import decode_fields
 from codex_api._logic.outgoing.items import prepare_items
-from codex_api._logic.outgoing.json_values import ENCODE_ERRORS, ENCODER, encode_value
+from codex_api._logic.outgoing.json_values import (
+    ENCODE_ERRORS,
+    ENCODER,
+    encode_json,
+    encode_value,
+)
 from codex_api._logic.outgoing.stand_ins import NoStandInError
 from codex_api.types.item import (
     AdditionalTools,
@@ -161,17 +166,22 @@ def encode_item(item: ResponseItem | msgspec.Raw, *, keep_ids: bool = False) -> 
 
 def wire_items(
     items: Sequence[ResponseItem | Mapping[str, Any] | msgspec.Raw] | str, *, keep_ids: bool = False
-) -> list[msgspec.Raw]:
-    """Encode each of ``items``, for bodies that any encoder may put together.
+) -> msgspec.Raw:
+    """Encode ``items`` as a list, for bodies that any encoder may put together.
 
     Args:
         items: A string is one message of the user.
         keep_ids: As for ``encode_item``.
 
     Raises:
-        RequestBuildError: An element is no item; the text names its index.
+        RequestBuildError: An element is no item, or has no JSON form; the text names its index.
     """
-    return [
-        msgspec.Raw(encode_value(item, f"input[{index}]"))
-        for index, item in enumerate(prepare_items(items, keep_ids=keep_ids))
-    ]
+    prepared = prepare_items(items, keep_ids=keep_ids)
+    try:
+        return msgspec.Raw(encode_json(prepared))
+    except ENCODE_ERRORS:
+        # One by one, for an error that names the one that it is about.
+        named = enumerate(prepared)
+        return msgspec.Raw(
+            ENCODER.encode([msgspec.Raw(encode_value(item, f"input[{i}]")) for i, item in named])
+        )

@@ -7,7 +7,6 @@ verbatim.
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from codex_api._logic.outgoing.json_values import (
     encode_json,
     encode_value,
 )
-from codex_api._logic.outgoing.request_shapes import check_shapes
+from codex_api._logic.outgoing.request_shapes import PUBLIC, check_shapes, public_fields
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:
@@ -79,11 +78,8 @@ _B = TypeVar("_B", bound=_Body)
 _MARK = b"\0"
 _HOLE = msgspec.Raw(b"[" + _MARK + b"]")
 _FIELDS_IN_ORDER = _Body.__struct_fields__
-_PUBLIC = _FIELDS_IN_ORDER[_FIELDS_IN_ORDER.index("background") :]
-_public_values = attrgetter(*_PUBLIC)
-_NOTHING_PUBLIC = (None,) * len(_PUBLIC)
 # Keys that ``extra_body`` may hold as long as the field of that name is not set.
-_OPTIONAL = frozenset((*_PUBLIC, "previous_response_id", "generate"))
+_OPTIONAL = frozenset((*PUBLIC, "previous_response_id", "generate"))
 _RESERVED = frozenset(_FIELDS_IN_ORDER) - _OPTIONAL
 
 
@@ -148,7 +144,8 @@ def response_create_client_metadata(
 
 
 def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
-    check_shapes(request)
+    public = public_fields(request)
+    check_shapes(request, public)
     body = body_class(
         model=request.model,
         instructions=request.instructions or None,
@@ -168,11 +165,8 @@ def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
         text=request.text,
         client_metadata=request.client_metadata,
     )
-    values = _public_values(request)
-    if values != _NOTHING_PUBLIC:
-        for name, value in zip(_PUBLIC, values, strict=True):
-            if value is not None:
-                setattr(body, name, value)
+    for name, value in public.items():
+        setattr(body, name, value)
     return body
 
 

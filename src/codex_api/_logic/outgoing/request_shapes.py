@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from types import NoneType
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from codex_api.tools import AllowedTools, CustomTool, FunctionTool, Tool, WebSearch
 from codex_api.transport.errors import RequestBuildError
@@ -56,6 +57,7 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     ),
     "text": ((TextControls, *_OBJECT, NoneType), "a TextControls, a mapping, or None"),
     "client_metadata": (_MAP, "a mapping of strings, or None"),
+    "extra_body": (_MAP, "a mapping, or None"),
     "background": ((bool, NoneType), "true or false"),
     "background_options": _OBJECT_OR_NONE,
     "context_management": ((*_LIST, NoneType), "a sequence of mappings"),
@@ -74,25 +76,44 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     "top_p": ((int, float, NoneType), "a number"),
     "truncation": _TEXT_OR_NONE,
     "user": _TEXT_OR_NONE,
-    "extra_body": (_MAP, "a mapping, or None"),
 }
-_shaped_values = attrgetter(*_SHAPES)
+_NAMES = tuple(_SHAPES)
+# Only the public API knows these; most requests have none of them.
+PUBLIC = _NAMES[_NAMES.index("background") :]
+_always_looked_at = attrgetter(*_NAMES[: -len(PUBLIC)])
+_public_values = attrgetter(*PUBLIC)
+_NOTHING_PUBLIC = (None,) * len(PUBLIC)
+_NONE_GIVEN: Mapping[str, Any] = {}
 
 
-def check_shapes(request: ResponsesApiRequest) -> None:
+def public_fields(request: ResponsesApiRequest) -> Mapping[str, Any]:
+    """Return those fields of ``PUBLIC`` that are given, by their names."""
+    values = _public_values(request)
+    if values == _NOTHING_PUBLIC:
+        return _NONE_GIVEN
+    return {name: value for name, value in zip(PUBLIC, values, strict=True) if value is not None}
+
+
+def check_shapes(request: ResponsesApiRequest, public: Mapping[str, Any]) -> None:
     """Refuse what would encode, but not as it was meant.
+
+    Args:
+        public: The request's ``public_fields``.
 
     Raises:
         RequestBuildError: A field has another type than it may have; the text names the field.
     """
-    misshapen = _misshapen_field(*map(type, _shaped_values(request)))
+    misshapen = _misshapen_field(*map(type, _always_looked_at(request)))
     if misshapen is not None:
         raise _misshapen(misshapen)
+    for name, value in public.items():
+        if _is_odd(name, type(value)):
+            raise _misshapen(name)
     if not request.model and request.prompt is None:
         raise _misshapen("model")
-    if not _TOOL_KINDS.issuperset(map(type, request.tools or ())):
-        _check_tools(request.tools or ())
-    if request.include is not UNSET:
+    if request.tools and not _TOOL_KINDS.issuperset(map(type, request.tools)):
+        _check_tools(request.tools)
+    if request.include:
         _check_texts("include", request.include)
     for name, given in (
         ("client_metadata", request.client_metadata),
@@ -123,13 +144,15 @@ def _kind(tool: object) -> str:
 @lru_cache(maxsize=256)
 def _misshapen_field(*types: type) -> str | None:
     """Return the name of the first field that has another type than it may have."""
-    for name, found in zip(_SHAPES, types, strict=True):
-        kinds, _ = _SHAPES[name]
-        # A bool is an int too, a string a sequence.
-        odd = any(issubclass(found, kind) and kind not in kinds for kind in (bool, str))
-        if odd or not issubclass(found, kinds):
-            return name
-    return None
+    looked_at = zip(_NAMES, types, strict=False)
+    return next((name for name, found in looked_at if _is_odd(name, found)), None)
+
+
+def _is_odd(name: str, found: type) -> bool:
+    kinds, _ = _SHAPES[name]
+    # A bool is an int too, a string a sequence.
+    odd = any(issubclass(found, kind) and kind not in kinds for kind in (bool, str))
+    return odd or not issubclass(found, kinds)
 
 
 def _check_texts(name: str, values: Iterable[object]) -> None:

@@ -39,14 +39,19 @@ def subagent_header(source: SessionSource | str | None) -> str | None:
     return _WIRE_LABELS.get(known.label, known.label)
 
 
-def identity_headers(options: ResponsesOptions) -> Headers:
+def identity_headers(options: ResponsesOptions) -> Headers | None:
     """Return all headers by which the server tells requests of sessions apart, in wire order.
+
+    Returns:
+        None when there are none.
 
     Raises:
         RequestBuildError: An id is not a legal header value.
     """
     session_id = _first(options.session_id, options.conversation_id)
     thread_id = _first(options.thread_id, options.conversation_id)
+    if session_id is thread_id is options.session_source is None:
+        return None
     headers = Headers()
     subagent = subagent_header(options.session_source)
     if subagent is not None:

@@ -76,20 +76,20 @@ def with_headers(
     return msgspec.structs.replace(options, extra_headers=merged)
 
 
-def session_identity(options: ResponsesOptions) -> Headers:
-    """Return the headers that tell session, thread and sub-agent, in wire order.
+def session_identity(options: ResponsesOptions) -> Headers | None:
+    """Return the headers that tell session, thread and sub-agent, in wire order; None for none.
 
     Unlike a streamed response a unary call has no ``x-client-request-id``.
     """
-    headers = Headers()
-    if options.session_source is not None:
-        subagent = subagent_header(options.session_source)
-        if subagent is not None:
-            headers.set("x-openai-subagent", subagent)
-        if options.session_source == _MEMORY_SOURCE:
-            headers.set("x-openai-memgen-request", "true")
     both = options.conversation_id
-    if options.session_id is options.thread_id is both is None:
-        return headers
-    headers.merge(build_session_headers(options.session_id or both, options.thread_id or both))
+    session_id, thread_id = options.session_id or both, options.thread_id or both
+    if session_id is thread_id is options.session_source is None:
+        return None
+    headers = Headers()
+    subagent = subagent_header(options.session_source)
+    if subagent is not None:
+        headers.set("x-openai-subagent", subagent)
+    if options.session_source == _MEMORY_SOURCE:
+        headers.set("x-openai-memgen-request", "true")
+    headers.merge(build_session_headers(session_id, thread_id))
     return headers
