@@ -462,6 +462,20 @@ async def test_both_transports_share_one_budget(front: Front) -> None:
     assert (handshakes(peer), len(bodies(peer))) == (3, 1)
 
 
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_response_that_the_server_keeps_is_asked_for_once(
+    front: Front, *, begun: bool
+) -> None:
+    frames = messages(created("w"), DELTA) if begun else []
+    with peer_of([ACCEPT, ReadMessage(), *frames, Close()]) as peer:
+        async with Conversation(front, peer, resume=False) as talk:
+            with pytest.raises(errors.StreamClosedError) as caught:
+                await talk.ask(store=True)
+
+    assert caught.value.sent == ("begun" if begun else "maybe")
+    assert (handshakes(peer), bodies(peer)) == (1, [])
+
+
 async def test_a_question_is_posted_no_more_often_than_its_budget(front: Front) -> None:
     head = b"HTTP/1.1 500 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     failing = [ReadRequest(), Send(head), Close()]

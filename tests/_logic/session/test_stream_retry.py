@@ -193,6 +193,45 @@ def test_http_gets_what_is_left_of_the_budget_when_the_websocket_used_it_up() ->
     ]
 
 
+def broken(sent: str, **facts: Any) -> Failure:
+    """What a WebSocket gives that was lost: only the error knows what had left."""
+    case = closed(None, is_repeatable=False, **facts)
+    case.error.sent = sent
+    return case
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        broken("maybe"),
+        broken("begun", received=True),
+        broken("maybe", was_reused=True),
+    ],
+)
+def test_what_the_server_may_keep_is_asked_for_once_over_whatever_transport(case: Failure) -> None:
+    assert decider().next_step(case) == GiveUp()
+
+
+def test_what_never_left_is_asked_for_again_though_the_server_would_keep_it() -> None:
+    assert decider().next_step(broken("no")) == FIRST_RETRY
+
+
+@pytest.mark.parametrize(
+    "error", [errors.RateLimitError(retry_after=121.0), errors.RetryableError(retry_after=121.0)]
+)
+def test_a_wait_that_is_too_long_does_not_end_in_a_request_over_http(
+    error: errors.ApiError,
+) -> None:
+    assert decider().next_step(failure(Phase.WEBSOCKET, error)) == GiveUp()
+
+
+def test_http_is_not_asked_where_the_websocket_was_told_of_a_limit_to_the_last() -> None:
+    decide = decider(max_retries=1)
+    limited = failure(Phase.WEBSOCKET, errors.RateLimitError())
+
+    assert [decide.next_step(limited) for _ in range(2)] == [FIRST_RETRY, GiveUp()]
+
+
 def test_backoff_has_a_ceiling() -> None:
     decide = RetryDecider(RetryConfig(max_attempts=20, max_delay=5.0), lambda: 0.5)
     cut = failure(Phase.HTTP, errors.StreamClosedError())

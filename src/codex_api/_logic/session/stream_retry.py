@@ -19,6 +19,7 @@ from codex_api.errors import (
     AuthenticationError,
     ClientStateError,
     QuotaExceededError,
+    RateLimitError,
     RequestBuildError,
     UsageLimitReachedError,
     UsageNotIncludedError,
@@ -164,13 +165,39 @@ class RetryDecider:
     def _after_websocket(self, failure: Failure) -> Step:
         if failure.may_fall_back and _is_too_large(failure):
             return self._to_http(Signal.STREAMS_FAILED)
-        if self.spent.recoveries < MAX_RECOVERIES and _recovers(failure):
+        if self.spent.recoveries < MAX_RECOVERIES and self._recovers(failure):
             self.spent.recoveries += 1
             return Again()
         step = self._counted(failure)
-        if isinstance(step, GiveUp) and failure.error.retryable and failure.may_fall_back:
+        if isinstance(step, GiveUp) and self._is_worth_http(failure):
             return self._to_http(Signal.STREAMS_FAILED)
         return step
+
+    def _is_worth_http(self, failure: Failure) -> bool:
+        """Return whether HTTP may do what the WebSocket did not within the budget."""
+        error = failure.error
+        if not failure.may_fall_back or not error.retryable or not self._may_repeat(failure):
+            return False
+        # HTTP is limited alike.
+        return self._is_used_up and not isinstance(error, RateLimitError)
+
+    @property
+    def _is_used_up(self) -> bool:
+        return self.spent.retries >= self.retry.max_attempts
+
+    def _may_repeat(self, failure: Failure) -> bool:
+        # The error knows what had left; what the socket closed with does not.
+        return self.retry.may_repeat(failure.error, is_repeatable=failure.is_repeatable)
+
+    def _recovers(self, failure: Failure) -> bool:
+        """Return whether a new connection and the whole input mend it, as for a transient fault."""
+        code = getattr(failure.error, "code", None)
+        if code == CONNECTION_LIMIT_CODE or lost_its_name(failure):
+            return True
+        if not failure.was_reused or failure.received or not self._may_repeat(failure):
+            return False
+        cause = failure.cause
+        return isinstance(cause, WebSocketClosedError) and not _only_over_websocket(cause)
 
     def _to_http(self, signal: Signal) -> Again:
         # The count goes on: a question has one budget, whatever carries it.
@@ -178,28 +205,13 @@ class RetryDecider:
 
     def _counted(self, failure: Failure) -> Step:
         error = failure.error
-        if not error.retryable or self.spent.retries >= self.retry.max_attempts:
-            return GiveUp()
-        if not self.retry.may_repeat(failure.cause, is_repeatable=failure.is_repeatable):
+        if not error.retryable or self._is_used_up or not self._may_repeat(failure):
             return GiveUp()
         wait = self.retry.wait(self.spent.retries + 1, error.retry_after, self.draw)
         if wait is None:
             return GiveUp()
         self.spent.retries += 1
         return Again(wait, counted=True)
-
-
-def _recovers(failure: Failure) -> bool:
-    """Return whether a new connection and the whole input mend it, as for a transient fault."""
-    code = getattr(failure.error, "code", None)
-    if code == CONNECTION_LIMIT_CODE:
-        return True
-    if lost_its_name(failure):
-        return True
-    lost = isinstance(failure.cause, WebSocketClosedError) and not _only_over_websocket(
-        failure.cause
-    )
-    return lost and failure.was_reused and not failure.received
 
 
 def lost_its_name(failure: Failure) -> bool:
