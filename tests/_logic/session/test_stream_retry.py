@@ -193,7 +193,7 @@ def test_http_gets_what_is_left_of_the_budget_when_the_websocket_used_it_up() ->
     ]
 
 
-def broken(sent: str, **facts: Any) -> Failure:
+def broken(sent: Any, **facts: Any) -> Failure:
     """What a WebSocket gives that was lost: only the error knows what had left."""
     case = closed(None, is_repeatable=False, **facts)
     case.error.sent = sent
