@@ -40,6 +40,7 @@ from codex_api.types.content import (
     null,
     wire_type,
 )
+from codex_api.types.part_list import PartList
 
 if TYPE_CHECKING:
     from codex_api.types.hosted_item import HostedItem
@@ -102,7 +103,7 @@ class Message(Extensible, frozen=True, tag="message", kw_only=True):
     def assistant(cls, *content: str | ContentPart, phase: str | None = None) -> Message:
         """Make a message of the model; a string is an output text."""
         parts = [OutputText(part) if isinstance(part, str) else part for part in content]
-        return cls(role="assistant", content=parts, phase=phase)
+        return cls(role="assistant", content=PartList(parts), phase=phase)
 
     @classmethod
     def developer(cls, *content: str | ContentPart) -> Message:
@@ -122,7 +123,7 @@ class Message(Extensible, frozen=True, tag="message", kw_only=True):
 
 
 def _input_parts(content: tuple[str | ContentPart, ...]) -> list[ContentPart]:
-    return [InputText(part) if isinstance(part, str) else part for part in content]
+    return PartList([InputText(part) if isinstance(part, str) else part for part in content])
 
 
 class AgentMessage(Extensible, frozen=True, tag="agent_message", kw_only=True):

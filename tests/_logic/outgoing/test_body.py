@@ -14,6 +14,7 @@ from codex_api._logic.outgoing.body import (
     encode_request,
     encode_response_create,
     marked_items,
+    parts_by_item,
     response_create_client_metadata,
 )
 from codex_api.transport.errors import RequestBuildError
@@ -444,6 +445,8 @@ def test_a_value_that_fails_only_once_is_an_error_all_the_same() -> None:
 def test_only_marked_items_are_encoded_alone() -> None:
     elements = [items.Message.user("hi"), items.CompactionTrigger(), items.Message.user("hi")]
 
-    found = marked_items(elements, [(0, 0), (1, 0), (9, 0)], keep_ids=False)
+    found = marked_items(
+        elements, parts_by_item([(0, 0), (1, 0), (9, 0), (-1, 0)], len(elements)), keep_ids=False
+    )
 
     assert {index: bytes(mark) for index, mark in found.items()} == {0: STAMPED_HI}

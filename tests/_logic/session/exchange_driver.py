@@ -21,6 +21,7 @@ from codex_api._logic.session.effects import (
     SendFrame,
 )
 from codex_api._logic.session.exchange import Exchange
+from codex_api._logic.session.input_json import InputJson
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.session_state import Asked, SessionState
 from codex_api._logic.session.stream_retry import RetryDecider
@@ -82,7 +83,8 @@ class Driver:
 
     def exchange(self, **asked: Any) -> Exchange:
         decider = RetryDecider(RetryConfig(), lambda: 0.5)
-        values = Asked(**(self._asked | asked))
+        given = self._asked | asked
+        values = Asked(**(given | {"input": InputJson(given["input"])}))
         self.progress = Progress(keep_ids=False)
         return Exchange(self.state, values, self.progress, decider, lambda: self.now)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_api._logic.session.chained_input import ChainedInput, Continuation
+from codex_api._logic.session.input_json import InputJson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,8 @@ CALL_WITHOUT_ID = b'{"type":"function_call","call_id":"c1"}'
 OUTPUT = b'{"type":"function_call_output","call_id":"c1"}'
 
 
-def array(*items: bytes) -> bytes:
-    return b"[" + b",".join(items) + b"]"
+def array(*items: bytes) -> InputJson:
+    return InputJson(b"[" + b",".join(items) + b"]")
 
 
 def finished(*sent: bytes, outputs: tuple[tuple[bytes, ...], ...] = ()) -> ChainedInput:
@@ -67,9 +68,9 @@ def finished(*sent: bytes, outputs: tuple[tuple[bytes, ...], ...] = ()) -> Chain
     ],
 )
 def test_only_what_the_server_lacks_is_sent(
-    chain: ChainedInput, request_input: bytes, remainder: bytes | None
+    chain: ChainedInput, request_input: InputJson, remainder: InputJson | None
 ) -> None:
-    expected = None if remainder is None else Continuation("resp_1", remainder)
+    expected = None if remainder is None else Continuation("resp_1", bytes(remainder))
 
     assert chain.continuation(FIELDS, request_input) == expected
 
@@ -95,8 +96,8 @@ def test_a_reset_chain_sends_the_whole_input() -> None:
 items = st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=4), max_size=3)
 
 
-def encoded(values: list[Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":")).encode()
+def encoded(values: list[Any]) -> InputJson:
+    return InputJson(json.dumps(values, separators=(",", ":")).encode())
 
 
 @given(
@@ -110,15 +111,15 @@ def test_bytes_decide_as_comparing_items_would(
     chain = ChainedInput()
     chain.begin(FIELDS, encoded(sent))
     for item in outputs:
-        chain.add_output(encoded([item])[1:-1])
+        chain.add_output(bytes(encoded([item]))[1:-1])
     chain.complete("r")
 
     for request in (new, sent + outputs + new, sent + new):
         found = chain.continuation(FIELDS, encoded(request))
         known = sent + outputs
-        texts = [encoded([item]) for item in request]
-        if texts[: len(known)] == [encoded([item]) for item in known]:
-            assert found == Continuation("r", encoded(request[len(known) :]))
+        texts = [bytes(encoded([item])) for item in request]
+        if texts[: len(known)] == [bytes(encoded([item])) for item in known]:
+            assert found == Continuation("r", bytes(encoded(request[len(known) :])))
         else:
             assert found is None
 
@@ -145,7 +146,7 @@ def test_comparing_looks_at_no_item_of_the_history_by_itself() -> None:
         history = [USER] * size
         chain = finished(*history, outputs=((CALL,),))
         request = array(*history, CALL, OUTPUT)
-        assert chain.continuation(FIELDS, request) == Continuation("resp_1", array(OUTPUT))
+        assert chain.continuation(FIELDS, request) == Continuation("resp_1", bytes(array(OUTPUT)))
         calls.append(calls_of(partial(chain.continuation, FIELDS, request)))
 
     assert calls[0] == calls[1] > 0

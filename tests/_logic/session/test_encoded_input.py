@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,11 +12,15 @@ from codex_api._logic.session import encoded_input
 from codex_api._logic.session.encoded_input import EncodedInput
 from codex_api.errors import RequestBuildError
 from codex_api.items import FunctionCall, FunctionCallOutput, Message, UnknownItem
-from codex_api.types.content import OutputText
+from codex_api.types.content import Extra, InputText, OutputText
+from tests._logic.session.test_chained_input import calls_of
+
+if TYPE_CHECKING:
+    from codex_api._logic.session.input_json import InputJson
 
 
 def anew(items: Any, *, keep_ids: bool = False) -> bytes:
-    return EncodedInput().encode(items, keep_ids=keep_ids)
+    return bytes(EncodedInput().encode(items, keep_ids=keep_ids))
 
 
 def some_items() -> list[Any]:
@@ -31,6 +35,10 @@ def some_items() -> list[Any]:
     ]
 
 
+def call(**fields: Any) -> FunctionCall:
+    return FunctionCall(name="f", arguments="{}", call_id="c", **fields)
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["more", "same", "less", "twin"]))))
 def test_what_is_remembered_never_shows(steps: list[tuple[int, str]]) -> None:
     remembered, pool = EncodedInput(), some_items()
@@ -43,14 +51,14 @@ def test_what_is_remembered_never_shows(steps: list[tuple[int, str]]) -> None:
         elif step == "twin":
             history = [*some_items()[:index], *history[index:]]
 
-        assert remembered.encode(history, keep_ids=False) == anew(history)
+        assert bytes(remembered.encode(history, keep_ids=False)) == anew(history)
 
 
 @pytest.mark.parametrize("items", ["text", (), [], (Message.user("a"),)])
 def test_every_form_of_an_input_has_its_json(items: Any) -> None:
     remembered = EncodedInput()
 
-    assert [remembered.encode(items, keep_ids=False) for _ in range(2)] == [anew(items)] * 2
+    assert [bytes(remembered.encode(items, keep_ids=False)) for _ in range(2)] == [anew(items)] * 2
 
 
 def test_only_what_is_new_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +84,7 @@ def test_a_list_that_was_changed_inside_an_item_is_seen() -> None:
     remembered.encode([message], keep_ids=False)
     message.content.append(Message.user("b").content[0])  # type: ignore[attr-defined]  # a list
 
-    assert remembered.encode([message], keep_ids=False) == anew([message])
+    assert bytes(remembered.encode([message], keep_ids=False)) == anew([message])
 
 
 def test_a_mapping_that_was_changed_is_seen() -> None:
@@ -84,13 +92,13 @@ def test_a_mapping_that_was_changed_is_seen() -> None:
     remembered.encode([item], keep_ids=False)
     item["n"] = 2
 
-    assert remembered.encode([item], keep_ids=False) == anew([item])
+    assert bytes(remembered.encode([item], keep_ids=False)) == anew([item])
 
 
 def test_ids_are_a_part_of_what_is_remembered() -> None:
     remembered, items = EncodedInput(), [Message.user("a"), some_items()[2]]
     for keep_ids in (False, True, False):
-        assert remembered.encode(items, keep_ids=keep_ids) == anew(items, keep_ids=keep_ids)
+        assert bytes(remembered.encode(items, keep_ids=keep_ids)) == anew(items, keep_ids=keep_ids)
 
 
 def test_an_error_counts_from_the_beginning() -> None:
@@ -99,7 +107,7 @@ def test_an_error_counts_from_the_beginning() -> None:
 
     with pytest.raises(RequestBuildError, match=r"input\[1\]"):
         remembered.encode([*items, 7], keep_ids=False)
-    assert remembered.encode(items, keep_ids=False) == anew(items)
+    assert bytes(remembered.encode(items, keep_ids=False)) == anew(items)
 
 
 def changed(item: Any, change: Any) -> tuple[bytes, bytes]:
@@ -107,7 +115,7 @@ def changed(item: Any, change: Any) -> tuple[bytes, bytes]:
     remembered = EncodedInput()
     remembered.encode([item], keep_ids=False)
     change()
-    return remembered.encode([item], keep_ids=False), anew([item])
+    return bytes(remembered.encode([item], keep_ids=False)), anew([item])
 
 
 def test_what_a_sequence_of_another_kind_holds_may_change() -> None:
@@ -143,3 +151,80 @@ def test_a_text_with_citations_is_encoded_anew() -> None:
 
     assert found == right
     assert b'"n":1' in found
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (call(async_=True), call(async_=1)),
+        (call(extra=Extra.of({"a": 1, "b": 2})), call(extra=Extra.of({"b": 2, "a": 1}))),
+        (
+            Message.user(InputText("a", extra=Extra.of({"a": 1, "b": 2}))),
+            Message.user(InputText("a", extra=Extra.of({"b": 2, "a": 1}))),
+        ),
+    ],
+)
+def test_what_is_equal_and_reads_differently_is_told_apart(one: Any, other: Any) -> None:
+    remembered = EncodedInput()
+    remembered.encode([one], keep_ids=False)
+
+    assert one == other
+    assert bytes(remembered.encode([other], keep_ids=False)) == anew([other]) != anew([one])
+
+
+def test_a_history_that_was_made_again_is_not_encoded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remembered = EncodedInput()
+    before = remembered.encode([Message.user("a"), Message.user("b")], keep_ids=False)
+    monkeypatch.setattr(encoded_input, "prepare_items", None)
+
+    again: list[Any] = [Message.user("a"), Message.user("b")]
+    assert remembered.encode(again, keep_ids=False) is before
+
+
+def test_a_list_that_was_changed_is_seen_in_whatever_order_things_happen() -> None:
+    messages: list[Any] = [Message.user(f"m{n}") for n in range(4)]
+    remembered, unrelated = EncodedInput(), Message.user("x")
+    for index in (3, 0, 2):
+        unrelated.content.append(unrelated.content[0])  # type: ignore[attr-defined]  # a list
+        remembered.encode(messages, keep_ids=False)
+        messages[index].content.append(messages[index].content[0])
+
+        assert bytes(remembered.encode(messages, keep_ids=False)) == anew(messages)
+
+
+def test_items_before_a_mapping_stay_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered, history = EncodedInput(), [Message.user(f"m{n}") for n in range(100)]
+    remembered.encode(history, keep_ids=False)
+    prepare, encoded = prepare_items, list[int]()
+
+    def counted(items: Any, *, keep_ids: bool) -> Any:
+        encoded.append(len(items))
+        return prepare(items, keep_ids=keep_ids)
+
+    monkeypatch.setattr(encoded_input, "prepare_items", counted)
+    given: list[Any] = [*history, {"type": "x"}]
+    for _ in range(2):
+        remembered.encode(given, keep_ids=False)
+
+    assert encoded == [1, 1]
+
+
+def test_a_turn_makes_as_many_calls_after_a_long_history_as_after_a_short_one() -> None:
+    calls = []
+    for size in (10, 1000):
+        remembered, history = EncodedInput(), [Message.user(f"m{n}") for n in range(size)]
+        known = remembered.encode(history, keep_ids=False)
+        grown = [*history, Message.user("new")]
+
+        def turn(
+            remembered: EncodedInput = remembered,
+            grown: list[Any] = grown,
+            known: InputJson = known,
+        ) -> None:
+            assert remembered.encode(grown, keep_ids=False).after(known)
+
+        calls.append(calls_of(turn))
+
+    assert calls[0] == calls[1] > 0

@@ -15,6 +15,7 @@ from codex_api._logic.session.effects import (
     SendFrame,
 )
 from codex_api._logic.session.held_input import HeldInput, Outgoing
+from codex_api._logic.session.input_json import InputJson
 from codex_api._logic.session.progress import Progress
 from codex_api._logic.session.session_state import Asked, SessionState
 from codex_api._logic.session.transport_choice import Signal, State, TransportChoice
@@ -147,7 +148,7 @@ def test_a_session_begins_knowing_nothing() -> None:
 
 
 def test_a_request_is_chained_opens_a_turn_and_may_be_repeated_unless_it_says_otherwise() -> None:
-    asked = Asked(fields=b"{}", input=b"[]")
+    asked = Asked(fields=b"{}", input=InputJson())
 
     assert (asked.may_chain, asked.starts_turn, asked.is_repeatable) == (True, True, True)
     assert (asked.stored, asked.replay, asked.generate) == (False, "always", None)

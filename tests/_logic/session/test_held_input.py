@@ -3,13 +3,18 @@ from __future__ import annotations
 import pytest
 
 from codex_api._logic.session.held_input import HeldInput, Outgoing
+from codex_api._logic.session.input_json import InputJson
 from codex_api.transport.errors import ClientStateError, RequestBuildError
 
 FIELDS, OTHER = b'{"model":"m"}', b'{"model":"n"}'
 A, B, C = b'{"a":1}', b'{"b":1}', b'{"c":1}'
 
 
-def array(*items: bytes) -> bytes:
+def array(*items: bytes) -> InputJson:
+    return InputJson(text(*items))
+
+
+def text(*items: bytes) -> bytes:
     return b"[" + b",".join(items) + b"]"
 
 
@@ -20,7 +25,7 @@ def answered(held: HeldInput, *items: bytes, output: bytes = B, is_kept: bool) -
 
 
 def test_nothing_is_held_at_first() -> None:
-    assert HeldInput().outgoing(FIELDS, array(A)) == Outgoing(array(A))
+    assert HeldInput().outgoing(FIELDS, array(A)) == Outgoing(text(A))
 
 
 @pytest.mark.parametrize("fields", [FIELDS, OTHER])
@@ -29,16 +34,16 @@ def test_what_a_server_keeps_holds_over_connections_and_other_settings(fields: b
 
     held.connection_lost()
 
-    assert held.outgoing(fields, array(A, B, C)) == Outgoing(array(C), "resp_1")
+    assert held.outgoing(fields, array(A, B, C)) == Outgoing(text(C), "resp_1")
 
 
 def test_what_only_a_connection_holds_goes_with_it_and_with_other_settings() -> None:
     held = answered(HeldInput(), A, is_kept=False)
 
-    assert held.outgoing(OTHER, array(A, B, C)) == Outgoing(array(A, B, C))
-    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(array(C), "resp_1")
+    assert held.outgoing(OTHER, array(A, B, C)) == Outgoing(text(A, B, C))
+    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(text(C), "resp_1")
     held.connection_lost()
-    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(array(A, B, C))
+    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(text(A, B, C))
 
 
 def test_a_kept_response_is_continued_again_after_a_request_that_failed() -> None:
@@ -47,7 +52,7 @@ def test_a_kept_response_is_continued_again_after_a_request_that_failed() -> Non
     held.begin(FIELDS, array(A, B, C), is_kept=True)
     held.failed(is_clear=True)
 
-    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(array(C), "resp_1")
+    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(text(C), "resp_1")
 
 
 def test_a_connection_holds_nothing_of_a_request_that_failed() -> None:
@@ -55,7 +60,7 @@ def test_a_connection_holds_nothing_of_a_request_that_failed() -> None:
 
     held.begin(FIELDS, array(A, B, C), is_kept=False)
 
-    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(array(A, B, C))
+    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(text(A, B, C))
 
 
 def test_a_forgotten_name_is_used_no_more() -> None:
@@ -64,7 +69,7 @@ def test_a_forgotten_name_is_used_no_more() -> None:
     held.forget()
 
     assert held.may_be_lost
-    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(array(A, B, C))
+    assert held.outgoing(FIELDS, array(A, B, C)) == Outgoing(text(A, B, C))
 
 
 # --- conversations ------------------------------------------------------------------------------
@@ -76,11 +81,11 @@ def test_a_conversation_is_begun_once_and_given_what_is_new() -> None:
 
     held.conversation = "conv_1"
     assert not held.wants_conversation(array(A))
-    assert held.outgoing(FIELDS, array(A)) == Outgoing(array(A), None, "conv_1")
+    assert held.outgoing(FIELDS, array(A)) == Outgoing(text(A), None, "conv_1")
     answered(held, A, is_kept=True)
 
     assert not held.wants_conversation(array(A, B, C))
-    assert held.outgoing(OTHER, array(A, B, C)) == Outgoing(array(C), None, "conv_1")
+    assert held.outgoing(OTHER, array(A, B, C)) == Outgoing(text(C), None, "conv_1")
 
 
 def test_a_history_that_was_changed_begins_another_conversation() -> None:
@@ -91,7 +96,7 @@ def test_a_history_that_was_changed_begins_another_conversation() -> None:
     assert held.wants_conversation(array(C))
     assert held.conversation is None
     held.conversation = "conv_2"
-    assert held.outgoing(FIELDS, array(C)) == Outgoing(array(C), None, "conv_2")
+    assert held.outgoing(FIELDS, array(C)) == Outgoing(text(C), None, "conv_2")
 
 
 def test_a_history_that_was_changed_is_refused_for_a_conversation_of_the_caller() -> None:

@@ -59,7 +59,9 @@ def test_a_frame_holds_the_request_and_the_turns_state() -> None:
     cell = TurnState()
     cell.offer("state")
 
-    effect = SendFrame(plan.forms.input, previous_response_id="r0", generate=False, cell=cell)
+    effect = SendFrame(
+        bytes(plan.forms.input), previous_response_id="r0", generate=False, cell=cell
+    )
     frame = json.loads(plan.frame(effect))
 
     assert (frame["model"], frame["previous_response_id"]) == ("m", "r0")

@@ -28,11 +28,11 @@ def forms(**fields: Any) -> RequestForms:
 
 def frame(given: RequestForms, **changes: Any) -> Any:
     values = {"previous_response_id": None, "generate": None, "turn_state": None, "trace": None}
-    return json.loads(given.frame(given.input, wall=1.5, **(values | changes)))
+    return json.loads(given.frame(bytes(given.input), wall=1.5, **(values | changes)))
 
 
 def test_a_text_is_one_message() -> None:
-    assert json.loads(forms(input="hi").input) == json.loads(forms().input)
+    assert json.loads(bytes(forms(input="hi").input)) == json.loads(bytes(forms().input))
 
 
 def test_input_and_metadata_are_no_fields() -> None:
@@ -58,7 +58,7 @@ def test_a_frame_carries_what_http_has_headers_for() -> None:
 
 def test_cache_marks_are_part_of_the_input() -> None:
     marked = forms(prompt_cache_breakpoints=[(0, 0)])
-    part = json.loads(marked.input)[0]["content"][0]
+    part = json.loads(bytes(marked.input))[0]["content"][0]
 
     assert part["prompt_cache_breakpoint"] == {"mode": "explicit"}
     assert frame(marked)["input"][0]["content"][0] == part
@@ -72,7 +72,15 @@ def test_kept_items_follow_the_callers_own() -> None:
     assert isinstance(body.input, list)
     assert json.loads(bytes(body.input[0]))["content"][0]["prompt_cache_breakpoint"]
     assert body.input[1] is kept
-    assert given.posted([]).prompt_cache_breakpoints == [(0, 0)]
+
+
+@pytest.mark.parametrize("marks", [(), [(0, 0)]])
+@pytest.mark.parametrize("items", ["hi", [], (), [USER, {"type": "x", "n": 1}], (USER,)])
+def test_what_is_posted_is_what_the_request_says(items: Any, marks: Any) -> None:
+    request = ResponsesApiRequest(model="m", input=items, prompt_cache_breakpoints=marks)
+    posted = RequestForms(request, ResponsesOptions()).posted([])
+
+    assert json.loads(encode_request(posted)) == json.loads(encode_request(request))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +131,8 @@ def test_marks_that_move_with_the_history_are_encoded_as_by_a_request_alone() ->
             model="m", input=list(history), prompt_cache_breakpoints=marks
         )
 
-        expected = RequestForms(request, ResponsesOptions()).input
-        assert RequestForms(request, ResponsesOptions(), remembered).input == expected
+        expected = bytes(RequestForms(request, ResponsesOptions()).input)
+        assert bytes(RequestForms(request, ResponsesOptions(), remembered).input) == expected
         body = json.loads(encode_request(request))
         assert json.loads(expected) == body["input"]
 
@@ -155,7 +163,7 @@ def test_a_text_with_a_mark_is_encoded_as_by_a_request_alone() -> None:
     request = ResponsesApiRequest(model="m", input="hi", prompt_cache_breakpoints=[(0, 0)])
     sent = json.loads(encode_request(request))["input"]
 
-    assert json.loads(forms(input="hi", prompt_cache_breakpoints=[(0, 0)]).input) == sent
+    assert json.loads(bytes(forms(input="hi", prompt_cache_breakpoints=[(0, 0)]).input)) == sent
     assert "prompt_cache_breakpoint" in sent[0]["content"][0]
 
 

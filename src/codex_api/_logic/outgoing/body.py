@@ -189,6 +189,8 @@ def _joined(body: _Body, items: Sequence[object]) -> bytes | None:
     """Encode a body whose input is raw with one copy of it; None when an item is typed."""
     head, _, tail = _encoded(body).partition(_MARK)
     pieces: list[Any] = list(items)
+    if len(pieces) == 1:
+        return b"".join((head, pieces[0], tail))
     pieces[0] = head + bytes(pieces[0])
     pieces[-1] = bytes(pieces[-1]) + tail
     try:
@@ -242,7 +244,7 @@ _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 def _with_breakpoints(items: list[object], positions: Sequence[tuple[int, int]]) -> list[object]:
     """Mark content objects by item and content index; ignore positions that do not exist."""
-    wanted = _parts_by_item(positions)
+    wanted = parts_by_item(positions, len(items))
     return [
         _marked(item, wanted[index], index) if index in wanted else item
         for index, item in enumerate(items)
@@ -250,27 +252,33 @@ def _with_breakpoints(items: list[object], positions: Sequence[tuple[int, int]])
 
 
 def marked_items(
-    items: Sequence[object], positions: Sequence[tuple[int, int]], *, keep_ids: bool
+    items: Sequence[object], marks: Mapping[int, set[int]], *, keep_ids: bool
 ) -> dict[int, msgspec.Raw]:
     """Encode only those of ``items`` that are marked, as ``encode_request`` does; by their index.
+
+    Args:
+        items: All of them.
+        marks: Of ``parts_by_item``.
+        keep_ids: Whether typed items send their ids.
 
     Raises:
         RequestBuildError: One of them is no item, or has no JSON form.
     """
     found: dict[int, msgspec.Raw] = {}
-    for index, parts in _parts_by_item(positions).items():
-        if index in range(len(items)):
-            (item,) = prepare_items(items[index : index + 1], keep_ids=keep_ids)
-            marked = _marked(item, parts, index)
-            if isinstance(marked, msgspec.Raw):
-                found[index] = marked
+    for index, parts in marks.items():
+        (item,) = prepare_items(items[index : index + 1], keep_ids=keep_ids)
+        marked = _marked(item, parts, index)
+        if isinstance(marked, msgspec.Raw):
+            found[index] = marked
     return found
 
 
-def _parts_by_item(positions: Sequence[tuple[int, int]]) -> dict[int, set[int]]:
+def parts_by_item(positions: Sequence[tuple[int, int]], count: int) -> dict[int, set[int]]:
+    """Return the marked parts of each of ``count`` items; positions elsewhere are left out."""
     wanted: dict[int, set[int]] = {}
     for item_index, part_index in positions:
-        wanted.setdefault(item_index, set()).add(part_index)
+        if 0 <= item_index < count:
+            wanted.setdefault(item_index, set()).add(part_index)
     return wanted
 
 

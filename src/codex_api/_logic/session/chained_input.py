@@ -1,13 +1,19 @@
 """Which part of a request's input the server does not hold yet (wire.md, Sessions).
 
-The comparison is on encoded bytes, so it is exact and costs one look at memory: nothing is decoded
-and no item is looked at one by one. Items are JSON objects, and no object's text is the beginning
-of another's, so a byte prefix that ends where an item ends is an item prefix.
+The comparison is on encoded bytes, and only on those that the two inputs do not share, so it is
+exact: nothing is decoded and no item is looked at one by one. Items are JSON objects, and no
+object's text is the beginning of another's, so a byte prefix that ends where an item ends is an
+item prefix.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from codex_api._logic.session.input_json import NOTHING
+
+if TYPE_CHECKING:
+    from codex_api._logic.session.input_json import InputJson
 
 
 class Continuation(NamedTuple):
@@ -32,12 +38,12 @@ class ChainedInput:
     def reset(self) -> None:
         """Forget everything: the next request sends its whole input."""
         self._fields = b""
-        self._input = b"[]"
+        self._input = NOTHING
         self._outputs: list[tuple[bytes, ...]] = []
         self._response_id: str | None = None
 
-    def begin(self, fields: bytes, input_json: bytes) -> None:
-        """Note a request that is being sent; ``input_json`` is its whole input, a JSON array."""
+    def begin(self, fields: bytes, input_json: InputJson) -> None:
+        """Note a request that is being sent; ``input_json`` is its whole input."""
         self._fields = fields
         self._input = input_json
         self._outputs = []
@@ -51,26 +57,28 @@ class ChainedInput:
         """Note that the response came to its end: from here on it can be continued."""
         self._response_id = response_id
 
-    def continuation(self, fields: bytes, input_json: bytes) -> Continuation | None:
+    def continuation(self, fields: bytes, input_json: InputJson) -> Continuation | None:
         """Return what is new in ``input_json``, or None when the whole input must be sent."""
         if not self._response_id or fields != self._fields:
             return None
-        end = self._end_of_known(input_json)
-        if end is None:
-            return None
-        return Continuation(self._response_id, b"[" + input_json[end:].removeprefix(b","))
+        new = self._new(input_json)
+        return None if new is None else Continuation(self._response_id, b"[" + new)
 
-    def _end_of_known(self, input_json: bytes) -> int | None:
-        known = self._input[:-1]
-        if not input_json.startswith(known):
+    def _new(self, input_json: InputJson) -> bytes | None:
+        """Return the items that are new, and the closing bracket."""
+        rest = input_json.after(self._input)
+        if rest is None:
             return None
-        end = len(known)
+        at, is_first = 0, self._input.size == NOTHING.size
         for forms in self._outputs:
-            start = end if end == 1 else end + 1
-            if end != 1 and input_json[end:start] != b",":
-                return None
-            size = next((len(form) for form in forms if input_json.startswith(form, start)), None)
+            if not is_first:
+                if not rest.startswith(b",", at):
+                    return None
+                at += 1
+            size = next((len(form) for form in forms if rest.startswith(form, at)), None)
             if size is None:
                 return None
-            end = start + size
-        return end if end == 1 or input_json[end : end + 1] in {b",", b"]"} else None
+            at, is_first = at + size, False
+        if is_first:
+            return rest
+        return rest[at:].removeprefix(b",") if rest.startswith((b",", b"]"), at) else None

@@ -174,10 +174,10 @@ class Exchange:
         held, asked = self._state.held, self._asked
         whole = asked.with_kept(self._progress.kept)
         if self._is_warm_up_beside_a_conversation:
-            return Outgoing(whole)
+            return Outgoing(bytes(whole))
         if held.wants_conversation(whole):
             held.conversation = str((yield BeginConversation()))
-        out = held.outgoing(asked.fields, whole) if asked.may_chain else Outgoing(whole)
+        out = held.outgoing(asked.fields, whole) if asked.may_chain else Outgoing(bytes(whole))
         held.begin(asked.fields, asked.input, is_kept=asked.is_held)
         return out
 
@@ -272,7 +272,7 @@ class Exchange:
             chained=out is not None and _is_named(out) and held.may_be_lost,
             may_fall_back=self._state.choice.may_fall_back,
             is_repeatable=self._is_known or self._asked.is_repeatable,
-            is_huge=len(self._asked.fields) + len(self._asked.input) > _HUGE_FRAME_BYTES,
+            is_huge=len(self._asked.fields) + self._asked.input.size > _HUGE_FRAME_BYTES,
         )
 
     def _recover(self, failure: Failure) -> Steps:

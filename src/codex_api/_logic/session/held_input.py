@@ -15,10 +15,13 @@ more than this session knows.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from codex_api._logic.session.chained_input import ChainedInput
 from codex_api.transport.errors import ClientStateError, RequestBuildError
+
+if TYPE_CHECKING:
+    from codex_api._logic.session.input_json import InputJson
 
 ChainMode: TypeAlias = Literal["connection", "response", "conversation"]
 
@@ -84,7 +87,7 @@ class HeldInput:
         """Whether the session may go on when the server does not know the name."""
         return self.mode != "conversation" or self._is_own
 
-    def wants_conversation(self, input_json: bytes) -> bool:
+    def wants_conversation(self, input_json: InputJson) -> bool:
         """Return whether a conversation has to be begun before ``input_json`` can go out.
 
         Raises:
@@ -105,22 +108,23 @@ class HeldInput:
             raise ClientStateError(_UNCLEAR.format(self.conversation))
         raise RequestBuildError(_DIVERGED.format(self.conversation))
 
-    def outgoing(self, fields: bytes, input_json: bytes) -> Outgoing:
+    def outgoing(self, fields: bytes, input_json: InputJson) -> Outgoing:
         """Return what of the whole ``input_json`` has to go out.
 
         Args:
             fields: The request without input and client metadata.
-            input_json: A JSON array.
+            input_json: All of it.
         """
         # What the server keeps stands for items alone; the rest of a request counts anew each time.
         found = self._held.continuation(b"" if self._is_kept else fields, input_json)
         if self.mode == "conversation":
             return Outgoing(
-                input_json if found is None else found.input, conversation=self.conversation
+                bytes(input_json) if found is None else found.input,
+                conversation=self.conversation,
             )
-        return Outgoing(input_json) if found is None else Outgoing(found.input, found[0])
+        return Outgoing(bytes(input_json)) if found is None else Outgoing(found.input, found[0])
 
-    def begin(self, fields: bytes, input_json: bytes, *, is_kept: bool) -> None:
+    def begin(self, fields: bytes, input_json: InputJson, *, is_kept: bool) -> None:
         """Note a request that is being sent.
 
         Args:

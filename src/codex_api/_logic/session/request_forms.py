@@ -15,6 +15,7 @@ from codex_api._logic.outgoing.body import (
 )
 from codex_api._logic.outgoing.websocket_handshake import LITE, TURN_STATE
 from codex_api._logic.session.encoded_input import EncodedInput
+from codex_api._logic.session.input_json import InputJson
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.content import wire_type
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _NAMES = ("previous_response_id", "conversation")
 _STARTED = "x-codex-ws-stream-request-start-ms"
 _LITE_MARK = "ws_request_header_x_openai_internal_codex_responses_lite"
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _INPUT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -38,7 +38,7 @@ class RequestForms:
 
     Attributes:
         fields: The body without input and client metadata.
-        input: The whole input, a JSON array.
+        input: The whole input.
 
     Args:
         encoded: What a session remembers of its last input; None remembers nothing.
@@ -64,7 +64,7 @@ class RequestForms:
             prompt_cache_breakpoints=(),
         )
         self.fields: bytes = encode_request(bare)
-        self.input: bytes = self._encode_input(encoded or EncodedInput())
+        self.input: InputJson = self._encode_input(encoded or EncodedInput())
 
     @property
     def keep_ids(self) -> bool:
@@ -109,16 +109,17 @@ class RequestForms:
         if instead is not None:
             return msgspec.structs.replace(
                 self._request,
-                input=_ITEMS.decode(instead.input),
+                input=_spliced(instead.input),
                 previous_response_id=instead.previous_response_id,
                 conversation=instead.conversation,
                 prompt_cache_breakpoints=(),
             )
-        if not kept:
+        if not kept and not self._request.input:
             return self._request
-        own = [msgspec.Raw(item) for item in _ITEMS.decode(self.input)]
         return msgspec.structs.replace(
-            self._request, input=[*own, *kept], prompt_cache_breakpoints=()
+            self._request,
+            input=[*_spliced(bytes(self.input)), *kept],
+            prompt_cache_breakpoints=(),
         )
 
     def frame(
@@ -147,7 +148,7 @@ class RequestForms:
         metadata[_STARTED] = str(int(wall * 1000))
         request = msgspec.structs.replace(
             self._request,
-            input=_ITEMS.decode(items),
+            input=_spliced(items),
             client_metadata=response_create_client_metadata(metadata, trace),
             prompt_cache_breakpoints=(),
             conversation=conversation or self._request.conversation,
@@ -159,18 +160,22 @@ class RequestForms:
             keep_ids=self._keep_ids,
         )
 
-    def _encode_input(self, encoded: EncodedInput) -> bytes:
+    def _encode_input(self, encoded: EncodedInput) -> InputJson:
         request, items = self._request, self._request.input
         marks = request.prompt_cache_breakpoints
         if not marks:
             return encoded.encode(items, keep_ids=self._keep_ids)
         # The marks are part of what the server is given, so they are part of the comparison.
-        if isinstance(items, list | tuple):
+        if type(items) in {list, tuple}:
             with suppress(RequestBuildError):  # the whole request names the item better
-                marked = encoded.with_breakpoints(items, marks, keep_ids=self._keep_ids)
-                return encoded.encode(marked, keep_ids=self._keep_ids)
+                return encoded.encode(items, keep_ids=self._keep_ids, breakpoints=marks)
         body = encode_request(request, keep_ids=self._keep_ids)
-        return bytes(_INPUT.decode(body)["input"])
+        return InputJson(bytes(_INPUT.decode(body)["input"]))
+
+
+def _spliced(items: bytes) -> list[msgspec.Raw]:
+    """Return what stands for a JSON array among raw items: its text, however many it holds."""
+    return [msgspec.Raw(memoryview(items)[1:-1])] if len(items) > len(b"[]") else []
 
 
 def _extra(request: ResponsesApiRequest) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from codex_api._logic.session.held_input import HeldInput
 from codex_api._logic.session.sticky_turn import StickyTurn
 
 if TYPE_CHECKING:
+    from codex_api._logic.session.input_json import InputJson
     from codex_api._logic.session.transport_choice import TransportChoice
 
 ReplayMode = Literal["always", "safe"]
@@ -50,7 +51,7 @@ class Asked:
 
     Attributes:
         fields: The body without input and client metadata, encoded: what a chain must not change.
-        input: The caller's whole input, a JSON array.
+        input: The caller's whole input.
         may_chain: Whether the input may be cut to what is new.
         stored: Whether the server keeps the response, so that it can be resumed.
         starts_turn: Whether a new turn begins.
@@ -61,7 +62,7 @@ class Asked:
     """
 
     fields: bytes
-    input: bytes
+    input: InputJson
     may_chain: bool = True
     stored: bool = False
     starts_turn: bool = True
@@ -70,10 +71,6 @@ class Asked:
     is_repeatable: bool = True
     is_held: bool = False
 
-    def with_kept(self, kept: list[bytes]) -> bytes:
+    def with_kept(self, kept: list[bytes]) -> InputJson:
         """Return the whole input with ``kept`` items behind the caller's."""
-        if not kept:
-            return self.input
-        tail = b",".join(kept)
-        head = self.input[:-1]
-        return head + (b"," if len(head) > 1 else b"") + tail + b"]"
+        return self.input.grown(b"[" + b",".join(kept) + b"]")
