@@ -17,5 +17,7 @@ def cut_off_reason(items: Sequence[ResponseItem], usage: TokenUsage | None) -> s
     """Return why a response that claims to be complete is not; None when it is."""
     if not items and usage is not None and usage.output_tokens:
         return "unknown"  # tokens were written, and nothing of them came
-    messages = (item for item in items if isinstance(item, Message))
-    return "unknown" if any(message.status == "incomplete" for message in messages) else None
+    for item in items:
+        if isinstance(item, Message) and item.status == "incomplete":
+            return "unknown"
+    return None

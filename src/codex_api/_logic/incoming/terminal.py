@@ -10,7 +10,7 @@ gives what there is, ``Terminal.outcome`` what it means.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -117,7 +117,7 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
         response: The object; anything else gives a terminal that says nothing.
         outer_error: The ``error`` that some servers put beside the response.
     """
-    if (usual := read_usual(response)) is not None:
+    if (usual := read_usual(response, UsualResponse)) is not None:
         return usual_terminal(tag, response, usual, outer_error)
     read = read_as(_Response, response)
     if read is None:
@@ -140,9 +140,14 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
     )
 
 
-def read_usual(response: Json) -> UsualResponse | None:
-    """Return what a response object says, if it is as servers mostly send it."""
-    read = read_as(UsualResponse, response)
+def read_usual(response: Json, kind: type[_U]) -> _U | None:
+    """Return what a response object says, if it is as servers mostly send it.
+
+    Args:
+        response: The object.
+        kind: What of it to read.
+    """
+    read = read_as(kind, response)
     usage = None if read is None else read.usage
     return None if usage is not None and not usage.says_all else read
 
@@ -151,15 +156,15 @@ def usual_terminal(tag: str, response: Json, read: UsualResponse, outer_error: R
     """Return what the event ``tag`` says whose response object is ``response``, read before."""
     details, more = read.incomplete_details, read.status_details
     reason = (details and read_as(str, details.reason)) or (more and read_as(str, more.reason))
-    told = read.error or outer_error or more is not None
+    error = read.error
+    if bytes(error) in NO_ERROR:
+        error = _first_told(more.error if more else _ABSENT, outer_error)
     return Terminal(
         tag=tag,
         id=read.id or None,
         status=read.status,
         reason=reason or None,
-        error=_first_told(read.error, more.error if more else _ABSENT, outer_error)
-        if told
-        else _ABSENT,
+        error=error,
         usage=None if read.usage is None else _usual_usage(read.usage),
         end_turn=read.end_turn,
         output=read.output or [],
@@ -241,6 +246,9 @@ class UsualResponse(msgspec.Struct):
     created_at: float | None = None
 
 
+_U = TypeVar("_U", bound=UsualResponse)
+
+
 def _usual_usage(usage: _UsualUsage) -> TokenUsage:
     read_from, written = usage.input_tokens_details, usage.output_tokens_details
     return TokenUsage(
@@ -274,4 +282,7 @@ def _count(fields: Mapping[str, Raw], *names: str) -> int | None:
 
 
 def _first_told(*raws: Raw) -> Raw:
-    return next((raw for raw in raws if bytes(raw) not in NO_ERROR), _ABSENT)
+    for raw in raws:
+        if bytes(raw) not in NO_ERROR:
+            return raw
+    return _ABSENT

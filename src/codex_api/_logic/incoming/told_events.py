@@ -23,7 +23,13 @@ from codex_api._logic.incoming.direct_events import (
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.item_events import at_index, is_object
-from codex_api._logic.incoming.terminal import Terminal, read_usual, usual_terminal
+from codex_api._logic.incoming.terminal import (
+    Terminal,
+    UsualResponse,
+    read_usual,
+    usual_terminal,
+)
+from codex_api._logic.outgoing.surrogates import may_hold_halves
 
 if TYPE_CHECKING:
     from codex_api.events import ResponseEvent
@@ -80,7 +86,7 @@ def _opening(event: Told) -> Reading | None:
 
 def _ending(event: Ending, known_id: str | None) -> Reading | None:
     response = event.response.copy()
-    read = read_usual(response)
+    read = read_usual(response, UsualResponse)
     if read is None or read.headers:
         return None
     terminal = usual_terminal("response.completed", response, read, event.error)
@@ -100,7 +106,7 @@ def completed(terminal: Terminal, known_id: str | None) -> events.Completed:
 
 def _is_plain(payload: bytes) -> bool:
     """Return whether a payload that was decoded is legal text, down to what was kept raw of it."""
-    if b"\\ud" in payload or b"\\uD" in payload:  # maybe half of a character
+    if may_hold_halves(payload):
         return False
     if payload.isascii():
         return True

@@ -6,7 +6,7 @@ same failure either way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -17,7 +17,13 @@ from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.failed_response import terminal_error
 from codex_api._logic.incoming.failure_body import read_failure
 from codex_api._logic.incoming.item_codec import decode_item
-from codex_api._logic.incoming.terminal import Terminal, read_terminal
+from codex_api._logic.incoming.terminal import (
+    Terminal,
+    UsualResponse,
+    read_terminal,
+    read_usual,
+    usual_terminal,
+)
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api.rate_limits import parse_all_rate_limits, parse_api_rate_limits
 from codex_api.types.response import IncompleteDetails, Response, ResponseFailure
@@ -38,8 +44,8 @@ class _Conversation(msgspec.Struct):
     id: str
 
 
-class _Facts(msgspec.Struct):
-    """What most servers send, read in one pass."""
+class _Usual(UsualResponse):
+    """A whole response as most servers send it, read in one pass."""
 
     model: str | None = None
     metadata: dict[str, str] | None = None
@@ -60,8 +66,15 @@ class _OddFacts(msgspec.Struct):
     completed_at: Raw = _ABSENT
 
 
-_FACTS: msgspec.json.Decoder[_Facts] = msgspec.json.Decoder(_Facts)
-_ODD_FACTS: msgspec.json.Decoder[_OddFacts] = msgspec.json.Decoder(_OddFacts)
+class _Facts(NamedTuple):
+    """The members that only a whole response has."""
+
+    model: str | None
+    metadata: dict[str, str] | None
+    previous_response_id: str | None
+    conversation: _Conversation | str | None
+    background: bool | None
+    completed_at: float | None
 
 
 def decode_response(
@@ -112,9 +125,13 @@ def failure_of(response: Response, terminal: Terminal | None = None) -> ApiError
 
 def _read(answer: Answer, endpoint: str, cell: TurnState | None) -> tuple[Response, Terminal]:
     body, headers = without_halves(answer.body), answer.headers
-    terminal = read_terminal(_TAG, body)
+    usual = read_usual(body, _Usual)
+    if usual is None:
+        terminal = read_terminal(_TAG, body)
+    else:
+        terminal = usual_terminal(_TAG, body, usual, _ABSENT)
     _check_form(answer, endpoint, terminal)
-    facts = _facts(body)
+    facts = _facts(body) if usual is None else usual
     output = [decode_item(raw) for raw in terminal.output]
     limits, api_limits = _limits(headers)
     if cell is not None and (state := headers.get(_TURN_STATE)) is not None:
@@ -163,10 +180,7 @@ def _check_form(answer: Answer, endpoint: str, terminal: Terminal) -> None:
 
 
 def _facts(body: bytes) -> _Facts:
-    try:
-        return _FACTS.decode(body)
-    except msgspec.ValidationError:
-        odd = _ODD_FACTS.decode(body)
+    odd = read_as(_OddFacts, body) or _OddFacts()
     conversation = read_as(_Conversation, odd.conversation)
     told = read_as(dict[str, object], odd.metadata) or {}
     return _Facts(
