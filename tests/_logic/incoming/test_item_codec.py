@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from codex_api import items
 from codex_api._logic.incoming.item_codec import decode_item, decode_items, encode_item, wire_items
 from codex_api.transport.errors import RequestBuildError
+from codex_api.types.part_list import PartList
 
 # Every known type, a line each, in the exact form in which a request carries it.
 VECTORS = Path(__file__).parents[3] / "vectors"
@@ -380,3 +382,34 @@ def test_a_large_item_with_unknown_parts_comes_back_byte_for_byte() -> None:
     item = decode_item(wire)
 
     assert encode_item(item) == wire
+
+
+@pytest.mark.parametrize(
+    ("item", "lists"),
+    [
+        (
+            (
+                b'{"type":"message","role":"assistant","content":'
+                b'[{"type":"output_text","text":"a","annotations":[],"logprobs":[]}]}'
+            ),
+            lambda item: [item.content, item.content[0].annotations, item.content[0].logprobs],
+        ),
+        (
+            b'{"type":"reasoning","summary":[{"type":"summary_text","text":"a"}],"content":[]}',
+            lambda item: [item.summary, item.content],
+        ),
+        (
+            b'{"type":"function_call_output","call_id":"c","output":[]}',
+            lambda item: [item.output],
+        ),
+    ],
+)
+def test_the_lists_of_items_tell_of_their_changes(item: bytes, lists: Any) -> None:
+    found = lists(decode_item(item))
+
+    assert {type(parts) for parts in found} == {PartList}
+
+
+def test_a_text_stays_a_text_and_no_list_none() -> None:
+    assert decode_item(b'{"type":"function_call_output","call_id":"c","output":"o"}').output == "o"  # type: ignore[union-attr]  # a part of it
+    assert decode_item(b'{"type":"reasoning","summary":[]}').content is None  # type: ignore[union-attr]  # as above

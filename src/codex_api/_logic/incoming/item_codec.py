@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.odd_items import decode_fields
@@ -25,6 +26,7 @@ from codex_api._logic.outgoing.json_values import (
     encode_value,
 )
 from codex_api._logic.outgoing.stand_ins import NoStandInError
+from codex_api.types.content import OutputText
 from codex_api.types.item import (
     AdditionalTools,
     AgentMessage,
@@ -46,6 +48,7 @@ from codex_api.types.item import (
     UnknownItem,
     WebSearchCall,
 )
+from codex_api.types.part_list import PartList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +91,14 @@ _ALIASES = {"compaction_summary": "compaction"}
 
 _ITEM: msgspec.json.Decoder[KnownItem] = msgspec.json.Decoder(KnownItem)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Where a session would have to look for changes.
+_LISTS: dict[type, tuple[str, ...]] = {
+    Message: ("content",),
+    Reasoning: ("summary", "content"),
+    FunctionCallOutput: ("output",),
+    CustomToolCallOutput: ("output",),
+}
+_OF_TEXTS = ("annotations", "logprobs")
 
 
 def decode_item(raw: _Json) -> ResponseItem:
@@ -104,11 +115,26 @@ def decode_item(raw: _Json) -> ResponseItem:
     """
     try:
         try:
-            return _ITEM.decode(raw)
+            item = _ITEM.decode(raw)
         except msgspec.ValidationError:
             return _decode_again(_copy(raw))
+        if (names := _LISTS.get(type(item))) is not None:
+            _let_lists_tell(item, names)
+        return item  # noqa: TRY300  # what decodes
     except (UnicodeDecodeError, RecursionError) as exc:
         raise msgspec.DecodeError(str(exc)) from exc
+
+
+def _let_lists_tell(value: msgspec.Struct, names: tuple[str, ...]) -> None:
+    """Put lists that tell of their changes in the place of those that ``value`` came with."""
+    for name in names:
+        found: list[Any] | tuple[Any, ...] | str | None = getattr(value, name)
+        if isinstance(found, list):
+            parts = PartList(found)
+            force_setattr(value, name, parts)
+            for part in parts:
+                if type(part) is OutputText:
+                    _let_lists_tell(part, _OF_TEXTS)
 
 
 def decode_items(raws: Sequence[_Json]) -> list[ResponseItem]:

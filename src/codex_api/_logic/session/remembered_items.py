@@ -42,6 +42,7 @@ _FROZEN: Final = frozenset(
 )
 _PARTS: Final = frozenset({InputText, InputImage, ReasoningText, SummaryText})
 _EXACT: Final = frozenset({str, type(None), msgspec.UnsetType, msgspec.Raw})
+_LISTS: Final = frozenset({list, PartList})
 # Equal numbers may be written differently, and equal mappings have their keys in another order.
 _INEXACT: Final = frozenset({int, float, bool, Extra})
 
@@ -170,7 +171,7 @@ class _Look:
         if kind in _INEXACT:
             self.is_exact = False
             return True
-        if kind is not list and kind is not PartList:
+        if kind not in _LISTS:
             return False
         self.lists.append(value)
         return all(map(self._is_part, value))
@@ -187,7 +188,7 @@ class _Look:
 
     def _is_empty(self, value: Any) -> bool:  # noqa: ANN401  # any JSON
         """Return whether what a server said holds nothing that could be changed."""
-        if value.__class__ is list and not value:
+        if value.__class__ in _LISTS and not value:
             self.lists.append(value)
             return True
         return value is None or (value.__class__ is tuple and not value)
