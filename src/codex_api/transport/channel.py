@@ -205,7 +205,7 @@ class SocketChannel:
 
     def is_readable(self) -> bool:
         """Tell, without waiting, whether bytes or the end of the connection have come."""
-        return self._closed or self._look()
+        return self._closed or bool(self._look())
 
     def close(self) -> None:
         """Close the connection."""

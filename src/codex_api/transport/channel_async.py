@@ -93,7 +93,7 @@ class SocketChannelAsync(asyncio.Protocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._drainers: list[asyncio.Future[None]] = []
-        self._look: Callable[[], bool] | None = None
+        self._look: Callable[[], object] | None = None
         self._is_full = self._is_closed = False
         disown_after_fork(self)
 
@@ -143,7 +143,7 @@ class SocketChannelAsync(asyncio.Protocol):
             return True
         if self._look is None:
             self._look = readable_look(self._sock)
-        return self._look()
+        return bool(self._look())
 
     def pause_reading(self) -> None:
         """Let what comes wait with the operating system."""

@@ -37,6 +37,8 @@ from codex_api.transport.network import Network
 from codex_api.transport.slots import Slots
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, StreamedBody
     from codex_api.transport._core.route import Route
@@ -105,7 +107,7 @@ class _Pool:
         if generation != self.generation:
             channel.close()  # of the parent process
             return
-        dropped = [channel]
+        dropped: Sequence[Channel] = (channel,)
         if reusable and not self.is_closed:
             with self._lock:
                 dropped = self._idle.put(route, channel, time.monotonic())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from codex_api.transport import cookie_jar
+from codex_api.transport._core.cookies import is_cookie_host
 from codex_api.transport._core.http1 import encode_head
 from codex_api.transport._core.messages import RawBody, StreamedBody
-from codex_api.transport._core.route import parse_target, route_to
+from codex_api.transport._core.route import Route, parse_target, route_to
 from codex_api.transport.errors import (
     ClientStateError,
     ConnectTimeoutError,
@@ -23,7 +26,7 @@ from codex_api.transport.network import load_certificates, proxy_for
 if TYPE_CHECKING:
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request
-    from codex_api.transport._core.route import Route, Target
+    from codex_api.transport._core.route import Target
     from codex_api.transport.network import Network
 
 #: What is read whole is kept in memory: more than any image or model list needs.
@@ -31,13 +34,13 @@ MAX_BODY_BYTES = 256 << 20
 #: A body up to this size leaves together with its head, in one packet if it fits.
 JOINED_BYTES = 65_536
 # How long the environment's proxies count as known; looking them up costs more than a request.
-_ROUTE_SECONDS = 1.0
-_MOST_ROUTES = 256
+_WAY_SECONDS = 1.0
+_MOST_WAYS = 256
 _PREPARED = (RawBody, StreamedBody)
 _CLOSED = "this client is closed; make a new one"
 
 
-class Outgoing(NamedTuple):
+class Outgoing(Struct, frozen=True):
     """A request as it goes out.
 
     Attributes:
@@ -56,12 +59,32 @@ class Outgoing(NamedTuple):
         return f"Outgoing({self.method!r}, {self.route!r})"
 
 
+class _Way(Struct, frozen=True):
+    """How requests reach a server, and what that asks of their heads.
+
+    Attributes:
+        until: Monotonic instant from which on it has to be looked up again.
+        for_proxy: Value of ``Proxy-Authorization``, or None.
+        takes_cookies: Whether there may be cookies for this server.
+    """
+
+    until: float
+    route: Route
+    for_proxy: str | None
+    takes_cookies: bool
+
+    @property
+    def names_whole_url(self) -> bool:
+        """Whether the request line holds the URL and not its path alone."""
+        return self.route.proxy is not None and not self.route.tunnel
+
+
 class Preparer:
     """Turns requests into bytes, for one client."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._routes: dict[tuple[str, str, int], tuple[float, Route]] = {}
+        self._ways: dict[tuple[str, str, int], _Way] = {}
 
     def prepare(self, request: Request) -> Outgoing:
         """Return what goes out for ``request``.
@@ -73,72 +96,60 @@ class Preparer:
         if body is not None and not isinstance(body, _PREPARED):
             raise RequestBuildError("a transport sends prepared bodies only")
         target = parse_target(request.url)
-        route = self._route(target, request.url)
-        absolute = route.proxy is not None and not route.tunnel
-        path = f"http://{target.authority}{target.path}" if absolute else target.path
-        fields = self._fields(request, target, route)
-        if not fields.are_printable():
-            _check(fields)
+        way = self._ways.get(target[:3])
+        if way is None or time.monotonic() >= way.until:
+            way = self._find_way(target, request.url)
+        path, fields = target.path, request.headers
+        if way.route.proxy is not None or way.takes_cookies or target.authorization is not None:
+            fields = _completed(request, target, way)
+            if way.names_whole_url:
+                path = f"http://{target.authority}{path}"
         head = encode_head(request.method, path, target.authority, fields, body)
         if isinstance(body, StreamedBody):
-            return Outgoing(request.method, route, head, b"", body)
-        return Outgoing(request.method, route, head, body.data if body else b"", None)
+            return Outgoing(request.method, way.route, head, b"", body)
+        return Outgoing(request.method, way.route, head, body.data if body else b"", None)
 
     def keep_cookies(self, url: str, headers: Headers) -> None:
         """Keep what cookies an answer set, as far as they are Cloudflare's."""
         if self._network.cloudflare_cookies and "set-cookie" in headers.names():
             cookie_jar.store(url, headers)
 
-    def _route(self, target: Target, url: str) -> Route:
+    def _find_way(self, target: Target, url: str) -> _Way:
         if target.scheme not in {"http", "https"}:
             raise RequestBuildError("the request's URL must begin with http:// or https://")
-        key, now = target[:3], time.monotonic()
-        known = self._routes.get(key)
-        if known is not None and now < known[0]:
-            return known[1]
         # With a bundle that cannot be used nothing is sent, not even without TLS.
         load_certificates(self._network, os.environ)
         route = route_to(target, proxy_for(self._network, url))
-        if len(self._routes) >= _MOST_ROUTES:
-            self._routes.clear()
-        self._routes[key] = (now + _ROUTE_SECONDS, route)
-        return route
+        way = _Way(
+            until=time.monotonic() + _WAY_SECONDS,
+            route=route,
+            for_proxy=None if route.proxy is None or route.tunnel else route.proxy.authorization,
+            takes_cookies=self._network.cloudflare_cookies
+            and target.is_tls
+            and is_cookie_host(target.host.lower()),
+        )
+        if len(self._ways) >= _MOST_WAYS:
+            self._ways.clear()
+        self._ways[target[:3]] = way
+        return way
 
-    def _fields(self, request: Request, target: Target, route: Route) -> Headers:
-        fields = request.headers
-        cookie = None
-        if self._network.cloudflare_cookies and target.is_tls and "cookie" not in fields:
-            cookie = cookie_jar.header_for(request.url)
-        proxy = route.proxy
-        for_proxy = proxy.authorization if proxy is not None and not route.tunnel else None
-        user = target.authorization
-        if user is not None and "authorization" in fields:
-            user = None
-        if cookie is None and for_proxy is None and user is None:
-            return fields
-        fields = fields.copy()
-        added = (("authorization", user), ("cookie", cookie), ("proxy-authorization", for_proxy))
-        for name, value in added:
-            if value is not None:
-                fields.set(name, value)
+
+def _completed(request: Request, target: Target, way: _Way) -> Headers:
+    """Return the request's fields, with those that its URL, its way and the cookie jar add."""
+    fields = request.headers
+    user, cookie = target.authorization, None
+    if user is not None and "authorization" in fields:
+        user = None
+    if way.takes_cookies and "cookie" not in fields:
+        cookie = cookie_jar.header_for(request.url)
+    if cookie is None and way.for_proxy is None and user is None:
         return fields
-
-
-def _check(fields: Headers) -> None:
-    """Refuse values that would end a line; ``Headers`` checks them, but not what was received."""
-    for _, value in fields.items():  # noqa: PERF102 - no dictionary
-        if _is_illegal(value):
-            raise RequestBuildError("the request's headers are not legal HTTP")
-
-
-def _is_illegal(value: str) -> bool:
-    return any(
-        (char != "\t" and (char < " " or char == "\x7f")) or _surrogate(char) for char in value
-    )
-
-
-def _surrogate(char: str) -> bool:
-    return "\ud800" <= char <= "\udfff"
+    fields = fields.copy()
+    added = (("authorization", user), ("cookie", cookie), ("proxy-authorization", way.for_proxy))
+    for name, value in added:
+        if value is not None:
+            fields.set(name, value)
+    return fields
 
 
 def closed() -> ClientStateError:
@@ -180,7 +191,7 @@ def check_size(headers: Headers, received: int) -> None:
         headers: Its fields, checked for their form.
         received: Bytes of its body so far.
     """
-    declared = headers.get("content-length")
+    declared = headers.joined("content-length")
     if received > MAX_BODY_BYTES or (
         declared is not None and declared.isdecimal() and int(declared) > MAX_BODY_BYTES
     ):

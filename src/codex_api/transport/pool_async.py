@@ -19,7 +19,7 @@ from codex_api.transport.inheritance import disown_after_fork
 from codex_api.transport.slots import AsyncSlots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from codex_api.transport._core.route import Route
     from codex_api.transport.channel_async import AsyncChannel
@@ -154,7 +154,7 @@ class _LoopConnections:
     def put(self, connection: Connection) -> None:
         """Keep a connection for its next exchange."""
         self._in_use.discard(connection)
-        dropped = [connection]
+        dropped: Sequence[Connection] = (connection,)
         if not self._pool.is_closed:
             dropped = self._idle.put(connection.route, connection, time.monotonic())
         for old in dropped:
@@ -170,7 +170,7 @@ class _LoopConnections:
 
     def forget(self, connection: Connection) -> None:
         """Close a connection that was idle."""
-        self._idle.discard(connection)
+        self._idle.discard(connection.route, connection)
         connection.end()
 
     def close_idle(self) -> None:

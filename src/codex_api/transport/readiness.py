@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import time
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -77,16 +78,16 @@ def readable_waiter(sock: socket.socket) -> Callable[[float | None], bool]:
     return wait
 
 
-def readable_look(sock: socket.socket) -> Callable[[], bool]:
-    """Return a function that looks as ``is_readable`` does.
+def readable_look(sock: socket.socket) -> Callable[[], object]:
+    """Return a function that looks as ``is_readable`` does; its result is true or false as that.
 
     It is cheaper, and for one thread at a time.
     """
     if not _HAS_POLL:
-        return lambda: is_readable(sock)
+        return partial(is_readable, sock)
     poll = select.poll()
     poll.register(sock, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return partial(poll.poll, 0)
 
 
 def _milliseconds(timeout: float | None) -> int | None:

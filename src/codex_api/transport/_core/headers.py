@@ -93,32 +93,27 @@ class Headers:
 
     @classmethod
     def received(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
-        """Take over fields that an HTTP engine has parsed: legal, names in lower case."""
-        headers = cls()
-        fields = headers._fields
+        """Take over fields that an HTTP engine has found legal. White space around values goes."""
+        headers = _new(cls)
+        fields: dict[str, tuple[str, ...]] = {}
+        headers._fields = fields
         for name, value in pairs:
-            fields[name] = (*fields[name], value) if name in fields else (value,)
+            lower, inner = name.lower(), value.strip(" \t")
+            fields[lower] = (*fields[lower], inner) if lower in fields else (inner,)
         return headers
 
     def names(self) -> KeysView[str]:
         """Return the names, in lower case."""
         return self._fields.keys()
 
-    def lines(self) -> str:
-        """Return the lines of a head, each with its CR LF; values are not checked again."""
-        return "".join(
-            [f"{name}: {value}\r\n" for name, values in self._fields.items() for value in values]
-        )
+    def lines(self) -> list[str]:
+        """Return the lines of a head, without their ends; values are not checked again."""
+        return [f"{name}: {value}" for name, values in self._fields.items() for value in values]
 
     def joined(self, name: str) -> str | None:
         """Return the values of ``name``, in lower case, as one list; None when it is absent."""
         values = self._fields.get(name)
         return None if values is None else values[0] if len(values) == 1 else ",".join(values)
-
-    def are_printable(self) -> bool:
-        """Return whether no value holds anything that cannot be shown; tabs count as such."""
-        values = [value for values in self._fields.values() for value in values]
-        return "".join(values).isprintable()
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()][0]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_api.transport._core.route import Route
 
 T = TypeVar("T")
@@ -26,12 +28,14 @@ class IdleConnections(Generic[T]):
     def __init__(self, limit: int | None, lifetime: float | None) -> None:
         self._limit = limit
         self._lifetime = lifetime
-        # Insertion order is age: the newest is last in both.
-        self._all: dict[T, tuple[Route, float]] = {}
-        self._by_route: dict[Route, dict[T, None]] = {}
+        # Since when each is idle. Insertion order is age: the newest of a route is last.
+        self._by_route: dict[Route, dict[T, float]] = {}
+        self._count = 0
+        # Nothing expires before this instant, so nothing is looked through until then.
+        self._expires_at = 0.0
 
     def __len__(self) -> int:
-        return len(self._all)
+        return self._count
 
     def take(self, route: Route) -> T | None:
         """Return the newest connection of ``route`` and forget it; None when there is none."""
@@ -39,45 +43,56 @@ class IdleConnections(Generic[T]):
         if of_route is None:
             return None
         connection, _ = of_route.popitem()
+        self._count -= 1
         if not of_route:
             del self._by_route[route]
-        del self._all[connection]
         return connection
 
-    def put(self, route: Route, connection: T, now: float) -> list[T]:
+    def put(self, route: Route, connection: T, now: float) -> Sequence[T]:
         """Keep ``connection`` from ``now`` on, and return the connections dropped in its favour."""
-        self._all[connection] = (route, now)
-        self._by_route.setdefault(route, {})[connection] = None
-        dropped: list[T] = []
-        if self._limit is not None and len(self._all) > self._limit:
-            dropped.append(next(iter(self._all)))
-            self.discard(dropped[0])
-        return dropped
+        of_route = self._by_route.get(route)
+        if of_route is None:
+            of_route = self._by_route[route] = {}
+        of_route[connection] = now
+        self._count += 1
+        if self._limit is None or self._count <= self._limit:
+            return ()
+        oldest = min(self._by_route, key=self._oldest_since)
+        dropped = next(iter(self._by_route[oldest]))
+        self.discard(oldest, dropped)
+        return (dropped,)
 
-    def expire(self, now: float) -> list[T]:
+    def expire(self, now: float) -> Sequence[T]:
         """Forget the connections that were kept too long, and return them."""
-        expired: list[T] = []
-        if self._lifetime is not None:
-            for connection, (_, since) in self._all.items():
-                if now - since < self._lifetime:
-                    break
-                expired.append(connection)
-        for connection in expired:
-            self.discard(connection)
-        return expired
+        if self._lifetime is None or now < self._expires_at:
+            return ()
+        until = now - self._lifetime
+        expired = [
+            (route, connection)
+            for route, of_route in self._by_route.items()
+            for connection, since in of_route.items()
+            if since <= until
+        ]
+        for route, connection in expired:
+            self.discard(route, connection)
+        self._expires_at = min(map(self._oldest_since, self._by_route), default=now)
+        self._expires_at += self._lifetime
+        return [connection for _, connection in expired]
 
-    def discard(self, connection: T) -> None:
-        """Forget ``connection`` if it is here."""
-        entry = self._all.pop(connection, None)
-        if entry is not None:
-            of_route = self._by_route[entry[0]]
-            del of_route[connection]
+    def _oldest_since(self, route: Route) -> float:
+        return next(iter(self._by_route[route].values()))
+
+    def discard(self, route: Route, connection: T) -> None:
+        """Forget ``connection`` of ``route`` if it is here."""
+        of_route = self._by_route.get(route)
+        if of_route is not None and of_route.pop(connection, None) is not None:
+            self._count -= 1
             if not of_route:
-                del self._by_route[entry[0]]
+                del self._by_route[route]
 
     def clear(self) -> list[T]:
         """Forget all connections, and return them."""
-        dropped = list(self._all)
-        self._all.clear()
+        dropped = [connection for of_route in self._by_route.values() for connection in of_route]
         self._by_route.clear()
+        self._count = 0
         return dropped

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple, NoReturn
 
+from msgspec import Struct
+
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import HttpProtocolError
 
@@ -24,10 +26,6 @@ _FIELDS: Final = re.compile(rf"({_NAME_PATTERN}):({_TEXT_PATTERN})\r\n|(?s:.+)")
 _FIELD: Final = re.compile(rf"{_NAME_PATTERN}:{_TEXT_PATTERN}\Z").match
 _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z").match
 _NAME_SHOWN: Final = 40
-
-_NO_CONTENT: Final = 204
-_FIRST_REDIRECTION: Final = 300
-_NOT_MODIFIED: Final = 304
 
 
 class Limits(NamedTuple):
@@ -53,7 +51,7 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS: Final = Limits()
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True):
     """A status line and the fields below it.
 
     Attributes:
@@ -109,14 +107,6 @@ class Head(NamedTuple):
             refuse("its length is not a number")
         return int(length)
 
-    def has_no_body(self, method: str) -> bool:
-        """Return whether the answer to ``method`` ends with its head, whatever the fields say."""
-        return method == "HEAD" or self.status in (_NO_CONTENT, _NOT_MODIFIED)
-
-    def opens_tunnel(self, method: str) -> bool:
-        """Return whether what follows belongs to no answer, and the fields say nothing about it."""
-        return method == "CONNECT" and self.status < _FIRST_REDIRECTION
-
 
 def parse_head(head: bytes, limits: Limits) -> Head:
     """Parse a head up to and with the CR LF of its last field.
@@ -138,8 +128,7 @@ def parse_head(head: bytes, limits: Limits) -> Head:
         longest = max(map(len, text.split("\r\n")))
         if longest > limits.line_bytes:
             refuse(f"a line of its head is longer than {limits.line_bytes} bytes")
-    headers = Headers.received([(name.lower(), value.strip(" \t")) for name, value in pairs])
-    return Head(int(matched[2]), headers, matched[1] == "0")
+    return Head(int(matched[2]), Headers.received(pairs), matched[1] == "0")
 
 
 def check_field(line: str) -> None:

@@ -17,6 +17,8 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z").match
 _TARGET: Final = re.compile(r"[!-~]+\Z").match
+_FRAMING_NAMES: Final = frozenset({"content-length", "transfer-encoding"})
+_ILLEGAL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]").search
 
 
 def encode_head(
@@ -41,18 +43,28 @@ def encode_head(
 
     Raises:
         RequestBuildError: The method, target or host is not legal, or ``fields`` frame the body in
-            another way than its kind and length do.
+            another way than its kind and length do, or hold what would end a line.
     """
-    start = _request_line(method, target, host)
-    framing = _framing(fields, body)
-    first = ""
+    lines = [_request_line(method, target, host), *fields.lines()]
+    if not "".join(lines).isprintable():
+        _check(fields)
+    names = fields.names()
+    framing = _framing(body)
+    if not _FRAMING_NAMES.isdisjoint(names):
+        _check_framing(fields, framing)
+        framing = ""
     if framing and isinstance(body, StreamedBody) and body.length is not None:
         # The real client sets this one itself, before its engine adds others.
-        first, framing = framing, ""
-    names = fields.names()
-    accept = "" if "accept" in names or method == "CONNECT" else "accept: */*\r\n"
-    named = "" if "host" in names else f"host: {host}\r\n"
-    return f"{start}{fields.lines()}{first}{accept}{named}{framing}\r\n".encode()
+        lines.append(framing)
+        framing = ""
+    if "accept" not in names and method != "CONNECT":
+        lines.append("accept: */*")
+    if "host" not in names:
+        lines.append(f"host: {host}")
+    if framing:
+        lines.append(framing)
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode()
 
 
 # A client asks the same few places again and again.
@@ -61,24 +73,34 @@ def _request_line(method: str, target: str, host: str) -> str:
     if not (_METHOD(method) and _TARGET(target) and _TARGET(host)):
         message = "the request's URL or method is not legal HTTP"
         raise RequestBuildError(message)
-    return f"{method} {target} HTTP/1.1\r\n"
+    return f"{method} {target} HTTP/1.1"
 
 
-def _framing(fields: Headers, body: RawBody | StreamedBody | None) -> str:
-    """Return the line that frames ``body`` with its CR LF, empty when none is needed."""
-    length: int | None
-    if isinstance(body, StreamedBody):
-        length, is_empty = body.length, False
-    else:
-        length = 0 if body is None else len(body.data)
-        is_empty = not length
+def _check(fields: Headers) -> None:
+    """Refuse values that would end a line; ``Headers`` checks them, but not what was received."""
+    for _, value in fields.items():  # noqa: PERF102 - no dictionary
+        if _ILLEGAL(value):
+            raise RequestBuildError("the request's headers are not legal HTTP")
+
+
+def _framing(body: RawBody | StreamedBody | None) -> str:
+    """Return the line that frames ``body``, empty when none is needed."""
+    if body is None:
+        return ""
+    if not isinstance(body, StreamedBody):
+        return f"content-length: {len(body.data)}" if body.data else ""
+    length = body.length
+    return "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+
+
+def _check_framing(fields: Headers, framing: str) -> None:
+    """Refuse fields that frame the body in another way than ``framing`` does."""
     given = fields.joined("content-length")
-    if "transfer-encoding" in fields.names() or (given is not None and given != str(length)):
+    if "transfer-encoding" in fields.names() or f"content-length: {given}" != (
+        framing or "content-length: 0"
+    ):
         message = "the header fields frame the body in another way than it will be sent"
         raise RequestBuildError(message)
-    if given is not None or is_empty:
-        return ""
-    return "transfer-encoding: chunked\r\n" if length is None else f"content-length: {length}\r\n"
 
 
 def encode_chunk(data: bytes) -> bytes:

@@ -28,11 +28,16 @@ _FIRST_BYTES: Final = b"HTTP/1."
 # Of lines that may go on: a CR at the end may still get its LF.
 _BROKEN_LINE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\0").search
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?\Z").match
+# Of an answer whose head is not there yet; nobody writes to it.
+_NO_HEADERS: Final = Headers()
 # Bounds both caches of sizes below.
 _MOST_SIZES: Final = 4096
 
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
+_FIRST_REDIRECTION: Final = 300
+# No Content and Not Modified: the answer ends with its head, whatever the fields say.
+_WITHOUT_BODY: Final = (204, 304)
 
 _BROKEN: Final = "a line does not end in CR LF, or holds a NUL"
 _TOO_LONG_CHUNK: Final = "a chunk is longer than its size"
@@ -124,7 +129,7 @@ class ResponseReader:
 
     def __init__(self, method: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self.status: int | None = None
-        self.headers = Headers()
+        self.headers = _NO_HEADERS
         self.is_complete = False
         self.has_leftover = False
         self._method = method
@@ -257,19 +262,25 @@ class ResponseReader:
             if self._informational > self._limits.informational:
                 refuse(f"more than {self._limits.informational} answers of status 1xx came first")
             return False
-        self._keeps_alive = head.keeps_alive()
-        if head.opens_tunnel(self._method):
+        # Looking for a name costs less than asking what its absence means.
+        names = head.headers.names()
+        self._keeps_alive = head.keeps_alive() if "connection" in names else not head.is_http_10
+        if self._method == "CONNECT" and head.status < _FIRST_REDIRECTION:
+            # What follows belongs to no answer, and the fields say nothing about it.
             self._end()
         else:
-            self._begin_body(head)
+            self._begin_body(
+                head,
+                is_chunked="transfer-encoding" in names and head.is_chunked(),
+                length=head.content_length() if "content-length" in names else None,
+            )
         self.status = head.status
         self.headers = head.headers
         return True
 
-    def _begin_body(self, head: Head) -> None:
+    def _begin_body(self, head: Head, *, is_chunked: bool, length: int | None) -> None:
         """Settle how the body is framed (RFC 9112, 6.3)."""
-        is_chunked, length = head.is_chunked(), head.content_length()
-        if head.has_no_body(self._method) or length == 0:
+        if length == 0 or self._method == "HEAD" or head.status in _WITHOUT_BODY:
             self._end()
         elif is_chunked:
             self._state = _SIZE
@@ -290,12 +301,16 @@ class ResponseReader:
         if self._state == _UNTIL_CLOSE:
             return data
         if self._state == _SIZED:
-            body = data[: self._left]
-            self._left -= len(body)
-            if not self._left:
-                self._end()
-                self.has_leftover = len(data) > len(body)
-            return body
+            left = self._left - len(data)
+            if left > 0:
+                self._left = left
+                return data
+            self._left = 0
+            self._end()
+            if left < 0:
+                self.has_leftover = True
+                return data[:left]
+            return data
         if self._state == _OVER:
             self.has_leftover = True
             return b""
