@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from codex_api.transport._core.http1 import BodyEncoder, ResponseReader
@@ -26,6 +25,7 @@ from codex_api.transport.errors import (
 from codex_api.transport.http_request import (
     JOINED_BYTES,
     Preparer,
+    check_held,
     check_size,
     closed,
     late,
@@ -95,8 +95,9 @@ class _Pool:
         return own if deadline is None else min(own, deadline)
 
     def _take_idle(self, route: Route) -> Channel | None:
+        now = time.monotonic()
         with self._lock:
-            expired = self._idle.expire(time.monotonic())
+            expired = () if now < self._idle.expires_at else self._idle.expire(now)
             channel = self._idle.take(route)
         for old in expired:
             old.close()
@@ -279,6 +280,9 @@ class _Stream:
         return None
 
     def read_all(self, deadline: float | None) -> bytes:
+        if self._reader.is_complete:
+            check_held(len(self._body))
+            return self._body
         pieces, size = [self._body], len(self._body)
         check_size(self.headers, size)
         if self._failure is not None:
@@ -291,21 +295,28 @@ class _Stream:
         self._release()
         return b"".join(pieces)
 
+    def _let_go(self) -> Channel | None:
+        try:
+            return self._lease.pop()
+        except IndexError:  # closed by another thread, or given back before
+            return None
+
     def _release(self) -> None:
-        with suppress(IndexError):  # closed by another thread
-            channel = self._lease.pop()
-            reusable = self._reader.can_reuse and self._sent_all
+        channel = self._let_go()
+        if channel is not None:
+            reusable = self._sent_all and self._reader.can_reuse
             self._pool.give(self._route, channel, self._generation, reusable=reusable)
 
     def close(self) -> None:
-        with suppress(IndexError):
-            channel = self._lease.pop()
+        channel = self._let_go()
+        if channel is not None:
             channel.close()
             self._pool.give(self._route, channel, self._generation, reusable=False)
 
     def __del__(self) -> None:
         # Of a stream that was forgotten; the slot it holds is somebody's turn.
-        self.close()
+        if self._lease:
+            self.close()
 
 
 class HttpTransport:

@@ -24,6 +24,7 @@ from codex_api.transport.errors import (
 from codex_api.transport.http_request import (
     JOINED_BYTES,
     Preparer,
+    check_held,
     check_size,
     late,
     piece_of_body,
@@ -140,10 +141,9 @@ class _Stream:
         """Release the connection: the answer is here, though nobody may have read it yet."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.call_at(None)
             if self._is_paused:
                 self._channel.resume_reading()
-            connection.give_back(reusable=self._reader.can_reuse and self._sent_all)
+            connection.give_back(reusable=self._sent_all and self._reader.can_reuse)
 
     def _fail(self, error: TransportError) -> None:
         if self._failure is None:
@@ -164,12 +164,8 @@ class _Stream:
 
     # The request
 
-    def set_deadline(self, deadline: float | None) -> None:
-        """End the exchange at ``deadline``, a monotonic instant; None sets no limit."""
-        if self._connection is not None:
-            self._connection.call_at(deadline, None if deadline is None else self._expire)
-
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """End the exchange, whose limit has passed."""
         self._fail(TransportTimeoutError("the answer took too long"))
 
     def is_sent_at_once(self, outgoing: Outgoing) -> bool:
@@ -242,19 +238,26 @@ class _Stream:
         while self._reader.status is None:
             await self._wait()
         self._awaits_head = False
+        if self._connection is not None:
+            self._connection.call_at(None)  # from here on the reader sets limits
 
-    async def read_all(self) -> bytes:
-        """Wait for the whole answer, and return its body."""
+    async def read_all(self) -> Response:
+        """Wait for the whole answer."""
         # `_wait` once more, here and in `read_chunk`: a coroutine less for each wake-up.
-        while not self._reader.is_complete:
-            self._check_waiting()
+        reader = self._reader
+        while not reader.is_complete:
+            if self._connection is None:
+                raise self._failure or ClientStateError(_CLOSED)
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
-        check_size(self._reader.headers, self._held_bytes)
-        return self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        check_held(self._held_bytes)
+        held = self._held
+        return Response(
+            reader.status or 0, reader.headers, held[0] if len(held) == 1 else b"".join(held)
+        )
 
     async def read_chunk(self, _handle: AsyncHttpStream) -> bytes | None:
         """Wait for the next piece of the body; the handle lives as long as the wait."""
@@ -376,14 +379,14 @@ class AsyncHttpTransport:
         try:
             stream = await self._begin(request, deadline, whole=True)
             try:
-                body = await stream.read_all()
+                response = await stream.read_all()
             except BaseException:
                 stream.close()
                 raise
         except TransportTimeoutError as exc:
             raise late(exc, "complete answer", timeout, deadline) from None
-        self._preparer.keep_cookies(request.url, stream.headers)
-        return Response(stream.status, stream.headers, body)
+        self._preparer.keep_cookies(request.url, response.headers)
+        return response
 
     async def stream(self, request: Request, timeout: float | None = None) -> AsyncHttpStream:
         """Send a request and return when the head of the answer is there."""
@@ -397,7 +400,6 @@ class AsyncHttpTransport:
                 raise
         except TransportTimeoutError as exc:
             raise late(exc, "head of the answer", timeout, deadline) from None
-        stream.set_deadline(None)
         self._preparer.keep_cookies(request.url, stream.headers)
         return AsyncHttpStream(stream)
 
@@ -408,7 +410,8 @@ class AsyncHttpTransport:
             connection = await self._pool.take(outgoing.route, deadline)
         stream = _Stream(connection, outgoing.method, whole=whole)
         try:
-            stream.set_deadline(deadline)
+            if deadline is not None:
+                connection.call_at(deadline, stream.expire)
             if not stream.is_sent_at_once(outgoing):
                 await stream.send(outgoing, deadline)
         except BaseException:

@@ -192,9 +192,14 @@ def check_size(headers: Headers, received: int) -> None:
         received: Bytes of its body so far.
     """
     declared = headers.joined("content-length")
-    if received > MAX_BODY_BYTES or (
-        declared is not None and declared.isdecimal() and int(declared) > MAX_BODY_BYTES
-    ):
+    if declared is not None and declared.isdecimal():
+        check_held(int(declared))
+    check_held(received)
+
+
+def check_held(size: int) -> None:
+    """Raise ``EventTooLargeError`` for more bytes of an answer than are kept."""
+    if size > MAX_BODY_BYTES:
         message = f"the answer is larger than {MAX_BODY_BYTES} bytes"
         raise EventTooLargeError(message)
 

@@ -89,10 +89,14 @@ class Connection:
             expire()
 
     def give_back(self, *, reusable: bool) -> None:
-        """Put it back after an exchange; one that cannot be used again is closed."""
+        """Put it back after an exchange, which it no longer limits.
+
+        One that cannot be used again is closed.
+        """
         if not reusable or not self.channel.is_flushed:
             self.drop()
             return
+        self._due = self._expire = None
         self.reused = True
         self.channel.receiver = self
         self._home.put(self)
@@ -141,9 +145,11 @@ class _LoopConnections:
 
     def take(self, route: Route) -> Connection | None:
         """Return an idle connection that is still good, or None."""
-        for expired in self._idle.expire(time.monotonic()):
-            expired.end()
-        while (connection := self._idle.take(route)) is not None:
+        idle = self._idle
+        if time.monotonic() >= idle.expires_at:
+            for expired in idle.expire(time.monotonic()):
+                expired.end()
+        while (connection := idle.take(route)) is not None:
             # The end of it may be here without the loop having had time to tell.
             if not connection.channel.is_readable():
                 self._in_use.add(connection)

@@ -7,6 +7,7 @@ returned as dropped is for the caller to close.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class IdleConnections(Generic[T]):
     Args:
         limit: Connections kept at most; None sets no limit.
         lifetime: Seconds that one is kept; None keeps it for ever.
+
+    Attributes:
+        expires_at: ``expire`` has nothing to do before this instant.
     """
 
     def __init__(self, limit: int | None, lifetime: float | None) -> None:
@@ -31,8 +35,7 @@ class IdleConnections(Generic[T]):
         # Since when each is idle. Insertion order is age: the newest of a route is last.
         self._by_route: dict[Route, dict[T, float]] = {}
         self._count = 0
-        # Nothing expires before this instant, so nothing is looked through until then.
-        self._expires_at = 0.0
+        self.expires_at: float = 0.0
 
     def __len__(self) -> int:
         return self._count
@@ -63,8 +66,9 @@ class IdleConnections(Generic[T]):
         return (dropped,)
 
     def expire(self, now: float) -> Sequence[T]:
-        """Forget the connections that were kept too long, and return them."""
-        if self._lifetime is None or now < self._expires_at:
+        """Forget the connections that were kept too long by ``now``, and return them."""
+        if self._lifetime is None:
+            self.expires_at = inf
             return ()
         until = now - self._lifetime
         expired = [
@@ -75,8 +79,8 @@ class IdleConnections(Generic[T]):
         ]
         for route, connection in expired:
             self.discard(route, connection)
-        self._expires_at = min(map(self._oldest_since, self._by_route), default=now)
-        self._expires_at += self._lifetime
+        oldest = min(map(self._oldest_since, self._by_route), default=now)
+        self.expires_at = oldest + self._lifetime
         return [connection for _, connection in expired]
 
     def _oldest_since(self, route: Route) -> float:
