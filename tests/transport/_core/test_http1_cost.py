@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import pytest
 
-from codex_api.transport._core.http1 import ResponseReader, response
+from codex_api.transport._core.http1 import ResponseReader, chunk_sizes, response
 from tests.transport._core.http1_answers import CHUNKED, FIXED, OK
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def test_a_read_of_one_whole_chunk_is_its_data(form: bytes, size: int) -> None:
 
 
 def test_what_is_remembered_of_chunk_sizes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response, "_MOST_SIZES", 8)
-    response._NEXT_CHUNKS.clear()
-    lines = response._size_line_of.__self__  # type: ignore[attr-defined]
+    monkeypatch.setattr(chunk_sizes, "_MOST_SIZES", 8)
+    chunk_sizes.NEXT_CHUNKS.clear()
+    lines = chunk_sizes.size_line_of.__self__  # type: ignore[attr-defined]
     lines.clear()
     reader = ResponseReader("GET")
     reader.feed(CHUNKED)
@@ -126,17 +126,17 @@ def test_what_is_remembered_of_chunk_sizes_is_bounded(monkeypatch: pytest.Monkey
         chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
         assert reader.feed(chunk) == b"x" * size
         assert reader.feed(chunk * 3) == b"x" * size * 3
-        assert 1 <= len(response._NEXT_CHUNKS) <= 8
+        assert 1 <= len(chunk_sizes.NEXT_CHUNKS) <= 8
         assert 1 <= len(lines) <= 8
 
 
 def test_garbage_for_a_size_line_is_not_remembered() -> None:
-    response._NEXT_CHUNKS.clear()
+    chunk_sizes.NEXT_CHUNKS.clear()
     for line in (b"3;a", b"0", b"000", b"fffff", b"0000000003"):
         reader = ResponseReader("GET")
         reader.feed(CHUNKED + b"1\r\na\r\n" + line + b"\r\n")
 
-    assert response._NEXT_CHUNKS == {}
+    assert chunk_sizes.NEXT_CHUNKS == {}
 
 
 def test_a_size_line_at_the_end_of_a_read_is_not_mistaken_for_a_shorter_one() -> None:

@@ -1,9 +1,6 @@
 """The answer to one request, from bytes cut anywhere to its status, fields and body.
 
 Work is linear in the bytes received, and ``Limits`` bounds what is kept, however they are cut.
-
-Speed comes from chunks. The length of a read that is one whole chunk settles how its size line must
-look; and where a read holds many, their size lines are looked up, since sizes come again and again.
 """
 
 from __future__ import annotations
@@ -12,6 +9,12 @@ import re
 from typing import Final
 
 from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.http1.chunk_sizes import (
+    NEXT_CHUNK_BYTES,
+    NEXT_CHUNKS,
+    next_chunk,
+    size_line_of,
+)
 from codex_api.transport._core.http1.head import (
     DEFAULT_LIMITS,
     Head,
@@ -30,8 +33,6 @@ _BROKEN_LINE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\0").search
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?\Z").match
 # Of an answer whose head is not there yet; nobody writes to it.
 _NO_HEADERS: Final = Headers()
-# Bounds both caches of sizes below.
-_MOST_SIZES: Final = 4096
 
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
@@ -45,50 +46,6 @@ _TOO_LONG_CHUNK: Final = "a chunk is longer than its size"
 # Where a reader is. Of a chunked body: before a size line, within one, in the data of a chunk,
 # before the CR LF behind it, among the trailers.
 _HEAD, _SIZED, _UNTIL_CLOSE, _SIZE, _SIZE_PART, _DATA, _DATA_END, _TRAILERS, _OVER = range(9)
-
-
-class _SizeLines(dict[int, tuple[int, tuple[bytes, ...]]]):
-    """How the size line of a chunk that has data may look, by the length of all of the chunk.
-
-    Each is the line's length, and the line with its CR LF in lower and in upper case.
-    """
-
-    def __missing__(self, total: int) -> tuple[int, tuple[bytes, ...]]:
-        digits = 1
-        while 16**digits + digits + 4 <= total:
-            digits += 1
-        size = total - digits - 4
-        line = b"%x\r\n" % size
-        if len(self) >= _MOST_SIZES:
-            self.clear()
-        entry = self[total] = (len(line), (line, line.upper()) if size > 0 else ())
-        return entry
-
-
-_size_line_of: Final = _SizeLines().__getitem__
-# What follows the data of a chunk: CR LF, a size line of two or three digits, and data up to seven
-# bytes in all. Of these all but the data's length, and the size.
-_NEXT_CHUNKS: Final[dict[bytes, tuple[int, int]]] = {}
-_KEY_BYTES: Final = 7
-_NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n").match
-
-
-def _next_chunk(data: bytes, end: int) -> tuple[int, int] | None:
-    """Return what the entry of ``_NEXT_CHUNKS`` for a chunk that ends at ``end`` must be.
-
-    None if there is no whole size line, or not a plain one, or the last chunk.
-    """
-    matched = _NEXT_CHUNK(data, end)
-    size = int(matched[1], 16) if matched else 0
-    if not matched or not size:
-        return None
-    entry = matched.end() - end, size
-    key = data[end : end + _KEY_BYTES]
-    if _KEY_BYTES - 1 <= entry[0] <= _KEY_BYTES == len(key):
-        if len(_NEXT_CHUNKS) >= _MOST_SIZES:
-            _NEXT_CHUNKS.clear()
-        _NEXT_CHUNKS[key] = entry
-    return entry
 
 
 class ResponseReader:
@@ -162,7 +119,7 @@ class ResponseReader:
         state = self._state
         if state == _SIZE:
             # One whole chunk, the usual read of a stream, changes nothing here.
-            width, lines = _size_line_of(len(data))
+            width, lines = size_line_of(len(data))
             if data[:width] in lines and data[-2:] == _CRLF:
                 return data[width:-2]
         elif len(data) < self._left:
@@ -337,9 +294,9 @@ class ResponseReader:
     def _read_data(self, data: bytes, start: int, pieces: list[bytes]) -> int:
         """Read the rest of a chunk, and all chunks with plain size lines behind it."""
         end = start + self._left
-        append, next_chunk = pieces.append, _NEXT_CHUNKS.get
+        append, known_chunk = pieces.append, NEXT_CHUNKS.get
         append(data[start:end])
-        while known := next_chunk(data[end : end + _KEY_BYTES]) or _next_chunk(data, end):
+        while known := known_chunk(data[end : end + NEXT_CHUNK_BYTES]) or next_chunk(data, end):
             width, size = known
             start = end + width
             end = start + size
