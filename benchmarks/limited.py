@@ -21,7 +21,6 @@ import openai
 
 from benchmarks.server import allow_many_files
 from codex_api import bulk, errors
-from codex_api.bulk.requests import request_of
 from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of, client_of
 
@@ -69,10 +68,10 @@ def fixed(count: int) -> Callable[[str, float], Awaitable[Outcome]]:
         async with client_of(url) as client:
 
             async def one(row: int, outcome: Outcome) -> None:
-                request = request_of(_encoded(row))
+                body = _encoded(row)
                 while True:
                     try:
-                        await client.responses.create(request)
+                        await client.responses.create_raw(body)
                     except errors.RateLimitError as exc:
                         await asyncio.sleep(max(exc.retry_after or 0.0, 0.02))
                     else:
@@ -109,7 +108,7 @@ def cookbook(share: float) -> Callable[[str, float], Awaitable[Outcome]]:
 
             async def one(row: int, tries: int) -> None:
                 try:
-                    await client.responses.create(request_of(_encoded(row)))
+                    await client.responses.create_raw(_encoded(row))
                     outcome.finished += 1
                 except errors.RateLimitError:
                     pause[0] = time.monotonic() + 15

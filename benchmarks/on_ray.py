@@ -20,11 +20,10 @@ import ray
 import ray.data
 
 from benchmarks import server
-from codex_api import AsyncClient, Network, Provider
+from codex_api import AsyncClient, Network, Provider, ResponsesApiRequest
 from codex_api.bulk.leases import Report
 from codex_api.bulk.load import Load
 from codex_api.bulk.ray import BulkActor, shared_budget
-from codex_api.bulk.requests import request_of
 from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Meter:
 
 def _bare(provider: Provider, count: int) -> None:
     async def flood() -> None:
-        request = request_of(msgspec.json.encode(BODY))
+        request = ResponsesApiRequest.public(**BODY)
         async with AsyncClient(provider, network=Network(max_idle_connections=None)) as client:
             numbers = iter(range(count))
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks.clients import ours
 from benchmarks.clients.loop import run
 from benchmarks.harness import Table, Variant, measure
-from codex_api import bulk
-from codex_api.bulk.requests import request_of
+from codex_api import ResponsesApiRequest, bulk
 from codex_api.bulk.result_lines import RowFacts, answer_line
 from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
 from codex_api.types.response import Response
@@ -23,9 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benchmarks.server import Origin, Origins
+    from codex_api.types.request_fields import RequestFields
 
 _PREFIX = "/response/v1"
 _ROWS = 1500
+_BODY: RequestFields = {
+    "model": "bench",
+    "input": "Say something. " * 40,
+    "max_output_tokens": 100,
+}
 _IN_FLIGHT = 16
 _RESUMED = 100_000
 _PLENTY = ApiRateLimit(10**9, 10**9, 0.0)
@@ -34,11 +39,10 @@ _CALL, _RUN = "client, bare call", "bulk.run with a journal"
 
 def _input(folder: Path, rows: int) -> Path:
     path = folder / "in.jsonl"
-    body = {"model": "bench", "input": "Say something. " * 40, "max_output_tokens": 100}
     with path.open("w") as file:
         for row in range(rows):
             line = {"custom_id": f"row-{row}", "method": "POST", "url": "/v1/responses"}
-            file.write(json.dumps({**line, "body": body}) + "\n")
+            file.write(json.dumps({**line, "body": _BODY}) + "\n")
     return path
 
 
@@ -51,11 +55,9 @@ def _budget() -> bulk.RateBudget:
     return budget
 
 
-def _bare(origin: Origin, source: Path) -> Callable[[], int]:
+def _bare(origin: Origin) -> Callable[[], int]:
     client = ours.async_client(origin, _PREFIX)
-    row = bulk.RequestFile(source)
-    index, line = next(row.rows())
-    request = request_of(row.decode(index, line).body)
+    request = ResponsesApiRequest.public(**_BODY)
 
     async def flood() -> int:
         numbers = iter(range(_ROWS))
@@ -113,7 +115,7 @@ def tables(origins: Origins, repetitions: int) -> Iterator[Table]:
         source = _input(folders[0], _ROWS)
         figures = measure(
             [
-                Variant(_CALL, _bare(origins.plain, source)),
+                Variant(_CALL, _bare(origins.plain)),
                 Variant(_RUN, _through_bulk(origins.plain, source, folders[0])),
             ],
             repetitions=repetitions,

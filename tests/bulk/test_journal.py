@@ -9,14 +9,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from codex_api.bulk import BulkInputError, Journal, JournalError, Prices, RequestFile
 from codex_api.bulk import group_commit as group_commit_module
 from codex_api.bulk.call_counters import CallCounters
 from codex_api.bulk.group_commit import GroupCommit
-from codex_api.bulk.requests import request_of
+from codex_api.bulk.requests import body_with, outline_of
 from codex_api.bulk.result_lines import (
     KNOWN_LINE,
     RowError,
@@ -397,24 +396,26 @@ def test_a_set_of_rows_takes_a_bit_each() -> None:
     assert not any(number + 1 in rows for number in (1, 8, 999_998, 99_999_999))
 
 
-def test_a_body_goes_out_key_for_key() -> None:
+def test_a_body_that_is_changed_keeps_what_else_it_holds_byte_for_byte() -> None:
     body = (
-        b'{"model":"m","input":[{"role":"user","content":"x","odd":1.50}],"stream":true,'
-        b'"temperature":0.5,"new_key":{"a":[1]},"reasoning":{"effort":"low"}}'
+        b'{"model":"m","input":[{"role":"user", "content":"x","odd":1.50}],"stream":true,'
+        b'"temperature":0.50,"new_key":{"a": [1]},"metadata":null}'
     )
-    request = request_of(body)
 
-    assert request.extra_body == {"new_key": msgspec.Raw(b'{"a":[1]}')}
-    assert request.temperature == 0.5
-    assert bytes(next(iter(request.input))) == b'{"role":"user","content":"x","odd":1.50}'  # type: ignore[arg-type]
+    changed = body_with(body, {"store": True}, {"metadata": {}, "temperature": 1})
+
+    assert changed == (
+        b'{"model":"m","input":[{"role":"user", "content":"x","odd":1.50}],'
+        b'"temperature":0.50,"new_key":{"a": [1]},"metadata":{},"store":true}'
+    )
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"model":"m","background":true}', b'{"model":"m","input":3}', b"[]"]
+    "body", [b'{"model":"m","background":true}', b'{"model":3}', b"[]", b'{"input":"x"', b""]
 )
 def test_a_body_that_cannot_be_sent_is_refused(body: bytes) -> None:
     with pytest.raises(RequestBuildError):
-        request_of(body)
+        outline_of(body)
 
 
 # --- prices -----------------------------------------------------------------------------------

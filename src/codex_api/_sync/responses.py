@@ -73,6 +73,33 @@ class Responses(Endpoints):
             core.create(self._runner.settings.context, request, options, timeout)
         )
 
+    def create_raw(
+        self,
+        body: bytes | Mapping[str, object],
+        options: ResponsesOptions = _NO_OPTIONS,
+        timeout: float | None = None,
+    ) -> Response:
+        """Make a response of a body that was built elsewhere, and give it when all of it is there.
+
+        Since nobody looks whether it is stored, it is not made again once the server may have begun
+        it.
+
+        Args:
+            body: JSON that goes out byte for byte and asks for no stream, or a mapping to encode.
+            options: As for ``stream``; what concerns events is not looked at.
+            timeout: As for ``create``.
+
+        Raises:
+            RequestBuildError: A header is illegal, or the mapping has no JSON form.
+            ResponseIncompleteError: The response was cut off; what there is of it is ``partial``.
+            DecodeError: The answer is no response.
+            DeadlineExceededError: The limit on the whole call passed; it is not made again.
+            CodexApiError: The call or the response failed.
+        """
+        return self._runner.run(
+            core.raw_create(self._runner.settings.context, body, options, timeout)
+        )
+
     def stream(
         self, request: AnyRequest, options: ResponsesOptions = _NO_OPTIONS
     ) -> ResponseStream:

@@ -101,7 +101,7 @@ class BatchEngine(Engine):
     def put_back(self, row: PendingRow) -> None:
         """Have a row sent with a further part."""
         self.let_go(row)
-        if row.request is not None:
+        if row.body:
             self._queue.put_back(row)
         elif self._source.file is not None:
             self._again[row.index] = row
@@ -202,7 +202,7 @@ class BatchEngine(Engine):
                 self._cost.reserve(row)
                 file.write(request_line(row))
                 if self._source.file is not None:
-                    row.request = None  # read again where it must be
+                    row.body = b""  # read again where it must be
                 rows.append(row)
                 if len(rows) >= self._most_rows or file.tell() >= settings.batch_bytes:
                     break
@@ -243,7 +243,7 @@ class BatchEngine(Engine):
             if held is None:
                 yield row
             elif self._source.file is None:
-                held.request = row.request  # in case it must be sent again
+                held.body = row.body  # in case it must be sent again
         file = self._source.file
         if file is None or not self._again or not self._queue.is_empty:
             return
@@ -289,5 +289,5 @@ def _outline(index: int, custom_id: str, body: bytes) -> PendingRow:
     row = PendingRow(index=index, custom_id=custom_id, body=body, attempts=1, tier="batch")
     with suppress(CodexApiError):
         row.read()
-    row.request, row.body, row.tier = None, b"", "batch"
+    row.body, row.tier = b"", "batch"
     return row

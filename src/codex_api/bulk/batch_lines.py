@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from codex_api._logic.incoming.whole_response import accept_response
-from codex_api._logic.outgoing.body import encode_request
+from codex_api.bulk.result_lines import LINE_ENDS
 from codex_api.errors import StreamClosedError, map_api_error
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Response as Answer
@@ -53,13 +53,8 @@ RESULT_LINE: Final[msgspec.json.Decoder[ResultLine]] = msgspec.json.Decoder(Resu
 
 
 def request_line(row: PendingRow) -> bytes:
-    """Write the line that asks for a row's answer: its body is what a call would send.
-
-    Raises:
-        RequestBuildError: The request cannot be encoded.
-    """
-    assert row.request is not None  # noqa: S101 - it was read
-    body = encode_request(row.request, keep_ids=row.request.is_stored, is_streamed=False)
+    """Write the line that asks for a row's answer: its body is what a call would send."""
+    body = row.body.translate(LINE_ENDS) if b"\n" in row.body or b"\r" in row.body else row.body
     return b'{"custom_id":%b,"method":"POST","url":"/v1/responses","body":%b}\n' % (
         _ENCODE(row.custom_id),
         body,

@@ -6,6 +6,7 @@ the budget of many machines.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -155,12 +156,11 @@ class RateBudget:
             return self._wait(self._not_before - now, "pause")
         longest, limit = 0.0, ""
         for family in self._families.values():
-            if not family.admits_ever(load):
-                assert family.limit is not None  # noqa: S101 - else it admits everything
-                return TooLarge(family.name, family.limit, family.charge(load))
             delay = family.wait(now, load, self._sent)
             if delay > longest:
                 longest, limit = delay, family.name
+        if longest == math.inf:
+            return self._never(load, limit)
         if self._is_blind:
             if self._untold.ceiling.pace is None:
                 self._untold.ceiling.start_at(_START_PACE * self._untold.charge(load), now)
@@ -264,11 +264,16 @@ class RateBudget:
 
     @property
     def _is_blind(self) -> bool:
-        return not self._families or self._untold.ceiling.was_cut
+        return not self._families or self._untold.ceiling.last >= 0
 
     def _wait(self, delay: float, limit: str) -> Wait:
         self._binding = limit
         return Wait(max(delay, _SHORTEST), limit)
+
+    def _never(self, load: Load, name: str) -> TooLarge:
+        family = self._families[name]
+        assert family.limit is not None  # noqa: S101 - else it admits everything
+        return TooLarge(name, family.limit, family.charge(load))
 
     def _grant(self, now: float, load: Load) -> Grant:
         sent = self._sent

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = b"codexbk1"
 _SIZE: Final = 64
-_NAMES: Final = {"started": 8, "settled": 16, "maybe": 24, "interrupted": 32}
+_STARTED: Final = 8
+_NAMES: Final = {"started": _STARTED, "settled": 16, "maybe": 24, "interrupted": 32}
+_PUT: Final = struct.Struct("<Q").pack_into
 
 
 class CallCounters:
@@ -74,7 +77,8 @@ class CallCounters:
 
     def start(self) -> None:
         """Count a call that is about to be made."""
-        self._set("started", self.started + 1)
+        self.started += 1
+        _PUT(self._map, _STARTED, self.started)
 
     def settle(self, count: int = 1) -> None:
         """Count calls whose end is known, and kept."""
@@ -99,5 +103,4 @@ class CallCounters:
 
     def _set(self, name: str, value: int) -> None:
         setattr(self, name, value)
-        place = _NAMES[name]
-        self._map[place : place + 8] = value.to_bytes(8, "little")
+        _PUT(self._map, _NAMES[name], value)

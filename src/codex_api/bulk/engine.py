@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from codex_api.bulk.verdicts import Verdict
 
 _LEAST_BACKLOG: Final = 64
+# Finished rows on their way to the disk: with 50 ms for each group, 20,000 a second.
+_UNCOMMITTED: Final = 1024
 _LOOK_AGAIN: Final = 30.0
 
 
@@ -77,7 +79,7 @@ class Engine:
         self._tasks: dict[asyncio.Task[None], PendingRow] = {}
         self._stopping: tuple[str, str, BaseException | None] | None = None
         self._is_asked_to_stop = False
-        self._wants_end = False
+        self._wants_end = self._is_behind = False
         self._paused_until = float("-inf")
         self._cost = CostGuard(settings, self.ledger)
         self._exchange = Exchange(responses, self.ledger, settings)
@@ -96,7 +98,8 @@ class Engine:
 
     def taken(self) -> None:
         """Say that results were taken."""
-        if len(self.ledger.results) < self._backlog:
+        if self._is_behind and not self._has_too_much:
+            self._is_behind = False
             self._wake.set()
 
     @property
@@ -211,7 +214,8 @@ class Engine:
 
     def _permit(self, row: PendingRow, now: float) -> Grant | Rest | None:
         """See whether a row may be sent now; None when it never may, and has failed."""
-        if len(self.ledger.results) + self.ledger.uncommitted >= self._backlog:
+        if self._has_too_much:
+            self._is_behind = True
             return Rest(_LOOK_AGAIN, may_stall=False)
         if now < self._paused_until:
             return Rest(self._paused_until - now, may_stall=False)
@@ -238,8 +242,10 @@ class Engine:
         return Rest(_LOOK_AGAIN)
 
     @property
-    def _backlog(self) -> int:
-        return max(_LEAST_BACKLOG, 2 * self._budget.window)
+    def _has_too_much(self) -> bool:
+        """Whether results wait for the disk, or for the caller, that fill the memory."""
+        ledger, most = self.ledger, max(_LEAST_BACKLOG, 2 * self._budget.window)
+        return len(ledger.results) >= most or ledger.uncommitted >= max(most, _UNCOMMITTED)
 
     async def _pause(self, delay: float, *, may_stall: bool = True) -> None:
         """Wait until something changes, at most ``delay`` seconds."""

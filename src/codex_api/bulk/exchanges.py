@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from codex_api.bulk.requests import body_with
 from codex_api.errors import ApiError, DecodeError, StreamClosedError
 from codex_api.transport.errors import CodexApiError, NetworkError, TransportTimeoutError
 
@@ -46,11 +47,10 @@ class Exchange:
         Raises:
             CodexApiError: The call or the response failed.
         """
-        assert row.request is not None  # noqa: S101 - it was read
-        options = row.options(self._ledger.counts.run, self._settings)
         if self._settings.via == "background":
             return await self._by_background(row)
-        return await self._responses.create(row.request, options, self._settings.timeout)
+        options = row.options(self._ledger.counts.run, self._settings)
+        return await self._responses.create_raw(row.body, options, self._settings.timeout)
 
     async def _by_background(self, row: PendingRow) -> Response:
         if row.response_id is None:
@@ -71,14 +71,12 @@ class Exchange:
                 return msgspec.structs.replace(response, api_rate_limits=row.limits)
 
     async def _begin(self, row: PendingRow) -> None:
-        assert row.request is not None  # noqa: S101 - it was read
-        request = msgspec.structs.replace(row.request, background=True, store=True)
+        members: dict[str, object] = {"background": True, "store": True}
         window = self._settings.window
-        if window is not None and request.background_options is None:
-            within = {"completion_window": window}
-            request = msgspec.structs.replace(request, background_options=within)
+        within = None if window is None else {"background_options": {"completion_window": window}}
+        body = body_with(row.body, members, within)
         options = row.options(self._ledger.counts.run, self._settings)
-        begun = await self._responses.create(request, options, self._settings.timeout)
+        begun = await self._responses.create_raw(body, options, self._settings.timeout)
         if begun.id is None:
             message = "the server gave no id for a background response"
             raise DecodeError(message)

@@ -12,6 +12,7 @@ backwards. Rules that are easy to lose:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from codex_api.bulk.ceiling import Ceiling
@@ -33,6 +34,7 @@ _LONGEST_RESET: Final = 31 * DAY
 _SURGE: Final = 4.0
 _CATCH_UP: Final = 0.05
 _DRIFT_SECONDS: Final = 1.0
+_LEARN_SECONDS: Final = 0.01
 _DRIFT_WEIGHT: Final = 0.3
 
 
@@ -125,11 +127,15 @@ class Family:
             sent_at: When its request was sent.
             sent: Everything that was sent up to and with that request.
         """
-        if self._base is not None and sent_at < self._base[1]:
-            if told.limit == self.limit and told.remaining is not None and told.reset_after:
-                # True whenever it was said.
-                self._shape.compare(told.reset_after, float(told.remaining))
-            return
+        if self._base is not None:
+            age = self._base[1] - sent_at
+            if age > 0:
+                if told.limit == self.limit and told.remaining is not None and told.reset_after:
+                    # True whenever it was said.
+                    self._shape.compare(told.reset_after, float(told.remaining))
+                return
+            if age > -_LEARN_SECONDS and told.limit == self.limit:
+                return  # a level that is so new says as much, for less
         if told.limit is not None and told.limit > 0:
             known = self.limit, self.rate, self.capacity
             self._learn_rate(float(told.limit), told, sent_at)
@@ -161,7 +167,7 @@ class Family:
         return level + (rate - self.others) * passed if passed > 0 else level
 
     def wait(self, now: float, load: Load, sent: Load) -> float:
-        """Return the seconds until ``load`` may be sent; 0 when it may now."""
+        """Return the seconds until ``load`` may be sent; 0 when it may now, infinite when never."""
         weights = self._weights
         raw = load[0] * weights[0] + load[1] * weights[1] + load[2] * weights[2]
         self._asked = raw
@@ -171,15 +177,14 @@ class Family:
         if pause < 0:
             pause = 0.0
         self._open = level = self._uncapped(now, sent)
-        if level is None:
-            return pause
         charge, capacity = self._scale * raw, self.capacity
-        level = min(level, capacity)
-        # More is left than any reserve takes.
-        if level - charge >= _MOST_RESERVE * capacity:
+        if self.limit is not None and charge > self.limit:
+            return math.inf
+        # What is left is not known, or more than any reserve takes.
+        if level is None or min(level, capacity) - charge >= _MOST_RESERVE * capacity:
             return pause
         # What is as large as the bucket goes when that is full.
-        missing = min(charge + self._reserve(charge), 0.98 * capacity) - level
+        missing = min(charge + self._reserve(charge), 0.98 * capacity) - min(level, capacity)
         if missing <= 0:
             return pause
         if self._shape.is_count:
@@ -204,9 +209,7 @@ class Family:
             self._own = (own - charge, now)
             pace = self._pace(now, level, own)
         if pace is not None:
-            earliest = now - _CATCH_UP
-            start = max(earliest, self._next_at)
-            self._next_at = start + charge / pace
+            self._next_at = max(now - _CATCH_UP, self._next_at) + charge / pace
 
     def pace(self, now: float, sent: Load) -> float | None:
         """Return the charge that may be sent each second now; None when nothing limits it."""
@@ -215,7 +218,9 @@ class Family:
 
     def _pace(self, now: float, level: float | None, own: float) -> float | None:
         """Return the pace by what is left, of the limit and of our share of it."""
-        ceiling = self.ceiling.at(now, self.rate, self._surge)
+        ceiling = self.ceiling.pace
+        if ceiling is not None:
+            ceiling = self.ceiling.at(now, self.rate, self._surge)
         if self.rate is None or self._is_long:
             return ceiling
         pace = self._flow()
@@ -228,10 +233,6 @@ class Family:
             if spare > 0:
                 pace *= 1 + self._surge * spare / self.capacity
         return pace if ceiling is None else min(pace, ceiling)
-
-    def admits_ever(self, load: Load) -> bool:
-        """Whether ``load`` fits into the limit at all."""
-        return self.limit is None or self._scale * self.charge(load) <= self.limit
 
     def refuse(
         self, now: float, load: Load, sent_at: float, number: int, last: int, sent: Load

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ class GroupCommit(Generic[T]):
         self._committed = committed
         self._failed = failed
         self._good = os.fstat(handle).st_size
-        self._lines: list[bytes] = []
-        self._beside: list[T] = []
-        self._lock = threading.Lock()
+        # Appended to by any thread, and taken from by the writer alone.
+        self._pending: deque[tuple[bytes, T]] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._error: OSError | None = None
@@ -53,9 +53,7 @@ class GroupCommit(Generic[T]):
 
     def append(self, line: bytes, beside: T) -> None:
         """Write ``line`` with the next group. From any thread."""
-        with self._lock:
-            self._lines.append(line)
-            self._beside.append(beside)
+        self._pending.append((line, beside))
         if not self._wake.is_set():
             self._wake.set()
 
@@ -68,7 +66,7 @@ class GroupCommit(Generic[T]):
         self._closing.set()
         self._wake.set()
         self._thread.join()
-        return len(self._lines)
+        return len(self._pending)
 
     @property
     def error(self) -> OSError | None:
@@ -84,34 +82,31 @@ class GroupCommit(Generic[T]):
             self._wake.clear()
             written = self._write()
             if last:
-                with self._lock:
-                    if not self._lines or not written:
-                        return
+                if not self._pending or not written:
+                    return
                 self._wake.set()
             elif not written:
                 self._closing.wait(_AGAIN)
                 self._wake.set()
 
     def _write(self) -> bool:
-        with self._lock:
-            lines, beside = self._lines, self._beside
-            self._lines, self._beside = [], []
-        if not lines:
+        pending = self._pending
+        taken = [pending.popleft() for _ in range(len(pending))]
+        if not taken:
             return True
-        group = b"".join(lines)
+        group = b"".join([line for line, _ in taken])
         try:
             self._write_all(group)
             _sync(self._handle)
         except OSError as exc:
             self._take_back()
-            with self._lock:
-                self._lines[:0], self._beside[:0] = lines, beside
+            pending.extendleft(reversed(taken))
             self._error = exc
             self._failed(exc)
             return False
         self._good += len(group)
         self._error = None
-        self._committed(beside)
+        self._committed([beside for _, beside in taken])
         return True
 
     def _write_all(self, group: bytes) -> None:

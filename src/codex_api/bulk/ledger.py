@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from codex_api.types.response import Response
 
 
-class _Finished(NamedTuple):
-    """What is given to the journal beside a line."""
+class _Uncalled(NamedTuple):
+    """A result that no call is settled by, given to the journal beside its line."""
 
     result: BulkResult
-    settles: bool
 
 
 class _Intended(NamedTuple):
@@ -247,10 +246,11 @@ class Ledger:
         self._own_failed += facts.outcome == "failed" and facts.kind != "unknown"
         self.uncommitted += 1
         if self._journal is None:
-            self._deliver([_Finished(result, settles)])
+            self._deliver([result], settled=int(settles))
         else:
-            self._journal.append(line, _Finished(result, settles))
-        self._look_at_failures()
+            self._journal.append(line, result if settles else _Uncalled(result))
+        if self._own_failed:
+            self._look_at_failures()
 
     def _look_at_failures(self) -> None:
         settings = self._settings
@@ -260,13 +260,13 @@ class Ledger:
             words = f"{self._own_failed} of {self._own_finished} rows failed for good"
             self._stop("errors", words, None)
 
-    def _deliver(self, batch: list[_Finished]) -> None:
-        for result, settles in batch:
-            self.counts.count(result.facts)
-            if settles:
-                self.calls.settle()
-            self.results.append(result)
-        self.uncommitted -= len(batch)
+    def _deliver(self, results: list[BulkResult], settled: int) -> None:
+        count = self.counts.count
+        for result in results:
+            count(result.facts)
+        self.calls.settle(settled)
+        self.results += results
+        self.uncommitted -= len(results)
         self.arrived.set()
 
     def _committed_there(self, batch: list[object]) -> None:
@@ -274,14 +274,18 @@ class Ledger:
         self._loop.call_soon_threadsafe(self._committed, batch)
 
     def _committed(self, batch: list[object]) -> None:
-        results: list[_Finished] = []
+        results: list[BulkResult] = []
+        settled = 0
         for beside in batch:
-            if isinstance(beside, _Finished):
+            if isinstance(beside, BulkResult):
+                settled += 1
                 results.append(beside)
+            elif isinstance(beside, _Uncalled):
+                results.append(beside.result)
             elif isinstance(beside, _Intended) and not beside.waited.done():
                 beside.waited.set_result(None)
         if results:
-            self._deliver(results)
+            self._deliver(results, settled)
 
     def _failed_there(self, error: OSError) -> None:
         self._loop.call_soon_threadsafe(self._cannot_write, error)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from codex_api.bulk.requests import request_of
+from codex_api.bulk.requests import body_with, outline_of
 from codex_api.bulk.result_lines import RowFacts
 from codex_api.bulk.row_ids import digest_of
 from codex_api.rate_limits import ApiRateLimits
-from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
+from codex_api.types.request import ResponsesOptions
 
 if TYPE_CHECKING:
     from codex_api.bulk.settings import BulkSettings
@@ -23,7 +23,7 @@ class PendingRow(msgspec.Struct, kw_only=True):
     """A row on its way.
 
     Attributes:
-        request: What is sent; None before ``read``.
+        body: What is sent, once it was ``read``; empty where it is read again when it must be.
         model: As the row names it.
         tier: As the row names it, or None.
         input_tokens: Estimated.
@@ -40,7 +40,6 @@ class PendingRow(msgspec.Struct, kw_only=True):
     index: int
     custom_id: str
     body: bytes
-    request: ResponsesApiRequest | None = None
     model: str = ""
     tier: str | None = None
     input_tokens: float = 0.0
@@ -54,7 +53,7 @@ class PendingRow(msgspec.Struct, kw_only=True):
     limits: ApiRateLimits | None = None
 
     def read(self, tier: str | None = None) -> None:
-        """Make the request of the body, and let go of the body.
+        """Look at the body, and make it what is sent.
 
         Args:
             tier: ``service_tier`` where the body names none.
@@ -62,13 +61,14 @@ class PendingRow(msgspec.Struct, kw_only=True):
         Raises:
             RequestBuildError: It cannot be sent.
         """
-        request = request_of(self.body)
-        if tier is not None and request.service_tier is None:
-            request = msgspec.structs.replace(request, service_tier=tier)
+        outline = outline_of(self.body)
         self.input_tokens = len(self.body) / _BYTES_A_TOKEN
-        self.request, self.body = request, b""
-        self.model, self.tier = request.model, request.service_tier
-        self.max_output = request.max_output_tokens
+        self.model, self.max_output = outline.model or "", outline.max_output_tokens
+        self.tier = outline.service_tier or tier
+        if self.tier != outline.service_tier:
+            self.body = body_with(self.body, {"service_tier": tier})
+        elif outline.stream is not msgspec.UNSET:
+            self.body = body_with(self.body, {})
 
     def options(self, run: str, settings: BulkSettings) -> ResponsesOptions:
         """Say how it is sent.

@@ -27,15 +27,8 @@ if TYPE_CHECKING:
 _BOM: Final = b"\xef\xbb\xbf"
 _BLOCK: Final = 1 << 20
 _SHOWN: Final = 80
-_FIELDS: Final = frozenset(ResponsesApiRequest.__struct_fields__) - {
-    "stream",
-    "extra_body",
-    "prompt_cache_breakpoints",
-}
+_USUAL_URL: Final = "/v1/responses"
 _BODY: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_INPUT: msgspec.json.Decoder[str | list[msgspec.Raw]] = msgspec.json.Decoder(
-    str | list[msgspec.Raw]
-)
 
 
 class BulkRequest(msgspec.Struct, frozen=True, gc=False):
@@ -103,18 +96,31 @@ class _Line(msgspec.Struct, gc=False):
     custom_id: str
     body: msgspec.Raw
     method: str = "POST"
-    url: str = "/v1/responses"
+    url: str = _USUAL_URL
 
 
-class _Outline(msgspec.Struct, gc=False):
-    """What an estimate needs of a body."""
+class BodyOutline(msgspec.Struct, gc=False):
+    """What must be known of a body to send it.
 
-    model: str = ""
+    Attributes:
+        model: Which it names, or None.
+        max_output_tokens: Most tokens of its answer, or None.
+        service_tier: Which it names, or None.
+        prompt_cache_key: Which it names, or None.
+        background: Whether it asks for an answer without a connection.
+        stream: Whether it says something about streaming; unset where it does not.
+    """
+
+    model: str | None = None
     max_output_tokens: int | None = None
+    service_tier: str | None = None
+    prompt_cache_key: str | None = None
+    background: bool | None = None
+    stream: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _LINE: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
-_OUTLINE: msgspec.json.Decoder[_Outline] = msgspec.json.Decoder(_Outline)
+_OUTLINE: msgspec.json.Decoder[BodyOutline] = msgspec.json.Decoder(BodyOutline)
 
 
 class RequestFile:
@@ -152,7 +158,8 @@ class RequestFile:
                     rows += 1
                     body_bytes += len(bytes(row.body))
                     outline = _outline(row.body)
-                    models[outline.model] = models.get(outline.model, 0) + 1
+                    model = outline.model or ""
+                    models[model] = models.get(model, 0) + 1
                     promised += outline.max_output_tokens or 0
                     unbounded += outline.max_output_tokens is None
             twice = duplicates.find()
@@ -209,7 +216,7 @@ class RequestFile:
                 if shard is not None and index % shard[1] != shard[0] - 1:
                     continue
                 if skip is None or index not in skip:
-                    yield index, _text(line, number)
+                    yield index, line if number > 1 else _text(line, number)
 
     def decode(self, index: int, line: bytes) -> BulkRequest:
         """Decode what ``rows`` gave.
@@ -226,6 +233,9 @@ class RequestFile:
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             message = f"{self.path}, line {number}: no request of a batch: {exc}"
             raise BulkInputError(message) from None
+        is_usual = row.custom_id and row.method == "POST" and row.url == _USUAL_URL
+        if is_usual and bytes(row.body).startswith(b"{"):
+            return row
         wrong = None
         if not row.custom_id:
             wrong = "custom_id is empty"
@@ -258,38 +268,48 @@ class RequestFile:
         return BulkInputError(f"{self.path}: it changed while it was read")
 
 
-def request_of(body: bytes) -> ResponsesApiRequest:
-    """Make the request that a body says, key for key; ``stream`` is left out.
+def outline_of(body: bytes) -> BodyOutline:
+    """Read what must be known of a body.
 
     Raises:
         RequestBuildError: It cannot be sent as one request that is answered at once.
     """
     try:
-        told = _BODY.decode(body)
-        values: dict[str, Any] = {
-            name: _INPUT.decode(raw) if name == "input" else msgspec.json.decode(raw)
-            for name, raw in told.items()
-            if name in _FIELDS
-        }
+        outline = _OUTLINE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         message = f"the body is no request: {exc}"
         raise RequestBuildError(message) from None
-    if values.get("background"):
+    if outline.background:
         message = "the body asks for a background response, which has no answer at once"
         raise RequestBuildError(message)
-    others = {name: raw for name, raw in told.items() if name not in _FIELDS and name != "stream"}
-    return ResponsesApiRequest.public(**values, extra_body=others or None)
+    return outline
+
+
+def body_with(
+    body: bytes, members: Mapping[str, object], defaults: Mapping[str, object] | None = None
+) -> bytes:
+    """Return a body with other members, without ``stream``; what else it holds stays as it is.
+
+    Args:
+        body: An object, as ``outline_of`` took it.
+        members: Replace those of the body.
+        defaults: Stand for what the body leaves out, or has as null.
+    """
+    told = {name: raw for name, raw in _BODY.decode(body).items() if name != "stream"}
+    given = {name for name, raw in told.items() if bytes(raw) != b"null"}
+    more = {name: value for name, value in (defaults or {}).items() if name not in given}
+    return msgspec.json.encode({**told, **more, **members})
 
 
 def _text(line: bytes, number: int) -> bytes:
     return (line.removeprefix(_BOM) if number == 1 else line).strip()
 
 
-def _outline(body: msgspec.Raw) -> _Outline:
+def _outline(body: msgspec.Raw) -> BodyOutline:
     try:
         return _OUTLINE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Outline()
+        return BodyOutline()
 
 
 def _hash(file: IO[bytes]) -> str:

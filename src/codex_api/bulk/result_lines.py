@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = Literal["ok", "incomplete", "failed"]
 
-_LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
+LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
 _ENCODE: Final = msgspec.json.Encoder().encode
 _MOST_WORDS: Final = 1000
+_UNANSWERED: Final = b'{"id":"bulk_%b_%d","custom_id":%b,"response":null,"error":%b,"x":%b}\n'
+_ANSWERED: Final = (
+    b'{"id":"bulk_%b_%d","custom_id":%b,'
+    b'"response":{"status_code":%d,"request_id":%b,"body":%b},"error":%b,"x":%b}\n'
+)
 
 
 class RowFacts(msgspec.Struct, omit_defaults=True, gc=False):
@@ -120,21 +125,11 @@ def _line(
     error: RowError | None,
     facts: RowFacts,
 ) -> bytes:
-    pieces = [
-        b'{"id":"bulk_%b_%d","custom_id":' % (facts.run.encode(), facts.row),
-        _ENCODE(custom_id),
-    ]
+    run, name = facts.run.encode(), _ENCODE(custom_id)
     if status is None:
-        pieces.append(b',"response":null')
-    else:
-        if b"\n" in body or b"\r" in body:
-            body = body.translate(_LINE_ENDS)
-        pieces += (
-            b',"response":{"status_code":%d,"request_id":' % status,
-            _ENCODE(request_id),
-            b',"body":',
-            body,
-            b"}",
-        )
-    pieces += (b',"error":', _ENCODE(error), b',"x":', _ENCODE(facts), b"}\n")
-    return b"".join(pieces)
+        return _UNANSWERED % (run, facts.row, name, _ENCODE(error), _ENCODE(facts))
+    if b"\n" in body or b"\r" in body:
+        body = body.translate(LINE_ENDS)
+    request = _ENCODE(request_id)
+    why = b"null" if error is None else _ENCODE(error)
+    return _ANSWERED % (run, facts.row, name, status, request, body, why, _ENCODE(facts))

@@ -72,19 +72,46 @@ def create(
     """
     meant = as_request(request)
     keep_ids = options.keeps_ids(store=meant.is_stored)
-    body = encode_request(meant, keep_ids=keep_ids, is_streamed=False)
-    limit = whole_answer_limit(context, timeout)
+    body = EncodedJson(encode_request(meant, keep_ids=keep_ids, is_streamed=False))
+    return _whole(context, body, options, timeout, is_repeatable=_is_repeatable(meant))
+
+
+def raw_create(
+    context: CallContext,
+    body: bytes | Mapping[str, object],
+    options: ResponsesOptions,
+    timeout: float | None = None,
+) -> Operation[Response]:
+    """Make a response that comes as one answer, of a body that was built elsewhere.
+
+    Args:
+        timeout: As for ``create``.
+
+    Raises:
+        RequestBuildError: A header is illegal, or the body neither bytes nor a mapping.
+    """
+    return _whole(context, _raw_body(body), options, timeout, is_repeatable=False)
+
+
+def _whole(
+    context: CallContext,
+    body: Body,
+    options: ResponsesOptions,
+    timeout: float | None,
+    *,
+    is_repeatable: bool,
+) -> Operation[Response]:
     return context.operation(
         "POST",
         ENDPOINT,
         ENDPOINT,
         partial(accept_response, endpoint=ENDPOINT, turn_state=options.turn_state),
-        body=EncodedJson(body),
+        body=body,
         extra_headers=caller_headers(options),
         id_headers=identity_headers(options),
         compression=options.compression,
-        timeout=limit,
-        is_repeatable=_is_repeatable(meant),
+        timeout=whole_answer_limit(context, timeout),
+        is_repeatable=is_repeatable,
     )
 
 
