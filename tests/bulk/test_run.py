@@ -526,12 +526,21 @@ async def test_a_file_that_is_wrong_sends_nothing(source: Path, out: Path) -> No
 
 
 async def test_a_body_that_cannot_be_sent_fails_alone() -> None:
-    rows = [("a", {"model": "m", "input": 3}), ("b", body_of("b"))]
+    rows = [("a", {"model": 3}), ("b", body_of("b"))]
     with RowServer() as server:
         results, _ = await carried_out(server, rows)
 
     assert {one.custom_id: one.facts.kind for one in results} == {"a": "request", "b": None}
     assert len(server.bodies) == 1
+
+
+async def test_a_body_that_only_the_server_understands_is_the_servers_to_refuse() -> None:
+    rows = [("a", {"model": "m", "input": 3}), ("b", body_of("b"))]
+    with RowServer(behave=lambda row, _: refusal(400, "bad") if not row else None) as server:
+        results, _ = await carried_out(server, rows)
+
+    assert {one.custom_id: one.facts.kind for one in results} == {"a": "request", "b": None}
+    assert len(server.bodies) == 2
 
 
 async def test_bodies_go_out_as_they_came_in() -> None:

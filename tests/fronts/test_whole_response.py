@@ -117,6 +117,40 @@ async def test_the_whole_answer_is_read(front: Front) -> None:
     assert response.parse(dict[str, int]) == {"n": 3}
 
 
+async def test_a_body_built_elsewhere_goes_out_byte_for_byte(front: Front) -> None:
+    body = b'{"model": "m",  "input":"\xc3\xa9"}'
+    with ScriptedServer([answer(200, WHOLE), answer(200, WHOLE)]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            response = await front(client.responses.create_raw, body)
+            await front(client.responses.create_raw, {"model": "m"})
+        bodies = [request.body for request in server.requests]
+
+    assert response.id == "resp_1"
+    assert bodies == [body, b'{"model":"m"}']
+
+
+async def test_a_body_built_elsewhere_is_not_sent_again_once_it_may_have_begun(
+    front: Front,
+) -> None:
+    with ScriptedServer([[Close()], answer(200, WHOLE)]) as server:
+        where = provider(server, retry=RetryConfig(max_attempts=2, base_delay=0))
+        async with front.entering(client_of(front, where)) as client:
+            with pytest.raises(errors.CodexApiError) as caught:
+                await front(client.responses.create_raw, b"{}")
+            await front(client.responses.create_raw, b"{}")
+
+    assert caught.value.sent == "maybe"
+    assert len(server.requests) == 2
+
+
+async def test_an_event_stream_for_a_body_built_elsewhere_is_no_response(front: Front) -> None:
+    events = answer(200, b"event: x\ndata: {}\n\n", {"content-type": "text/event-stream"})
+    with ScriptedServer([events]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            with pytest.raises(errors.DecodeError, match="stream"):
+                await front(client.responses.create_raw, b'{"stream":true}')
+
+
 @pytest.mark.parametrize("asked", [True, False])
 async def test_the_key_stream_is_left_out(front: Front, *, asked: bool) -> None:
     request = ResponsesApiRequest(model="m", input="hi", stream=asked)

@@ -35,6 +35,8 @@ _SURGE: Final = 4.0
 _CATCH_UP: Final = 0.05
 _DRIFT_SECONDS: Final = 1.0
 _LEARN_SECONDS: Final = 0.01
+# Share of the bucket that may be sent without a look at it: it changes the pace by less than 1 %.
+_SLACK: Final = 0.002
 _DRIFT_WEIGHT: Final = 0.3
 
 
@@ -48,6 +50,7 @@ class Family:
         rate: What flows in each second; None when it was never told.
         others: What others take each second.
         ceiling: The pace that refusals left.
+        is_long: Whether its window is too long to be paced.
     """
 
     __slots__ = (
@@ -55,22 +58,24 @@ class Family:
         "_anchor",
         "_asked",
         "_base",
-        "_is_long",
         "_kept",
         "_least_rate",
-        "_longest_reset",
         "_next_at",
         "_open",
         "_own",
-        "_reset",
+        "_paced",
         "_scale",
         "_shape",
         "_share",
+        "_slack",
+        "_slack_until",
         "_spent",
         "_surge",
+        "_unbooked",
         "_weights",
         "capacity",
         "ceiling",
+        "is_long",
         "limit",
         "name",
         "others",
@@ -89,11 +94,8 @@ class Family:
         self._scale = 1.0
         self._surge = _SURGE
         # What follows from limit and rate, and is asked for with each request.
-        self._is_long = False
+        self.is_long: bool = False
         self._kept = 0.0
-        self._longest_reset = 0.0
-        # The newest reset, and when it was true.
-        self._reset = (0.0, 0.0)
         self._shape = LimitShape()
         self._least_rate = 0.0
         # End of a window, and what we sent in it.
@@ -108,16 +110,16 @@ class Family:
         # What we may still spend of our share, and since when that is so.
         self._own: tuple[float, float] | None = None
         self._accepted = Accepted()
+        # Where much is left: what may be sent, and until when, before levels are looked at again;
+        # the pace meanwhile, and what of it was sent.
+        self._slack = self._slack_until = 0.0
+        self._paced = math.inf
+        self._unbooked = 0.0
 
     def charge(self, load: Load) -> float:
         """Return what ``load`` costs of this limit, by our own reckoning."""
         weights = self._weights
         return load[0] * weights[0] + load[1] * weights[1] + load[2] * weights[2]
-
-    @property
-    def is_long(self) -> bool:
-        """Whether its window is too long to be paced."""
-        return self._is_long
 
     def observe(self, told: ApiRateLimit, sent_at: float, sent: Load) -> None:
         """Take in what one answer said of this limit.
@@ -136,11 +138,12 @@ class Family:
                 return
             if age > -_LEARN_SECONDS and told.limit == self.limit:
                 return  # a level that is so new says as much, for less
+        self._slack = 0.0
         if told.limit is not None and told.limit > 0:
             known = self.limit, self.rate, self.capacity
             self._learn_rate(float(told.limit), told, sent_at)
             if known != (self.limit, self.rate, self.capacity):
-                self._is_long = told.limit / (self.rate or told.limit) >= _LONG_WINDOW
+                self.is_long = told.limit / (self.rate or told.limit) >= _LONG_WINDOW
                 self._kept = self._reserve(0.0)
         if self.limit is None or self.rate is None or told.remaining is None:
             return
@@ -173,34 +176,42 @@ class Family:
         self._asked = raw
         if raw <= 0:
             return 0.0
-        pause = self._next_at - now
-        if pause < 0:
-            pause = 0.0
+        pause = max(0.0, self._next_at - now)
+        if raw <= self._slack and now < self._slack_until:
+            return pause
+        return max(pause, self._wait_for_level(now, raw, sent))
+
+    def _wait_for_level(self, now: float, raw: float, sent: Load) -> float:
+        """Return the seconds until enough is left, whatever the pace is."""
         self._open = level = self._uncapped(now, sent)
         charge, capacity = self._scale * raw, self.capacity
         if self.limit is not None and charge > self.limit:
             return math.inf
         # What is left is not known, or more than any reserve takes.
         if level is None or min(level, capacity) - charge >= _MOST_RESERVE * capacity:
-            return pause
+            return 0.0
         # What is as large as the bucket goes when that is full.
         missing = min(charge + self._reserve(charge), 0.98 * capacity) - min(level, capacity)
         if missing <= 0:
-            return pause
-        if self._shape.is_count:
-            return max(pause, self._window_ends(now) - now)
-        return max(pause, missing / self._flow())
+            return 0.0
+        return (
+            self._shape.window_ends(now) - now if self._shape.is_count else missing / self._flow()
+        )
 
     def take(self, now: float) -> None:
         """Count what ``wait`` was asked for last as sent now, and set when the next may go."""
         raw = self._asked
         if raw <= 0:
             return
-        self._accepted.add(raw, now)
         charge = self._scale * raw
+        if raw <= self._slack and now < self._slack_until:
+            self._slack -= raw
+            self._unbooked += raw
+            self._next_at = max(now - _CATCH_UP, self._next_at) + charge / self._paced
+            return
         level = None if self._open is None else min(self.capacity, self._open - charge)
         if self._shape.is_count:
-            ends = self._window_ends(now)
+            ends = self._shape.window_ends(now)
             own = self._spent[1] if self._spent[0] == ends else 0.0
             self._spent = (ends, own + charge)
             pace = self._pace(now, level, 0.0)
@@ -208,8 +219,21 @@ class Family:
             own = 0.0 if self.rate is None else self._own_level(now)
             self._own = (own - charge, now)
             pace = self._pace(now, level, own)
+        self._accepted.add(raw + self._unbooked, now)
+        self._unbooked = 0.0
+        self._loosen(now, level, pace)
         if pace is not None:
             self._next_at = max(now - _CATCH_UP, self._next_at) + charge / pace
+
+    def _loosen(self, now: float, level: float | None, pace: float | None) -> None:
+        """See whether so much is left that looking at each request would change nothing."""
+        self._slack = 0.0
+        if level is None or self._shape.is_count or self.ceiling.pace is not None:
+            return
+        if level > 2 * _MOST_RESERVE * self.capacity:
+            self._slack = _SLACK * self.capacity / self._scale
+            self._slack_until = now + _LEARN_SECONDS
+            self._paced = math.inf if pace is None else pace
 
     def pace(self, now: float, sent: Load) -> float | None:
         """Return the charge that may be sent each second now; None when nothing limits it."""
@@ -221,11 +245,11 @@ class Family:
         ceiling = self.ceiling.pace
         if ceiling is not None:
             ceiling = self.ceiling.at(now, self.rate, self._surge)
-        if self.rate is None or self._is_long:
+        if self.rate is None or self.is_long:
             return ceiling
         pace = self._flow()
         if level is not None and self._shape.is_count:
-            left = max(self._window_ends(now) - now, 0.05 * self._longest_reset)
+            left = max(self._shape.window_ends(now) - now, 0.05 * self._shape.longest)
             pace = 0.98 * self._share * max(level, 0.0) / left
             pace = min(max(pace, 0.1 * self.rate), (1 + self._surge) * self.rate)
         elif level is not None:
@@ -251,7 +275,9 @@ class Family:
             Whether it began an episode: its request was sent after the last cut.
         """
         charge = self.charge(load)
+        self._accepted.add(self._unbooked, now)
         self._accepted.add(-charge, sent_at)
+        self._slack = self._unbooked = 0.0
         if number <= self.ceiling.last:
             return False
         level = self.level(now, sent)
@@ -273,17 +299,11 @@ class Family:
         flow = (rate - self.others) * self._share
         return max(0.02 * rate, flow)
 
-    def _window_ends(self, now: float) -> float:
-        """Return the end of the window that is open at ``now``."""
-        ends = self._reset[0] + self._reset[1]
-        length = self._longest_reset
-        return ends if now < ends else ends + length * ((now - ends) // length + 1)
-
     def _left_of_window(self, now: float, sent: Load) -> float:
         assert self._base is not None  # noqa: S101 - asked only where it is known
-        ends = self._window_ends(now)
+        ends = self._shape.window_ends(now)
         remaining, at, spent = self._base
-        if ends - at <= self._longest_reset:
+        if ends - at <= self._shape.longest:
             return remaining - self._scale * (self.charge(sent) - spent)
         own = self._spent[1] if self._spent[0] == ends else 0.0
         return self.capacity - own
@@ -295,7 +315,7 @@ class Family:
         own = self._own
         if own is None:
             return most
-        level, passed = own[0], now - own[1]
+        level, passed = own[0] - self._scale * self._unbooked, now - own[1]
         if passed > 0:
             level += self.rate * self._share * passed
         return min(most, level)
@@ -303,7 +323,7 @@ class Family:
     def _reserve(self, charge: float) -> float:
         flow = (self.rate or 0.0) * _RESERVE_SECONDS
         most = _MOST_RESERVE * self.capacity
-        if self._is_long:
+        if self.is_long:
             return min(flow, most)
         wanted = max(_RESERVE_SHARE * self.capacity, min(flow, most))
         return max(0.0, min(wanted, self.capacity - charge))
@@ -312,17 +332,15 @@ class Family:
         if limit != self.limit:
             self._base = self._anchor = None
             self._shape = LimitShape()
-            self._longest_reset = self._least_rate = 0.0
+            self._least_rate = 0.0
         self.limit = self.capacity = limit
         self.rate = limit / (DAY if "day" in self.name else MINUTE)
         reset, remaining = told.reset_after, told.remaining
         if reset is None or remaining is None or not 0 <= reset <= _LONGEST_RESET:
             return
-        self._reset = (reset, sent_at)
-        self._longest_reset = max(self._longest_reset, reset)
-        self._shape.compare(reset, float(remaining))
+        self._shape.observe(reset, float(remaining), sent_at)
         if self._shape.is_count:
-            self.rate = limit / self._longest_reset
+            self.rate = limit / self._shape.longest
             self.ceiling.forgive(self.rate)
             return
         slope = self._shape.slope

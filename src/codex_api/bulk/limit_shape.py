@@ -18,16 +18,30 @@ class LimitShape:
     Attributes:
         is_count: Whether it is a count; a bucket until answers show otherwise.
         slope: The flow into the bucket, charge a second; None while answers do not agree on one.
+        longest: The longest reset that was told, in seconds: a window is as long.
     """
 
-    __slots__ = ("_last", "_slopes", "_votes", "is_count", "slope")
+    __slots__ = ("_ends", "_last", "_slopes", "_votes", "is_count", "longest", "slope")
 
     def __init__(self) -> None:
         self.is_count: bool = False
         self.slope: float | None = None
+        self.longest: float = 0.0
+        self._ends = 0.0
         self._last: tuple[float, float] | None = None
         self._votes = 0
         self._slopes: deque[float] = deque(maxlen=_SLOPES)
+
+    def observe(self, reset: float, remaining: float, at: float) -> None:
+        """Take in the newest answer, whose request was sent ``at`` that instant."""
+        self._ends = reset + at
+        self.longest = max(self.longest, reset)
+        self.compare(reset, remaining)
+
+    def window_ends(self, now: float) -> float:
+        """Return the end of the window that is open at ``now``."""
+        ends, length = self._ends, self.longest
+        return ends if now < ends else ends + length * ((now - ends) // length + 1)
 
     def compare(self, reset: float, remaining: float) -> None:
         """Compare an answer with the one before, unless they are too near each other to tell."""
