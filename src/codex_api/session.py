@@ -9,13 +9,21 @@ from codex_api._lazy import Lookup, lazy_attributes
 if TYPE_CHECKING:
     from codex_api._async.session import AsyncResponsesSession, AsyncSessionStream
     from codex_api._logic.session.errors import ReplayRefusedError
-    from codex_api._logic.session.run_result import RunEvent, RunResult, ToolAnswered
+    from codex_api._logic.session.run_result import (
+        RunEvent,
+        RunResult,
+        ToolAnswered,
+        ToolCall,
+        ToolOutput,
+    )
+    from codex_api._logic.session.run_tools import CallHandlers
     from codex_api._logic.session.settings import SessionSettings
     from codex_api._sync.session import ResponsesSession, SessionStream
 
 __all__ = [
     "AsyncResponsesSession",
     "AsyncSessionStream",
+    "CallHandlers",
     "ReplayRefusedError",
     "ResponsesSession",
     "RunEvent",
@@ -23,6 +31,8 @@ __all__ = [
     "SessionSettings",
     "SessionStream",
     "ToolAnswered",
+    "ToolCall",
+    "ToolOutput",
 ]
 
 __getattr__: Lookup = lazy_attributes(
@@ -30,6 +40,7 @@ __getattr__: Lookup = lazy_attributes(
     {
         "AsyncResponsesSession": "_async.session",
         "AsyncSessionStream": "_async.session",
+        "CallHandlers": "_logic.session.run_tools",
         "ReplayRefusedError": "_logic.session.errors",
         "ResponsesSession": "_sync.session",
         "RunEvent": "_logic.session.run_result",
@@ -37,6 +48,8 @@ __getattr__: Lookup = lazy_attributes(
         "SessionSettings": "_logic.session.settings",
         "SessionStream": "_sync.session",
         "ToolAnswered": "_logic.session.run_result",
+        "ToolCall": "_logic.session.run_result",
+        "ToolOutput": "_logic.session.run_result",
     },
     parent="codex_api",
 )

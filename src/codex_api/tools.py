@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from codex_api.types.content import Tagged
+from codex_api.types.custom_tool import CustomTool, Grammar
 from codex_api.types.function_tool import FunctionTool, ToolArgumentsError, ToolError
 
 __all__ = [
@@ -45,36 +46,6 @@ __all__ = [
 
 _Json: TypeAlias = Mapping[str, Any]
 _Callers: TypeAlias = Sequence[str] | UnsetType | None
-
-
-class Grammar(Tagged, frozen=True, tag="grammar", gc=False):
-    """The language that the input of a custom tool is in.
-
-    Attributes:
-        definition: The grammar.
-        syntax: ``lark`` or ``regex``.
-    """
-
-    definition: str
-    syntax: str
-
-
-class CustomTool(Tagged, frozen=True, kw_only=True, tag="custom"):
-    """A tool of the caller's that takes text instead of JSON.
-
-    Attributes:
-        format: What the text must look like; left out, any text.
-        allowed_callers: ``direct`` and ``programmatic``: who may call it.
-        defer_loading: Whether it is found by tool search instead of being listed.
-        async_: Whether its output may come in a later response.
-    """
-
-    name: str
-    description: str | UnsetType = UNSET
-    format: Grammar | _Json | UnsetType = UNSET
-    allowed_callers: _Callers = UNSET
-    defer_loading: bool | UnsetType = UNSET
-    async_: bool | UnsetType = msgspec.field(default=UNSET, name="async")
 
 
 class Namespace(Tagged, frozen=True, kw_only=True, tag="namespace"):

@@ -117,7 +117,7 @@ async def test_every_event_is_seen_in_its_order(front: Front) -> None:
     ]
     assert kinds.count(events.OutputItemDone) == 2
     (told,) = (event for event in seen if isinstance(event, ToolAnswered))
-    assert (told.call.name, told.error) == ("weather", None)
+    assert (told.name, told.error) == ("weather", None)
 
 
 async def test_calls_of_one_response_run_at_once(front: Front) -> None:

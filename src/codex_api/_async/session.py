@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from codex_api._async.runner import Runner
     from codex_api._logic.session.plan import RequestPlan
     from codex_api._logic.session.run_result import RunEvent, RunResult
+    from codex_api._logic.session.run_tools import AnyTool, CallHandlers
     from codex_api._logic.session.settings import SessionSettings
-    from codex_api._logic.session.tool_loop import AnyTool, ToolErrors
+    from codex_api._logic.session.tool_loop import ToolErrors
     from codex_api._logic.session.transport_choice import TransportName
     from codex_api.events import RawEvent, ResponseEvent
     from codex_api.transport.network import Network
@@ -99,6 +100,7 @@ class AsyncResponsesSession:
         request: AnyRequest,
         *,
         tools: Sequence[AnyTool] = (),
+        handlers: CallHandlers | None = None,
         max_turns: int = 10,
         max_calls: int | None = None,
         parallel: bool | int = True,
@@ -110,15 +112,18 @@ class AsyncResponsesSession:
         Args:
             request: What to ask first. A choice that forces a call holds for the first response.
             tools: Added to those of the request: functions, which ``FunctionTool.from_callable``
-                describes, and any other tools. Calls of tools that have no function end the run.
+                describes, ``CustomTool.from_callable``, and any other tools.
+            handlers: Who answers calls that no function answers, by type: shells, patches,
+                computers, approvals. Calls that nobody answers end the run.
             max_turns: Responses at most.
-            max_calls: Calls of functions at most; None for no limit.
+            max_calls: Calls of functions and handlers at most; None for no limit.
             parallel: Whether the calls of one response are made at once, up to 16, or how many;
                 False makes them in turn. Functions that are not ``async`` are called in threads.
             on_event: Called with each event of each response and, as ``ToolAnswered``, of each
                 call; may be ``async``. What it raises ends the run and is raised.
             tool_errors: ``tell`` gives the model the text of a ``ToolError``, or the class of any
-                other exception, and goes on; ``end`` ends the run.
+                other exception, and goes on; ``end`` ends the run, as does a failure that no item
+                can tell, such as one of a computer.
 
         Returns:
             What came of it, and why it ended.
@@ -126,13 +131,14 @@ class AsyncResponsesSession:
         Raises:
             RequestBuildError: A limit is not legal, a function cannot be described, or a request
                 cannot be encoded.
-            TypeError: ``request`` is neither a request nor a mapping.
+            TypeError: ``request`` is neither a request nor a mapping, or a tool or a handler is
+                something else.
             CodexApiError: A response failed; what had come before is ``last_run``.
         """
         limits = RunLimits(
             max_turns=max_turns, max_calls=max_calls, parallel=parallel, tool_errors=tool_errors
         )
-        loop = ToolLoop(as_request(request), tools, limits, is_async=ASYNCHRONOUS)
+        loop = ToolLoop(as_request(request), tools, handlers or {}, limits, is_async=ASYNCHRONOUS)
         self._loop = loop
         await AsyncToolRun(self, loop, on_event).carry_out()
         return loop.result()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from types import TracebackType
 
-    from codex_api._logic.session.tool_loop import Job
+    from codex_api._logic.session.run_tools import Job
     from codex_api.transport.protocols import AsyncStreamResponse
     from codex_api.transport.websocket_async import AsyncWebSocket
 

@@ -13,7 +13,7 @@ from codex_api._logic.session.failed import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from codex_api._logic.session.tool_loop import Job
+    from codex_api._logic.session.run_tools import Job
     from codex_api.transport.protocols import StreamResponse
     from codex_api.transport.websocket import WebSocket
 
@@ -166,7 +166,7 @@ def _outcome(job: Job) -> object:
             close = getattr(result, "close", None)
             if close is not None:
                 close()
-            message = f"{job.call.name} gave something to await: use a session of AsyncClient"
+            message = f"{job.name} gave something to await: use a session of AsyncClient"
             raise TypeError(message)  # noqa: TRY301 - a failure like others
     except Exception as exc:  # noqa: BLE001 - whatever a function of the caller's raises
         return Failed(exc)

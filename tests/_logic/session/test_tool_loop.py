@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -9,11 +9,15 @@ from pydantic import BaseModel
 
 from codex_api import ResponsesApiRequest, errors, items, tools
 from codex_api._logic.incoming.collect import CollectedResponse
+from codex_api._logic.session.call_outputs import output_of, told_of
 from codex_api._logic.session.failed import Failed
-from codex_api._logic.session.tool_loop import Job, RunLimits, ToolLoop, output_of, told_of
+from codex_api._logic.session.tool_loop import RunLimits, ToolLoop
 from codex_api.tools import ToolError
 from codex_api.types.content import InputImage, InputText
 from codex_api.types.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from codex_api._logic.session.run_tools import Job
 
 REQUEST = ResponsesApiRequest(model="m", input="hi")
 SAID = items.Message.assistant("Done.")
@@ -34,7 +38,7 @@ def response(*output: Any, **fields: Any) -> CollectedResponse:
 
 
 def loop(*given: Any, request: ResponsesApiRequest = REQUEST, **limits: Any) -> ToolLoop:
-    return ToolLoop(request, given or (add,), RunLimits(**limits), is_async=True)
+    return ToolLoop(request, given or (add,), {}, RunLimits(**limits), is_async=True)
 
 
 def outcome(job: Job) -> object:
@@ -47,7 +51,7 @@ def outcome(job: Job) -> object:
 def answer(run: ToolLoop, *output: Any, **fields: Any) -> list[str]:
     """Let the model answer, make its calls and return what goes back for them."""
     told = [
-        run.made(index, outcome(job)).output.text or ""
+        run.made(index, outcome(job)).text
         for index, job in enumerate(run.answered(response(*output, **fields)))
     ]
     if run.ended is None:
@@ -103,7 +107,7 @@ def test_outputs_go_back_in_the_order_of_the_calls() -> None:
         run.made(index, jobs[index].work())
     run.go_on()
 
-    assert [each.call.call_id for each in run.result().answers] == ["c1", "c2"]
+    assert [getattr(each.call, "call_id", None) for each in run.result().answers] == ["c1", "c2"]
     assert [item.call_id for item in run.request.input[-2:]] == ["c1", "c2"]  # type: ignore[union-attr]  # outputs
 
 
@@ -153,7 +157,7 @@ def test_a_call_that_no_function_answers_ends_the_run_after_the_others() -> None
     result = run.result()
     assert result.ended == "open_calls"
     assert result.open_calls == [call("ask_person", "c1")]
-    assert [each.output.text for each in result.answers] == ["3"]
+    assert [each.text for each in result.answers] == ["3"]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +212,10 @@ def test_the_caller_of_a_call_goes_back_with_its_output() -> None:
     run = loop()
     (job,) = run.answered(response(asked))
 
-    assert run.made(0, job.work()).output.caller == asked.caller
+    output = run.made(0, job.work()).output
+
+    assert isinstance(output, items.FunctionCallOutput)
+    assert output.caller == asked.caller
 
 
 @pytest.mark.parametrize(
@@ -255,7 +262,7 @@ def test_an_output_without_json_is_a_failure_of_the_tool() -> None:
     made = run.made(0, object())
 
     assert isinstance(made.error, TypeError)
-    assert made.output.text == "Error: the tool failed (TypeError)"
+    assert made.text == "Error: the tool failed (TypeError)"
 
 
 def test_only_words_that_are_meant_for_it_reach_the_model() -> None:
@@ -344,4 +351,4 @@ def test_an_async_function_is_refused_where_nothing_awaits_it() -> None:
         return ""
 
     with pytest.raises(TypeError, match="look is async"):
-        ToolLoop(REQUEST, [look], RunLimits(), is_async=False)
+        ToolLoop(REQUEST, [look], {}, RunLimits(), is_async=False)

@@ -10,7 +10,28 @@ import msgspec
 from codex_api._logic.incoming.collect import CollectedResponse
 from codex_api.errors import DecodeError
 from codex_api.events import ResponseEvent
-from codex_api.types.item import FunctionCall, FunctionCallOutput, ResponseItem
+from codex_api.types.hosted_item import (
+    ApplyPatchCall,
+    ApplyPatchCallOutput,
+    ComputerCall,
+    ComputerCallOutput,
+    LocalShellCallOutput,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    ShellCall,
+    ShellCallOutput,
+)
+from codex_api.types.hosted_parts import ShellOutput
+from codex_api.types.item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    LocalShellCall,
+    ResponseItem,
+    ToolSearchCall,
+    ToolSearchOutput,
+)
 from codex_api.types.usage import TokenUsage
 
 T = TypeVar("T")
@@ -20,18 +41,68 @@ RunEnd: TypeAlias = Literal[
 ]
 
 
+#: What a model may ask of a run.
+ToolCall: TypeAlias = (
+    FunctionCall
+    | CustomToolCall
+    | LocalShellCall
+    | ShellCall
+    | ApplyPatchCall
+    | ComputerCall
+    | ToolSearchCall
+    | McpApprovalRequest
+)
+#: What goes back to it.
+ToolOutput: TypeAlias = (
+    FunctionCallOutput
+    | CustomToolCallOutput
+    | LocalShellCallOutput
+    | ShellCallOutput
+    | ApplyPatchCallOutput
+    | ComputerCallOutput
+    | ToolSearchOutput
+    | McpApprovalResponse
+)
+
+
 class ToolAnswered(msgspec.Struct, frozen=True, kw_only=True):
     """A tool was called in a run, and this is what the model is told.
 
     Attributes:
         call: What the model asked for.
-        output: What goes back to it.
+        output: What goes back to it; None where it failed and no item can say so.
         error: Why the tool did not do it; None when it did.
     """
 
-    call: FunctionCall
-    output: FunctionCallOutput
+    call: ToolCall
+    output: ToolOutput | None
     error: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the function or tool; of built-in ones the wire type, such as ``shell_call``."""
+        return getattr(self.call, "name", None) or self.call.type
+
+    @property
+    def text(self) -> str:
+        """What goes back as text, as far as it is text."""
+        match self.output:
+            case FunctionCallOutput() | CustomToolCallOutput():
+                return self.output.text or ""
+            case LocalShellCallOutput() | ApplyPatchCallOutput():
+                return self.output.output or ""
+            case ShellCallOutput(output=outputs):
+                told = (
+                    text
+                    for each in outputs
+                    if isinstance(each, ShellOutput)
+                    for text in (each.stdout, each.stderr)
+                )
+                return "\n".join(text for text in told if text)
+            case McpApprovalResponse(approve=approve, reason=reason):
+                return reason or ("approved" if approve else "denied")
+            case _:
+                return ""
 
 
 #: What ``on_event`` of a run is given.
@@ -44,9 +115,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         ended: Why it ended. ``completed``: the model asked for nothing more. ``incomplete``: the
             last response was not whole. ``max_turns`` and ``max_calls``: a limit came before the
-            end. ``open_calls``: the model asks for what no function of the run does.
-            ``tool_failed``: a tool failed, and that was to be the end. None while the run goes on,
-            and where an error ended it.
+            end. ``open_calls``: the model asks for what no function or handler of the run does.
+            ``tool_failed``: a tool failed, and that was to be the end or could not be told. None
+            while the run goes on, and where an error ended it.
         items: All that came after the request's input, in order: what the model said and asked for,
             and what the tools gave back. The input and these are the history to go on with.
         responses: Each response.

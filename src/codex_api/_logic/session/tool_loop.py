@@ -1,33 +1,24 @@
 """A run: the model is asked, its calls are answered, and it is asked again.
 
-``ToolLoop`` decides and performs nothing: which calls have a function, what goes back for each,
-what the next request holds, and when it is enough. The fronts stream and call.
+``ToolLoop`` decides what the next request holds and when it is enough, and performs nothing.
+``RunTools`` knows who answers a call, ``call_outputs`` what goes back for it; the fronts stream
+and call.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import msgspec
 
-from codex_api._logic.outgoing.json_values import encode_json
+from codex_api._logic.session.call_outputs import answer_of, failure_of
 from codex_api._logic.session.failed import Failed
-from codex_api._logic.session.run_result import RunEnd, RunResult, ToolAnswered
-from codex_api.tools import AllowedTools, FunctionTool, Namespace, Tool
+from codex_api._logic.session.run_result import RunEnd, RunResult, ToolAnswered, ToolOutput
+from codex_api._logic.session.run_tools import AnyTool, CallHandlers, Job, RunTools, as_tool
+from codex_api.tools import AllowedTools
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.content import InputAudio, InputImage, InputText, Tagged
-from codex_api.types.function_tool import ToolError
-from codex_api.types.item import (
-    FunctionCall,
-    FunctionCallOutput,
-    Message,
-    ResponseItem,
-    ToolSearchCall,
-)
-from codex_api.types.structured import is_pydantic
+from codex_api.types.item import Message, ResponseItem, ToolSearchCall
 
 if TYPE_CHECKING:
     from codex_api._logic.incoming.collect import CollectedResponse
@@ -35,10 +26,7 @@ if TYPE_CHECKING:
     from codex_api.types.usage import TokenUsage
 
 ToolErrors: TypeAlias = Literal["tell", "end"]
-#: What a run takes as a tool.
-AnyTool: TypeAlias = Tool | Callable[..., Any]
 
-_PARTS = (InputText, InputImage, InputAudio)
 # Items that ask somebody for something; a server that does it itself puts the output behind them.
 _ASKING = frozenset(
     {
@@ -53,19 +41,6 @@ _ASKING = frozenset(
     }
 )
 _MOST_AT_ONCE = 16
-
-
-class Job(NamedTuple):
-    """A call that a function answers.
-
-    Attributes:
-        work: Calls it.
-        is_async: Whether that gives something to await, and runs no code of the caller's before.
-    """
-
-    call: FunctionCall
-    work: Callable[[], Any]
-    is_async: bool
 
 
 class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +88,7 @@ class ToolLoop:
     Args:
         request: What to ask first.
         tools: Added to those of the request. A callable is a ``FunctionTool.from_callable``.
+        handlers: Who answers calls that no function answers.
         limits: How far it may go.
         is_async: Whether ``async`` functions can be awaited.
 
@@ -122,21 +98,21 @@ class ToolLoop:
 
     Raises:
         RequestBuildError: A callable cannot be described, or two functions have one name.
-        TypeError: Something is no tool, or ``async`` where nothing can be awaited.
+        TypeError: Something is no tool or no handler, or ``async`` where nothing can be awaited.
     """
 
     def __init__(
         self,
         request: ResponsesApiRequest,
         tools: Sequence[AnyTool],
+        handlers: CallHandlers,
         limits: RunLimits,
         *,
         is_async: bool,
     ) -> None:
-        made = [_tool(tool) for tool in tools]
+        made = [as_tool(tool) for tool in tools]
         declared = [*(request.tools or ()), *made]
-        self._functions = _functions(declared, is_async=is_async)
-        self._names = set(_names(declared))
+        self._tools = RunTools(declared, handlers, is_async=is_async)
         self._limits = limits
         self.request: ResponsesApiRequest = request.replace(tools=declared) if made else request
         self.ended: RunEnd | None = None
@@ -172,7 +148,7 @@ class ToolLoop:
         if len(self._responses) >= self._limits.max_turns:
             self.ended = "max_turns"
             return []
-        jobs = [job for item in asking if (job := self._job(item)) is not None]
+        jobs = [job for item in asking if (job := self._tools.job(item)) is not None]
         most = self._limits.max_calls
         if most is not None and len(self._answers) + len(jobs) > most:
             self.ended = "max_calls"
@@ -183,24 +159,22 @@ class ToolLoop:
     def made(self, index: int, outcome: object) -> ToolAnswered:
         """Take what came of the job at ``index``: what the function gave, or a ``Failed``.
 
-        Where a failure ends the run, ``ended`` says so from here on.
+        Where a failure ends the run, ``ended`` says so from here on. It does when ``tool_errors``
+        says so, and when no item can tell the model of it.
         """
         call = self._jobs[index].call
         error = outcome.error if isinstance(outcome, Failed) else None
-        text: object = ""
+        output: ToolOutput | None = None
         if error is None:
             try:
-                text = output_of(outcome)
+                output = answer_of(call, outcome)
             except Exception as exc:  # noqa: BLE001 - whatever an encoder meets
                 error = exc
         if error is not None:
-            text = told_of(error)
-        output = FunctionCallOutput(
-            call_id=call.call_id, output=cast("Any", text), caller=call.caller
-        )
+            output = failure_of(call, error)
         answer = ToolAnswered(call=call, output=output, error=error)
         self._made[index] = answer
-        if error is not None and self._limits.tool_errors == "end":
+        if error is not None and (output is None or self._limits.tool_errors == "end"):
             self.ended, self._error = "tool_failed", error
         return answer
 
@@ -216,24 +190,24 @@ class ToolLoop:
         history = [*self._base, *self._items]
         if request.conversation is not None:
             # The conversation holds what was asked and answered before.
-            history = [answer.output for answer in outputs]
+            history = _outputs(outputs)
         self.request = request.replace(input=history, tool_choice=_released(request.tool_choice))
 
     def result(self) -> RunResult:
         """Return what there is so far."""
         made = [self._made[index] for index in sorted(self._made)]
         answers = [*self._answers, *made]
-        done = {answer.call.call_id for answer in made}
+        done = _answered(made)
         usage: TokenUsage | None = None
         for response in self._responses:
             if response.usage is not None:
                 usage = response.usage if usage is None else usage + response.usage
         return RunResult(
             ended=self.ended,
-            items=[*self._items, *(answer.output for answer in made)],
+            items=[*self._items, *_outputs(made)],
             responses=list(self._responses),
             answers=answers,
-            open_calls=[item for item in self._open if _call_id(item) not in done],
+            open_calls=[item for item in self._open if id(item) not in done],
             usage=usage,
             turns=len(self._responses),
             error=self._error,
@@ -241,125 +215,12 @@ class ToolLoop:
 
     def _settle(self) -> list[ToolAnswered]:
         outputs = [self._made[index] for index in sorted(self._made)]
-        done = {answer.call.call_id for answer in outputs}
+        done = _answered(outputs)
         self._answers += outputs
-        self._items += [answer.output for answer in outputs]
-        self._open = [item for item in self._open if _call_id(item) not in done]
+        self._items += _outputs(outputs)
+        self._open = [item for item in self._open if id(item) not in done]
         self._jobs, self._made = [], {}
         return outputs
-
-    def _job(self, item: ResponseItem) -> Job | None:
-        if not isinstance(item, FunctionCall):
-            return None
-        name = (item.namespace, item.name)
-        tool = self._functions.get(name)
-        if tool is not None:
-            work = partial(tool.call, item.arguments)
-            return Job(item, work, inspect.iscoroutinefunction(tool.function))
-        if name in self._names:
-            return None  # the caller's own business
-        return Job(item, partial(_unknown, item.name), is_async=False)
-
-
-def output_of(value: Any) -> object:  # noqa: ANN401 - whatever a function gave
-    """Return what a function gave as the output of its call.
-
-    Returns:
-        A text as it is; parts of content as they are; anything else as JSON.
-
-    Raises:
-        TypeError, ValueError, OverflowError, RecursionError: It has no JSON form.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, _PARTS):
-        return [value]
-    if is_pydantic(type(value)):
-        return str(value.model_dump_json())
-    parts = _parts_of(value)
-    return encode_json(value).decode() if parts is None else parts
-
-
-def _parts_of(value: object) -> list[object] | None:
-    if not isinstance(value, list | tuple):
-        return None
-    parts = cast("Sequence[object]", value)
-    return [*parts] if parts and all(isinstance(part, _PARTS) for part in parts) else None
-
-
-def told_of(error: Exception) -> str:
-    """Return what the model is told of a failure.
-
-    The words of a ``ToolError`` are meant for it; those of other errors may hold anything.
-    """
-    if isinstance(error, ToolError):
-        return f"Error: {error}"
-    return f"Error: the tool failed ({type(error).__name__})"
-
-
-def _unknown(name: str) -> None:
-    message = f"there is no tool named {name}"
-    raise ToolError(message)
-
-
-def _tool(tool: AnyTool) -> Tool:
-    is_described = isinstance(tool, Tagged | msgspec.Raw | Mapping)
-    return cast("Tool", tool) if is_described else FunctionTool.from_callable(_function(tool))
-
-
-def _function(tool: object) -> Callable[..., Any]:
-    if not callable(tool):
-        message = f"a tool is a function, one of codex_api.tools or a mapping, not {tool!r:.80}"
-        raise TypeError(message)
-    return tool
-
-
-def _functions(
-    tools: Sequence[Tool], *, is_async: bool
-) -> dict[tuple[str | None, str], FunctionTool]:
-    found: dict[tuple[str | None, str], FunctionTool] = {}
-    for space, tool in _flat(tools):
-        if not isinstance(tool, FunctionTool) or tool.function is None:
-            continue
-        if (space, tool.name) in found:
-            message = f"two functions are called {tool.name}: give one another name"
-            raise RequestBuildError(message)
-        if not is_async and inspect.iscoroutinefunction(tool.function):
-            message = f"{tool.name} is async: only a session of AsyncClient can await it"
-            raise TypeError(message)
-        found[space, tool.name] = tool
-    return found
-
-
-def _names(tools: Sequence[Tool]) -> list[tuple[str | None, str]]:
-    return [(space, name) for space, tool in _flat(tools) if (name := _name(tool)) is not None]
-
-
-def _flat(tools: Sequence[Tool]) -> list[tuple[str | None, Tool]]:
-    """Return the tools with the name of the namespace that they are in, or None."""
-    found: list[tuple[str | None, Tool]] = []
-    for tool in tools:
-        if isinstance(tool, Namespace):
-            found += [(tool.name, inner) for inner in tool.tools]
-        elif isinstance(tool, Mapping) and tool.get("type") == "namespace":
-            found += [(str(tool.get("name")), inner) for inner in tool.get("tools", ())]
-        else:
-            found.append((None, tool))
-    return found
-
-
-class _Named(msgspec.Struct):
-    name: str | None = None
-
-
-def _name(tool: Tool) -> str | None:
-    if isinstance(tool, msgspec.Raw):
-        try:
-            return msgspec.json.decode(tool, type=_Named).name
-        except msgspec.DecodeError:
-            return None
-    found = tool.get("name") if isinstance(tool, Mapping) else getattr(tool, "name", None)
-    return found if isinstance(found, str) else None
 
 
 def _as_items(given: Sequence[Any] | str) -> list[Any]:
@@ -376,6 +237,15 @@ def _asking(items: Sequence[ResponseItem]) -> list[ResponseItem]:
         and not (isinstance(item, ToolSearchCall) and item.execution == "server")
         and (_call_id(item) is None or _call_id(item) not in done)
     ]
+
+
+def _answered(answers: Sequence[ToolAnswered]) -> set[int]:
+    """Return which items have their answer: not all of them have an id that tells them apart."""
+    return {id(answer.call) for answer in answers if answer.output is not None}
+
+
+def _outputs(answers: Sequence[ToolAnswered]) -> list[ResponseItem]:
+    return [answer.output for answer in answers if answer.output is not None]
 
 
 def _call_id(item: ResponseItem) -> str | None:

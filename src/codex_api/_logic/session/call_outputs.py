@@ -1,0 +1,235 @@
+"""What goes back to the model for a call: the item that holds what a function or handler gave.
+
+A handler may give the item itself, or what the item is about: a text, a picture, a yes. Which of
+them stands for what is decided here for each type of call.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.outgoing.json_values import encode_json
+from codex_api.types.content import InputAudio, InputImage, InputText
+from codex_api.types.function_tool import ToolError
+from codex_api.types.hosted_item import (
+    ApplyPatchCall,
+    ApplyPatchCallOutput,
+    ComputerCall,
+    ComputerCallOutput,
+    LocalShellCallOutput,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    ShellCall,
+    ShellCallOutput,
+)
+from codex_api.types.hosted_parts import ComputerScreenshot, Exit, ShellOutput
+from codex_api.types.item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+)
+from codex_api.types.structured import is_pydantic
+
+if TYPE_CHECKING:
+    from codex_api._logic.session.run_result import ToolCall, ToolOutput
+
+_PARTS = (InputText, InputImage, InputAudio)
+_OUTPUTS: Final[dict[type, type]] = {
+    FunctionCall: FunctionCallOutput,
+    CustomToolCall: CustomToolCallOutput,
+    LocalShellCall: LocalShellCallOutput,
+    ShellCall: ShellCallOutput,
+    ApplyPatchCall: ApplyPatchCallOutput,
+    ComputerCall: ComputerCallOutput,
+    ToolSearchCall: ToolSearchOutput,
+    McpApprovalRequest: McpApprovalResponse,
+}
+
+
+def answer_of(call: ToolCall, value: Any) -> ToolOutput:  # noqa: ANN401 - whatever was given
+    """Return the item that tells the model what came of ``call``.
+
+    Args:
+        value: What the function or the handler gave.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: It stands for no such item, has no
+            JSON form, or answers another call.
+    """
+    if isinstance(value, Mapping) and str(value.get("type")) == _tag_of(call):
+        value = decode_item(encode_json(value))
+    if isinstance(value, _OUTPUTS[type(call)]):
+        return _ours(call, cast("ToolOutput", value))
+    return _MADE[type(call)](call, value)
+
+
+def failure_of(call: ToolCall, error: Exception) -> ToolOutput | None:
+    """Return the item that tells the model that ``call`` failed; None where no item can say it."""
+    told = told_of(error)
+    match call:
+        case FunctionCall() | CustomToolCall() | LocalShellCall():
+            return answer_of(call, told)
+        case ShellCall():
+            return _shell(call, [ShellOutput(stdout="", stderr=told, outcome=Exit(1))])
+        case ApplyPatchCall():
+            return _patched(call, told, "failed")
+        case McpApprovalRequest():
+            return call.denied(reason=told)
+        case _:
+            return None
+
+
+def output_of(value: Any) -> object:  # noqa: ANN401 - whatever a function gave
+    """Return what a function gave as the output of its call.
+
+    Returns:
+        A text as it is; parts of content as they are; anything else as JSON.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: It has no JSON form.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _PARTS):
+        return [value]
+    if is_pydantic(type(value)):
+        return str(value.model_dump_json())
+    parts = _parts_of(value)
+    return encode_json(value).decode() if parts is None else parts
+
+
+def told_of(error: Exception) -> str:
+    """Return what the model is told of a failure.
+
+    The words of a ``ToolError`` are meant for it; those of other errors may hold anything.
+    """
+    if isinstance(error, ToolError):
+        return f"Error: {error}"
+    return f"Error: the tool failed ({type(error).__name__})"
+
+
+def _parts_of(value: object) -> list[object] | None:
+    if not isinstance(value, list | tuple):
+        return None
+    parts = cast("Sequence[object]", value)
+    return [*parts] if parts and all(isinstance(part, _PARTS) for part in parts) else None
+
+
+def _tag_of(call: ToolCall) -> str:
+    return str(_OUTPUTS[type(call)].__struct_config__.tag)  # type: ignore[attr-defined]  # structs
+
+
+def _id_of(item: object) -> str | None:
+    return getattr(item, "call_id", None) or getattr(item, "id", None)
+
+
+def _ours(call: ToolCall, output: ToolOutput) -> ToolOutput:
+    answered = (
+        output.approval_request_id if isinstance(output, McpApprovalResponse) else _id_of(output)
+    )
+    if answered != _id_of(call):
+        message = f"the {output.type} answers {answered!r}, and {_id_of(call)!r} was called"
+        raise ValueError(message)
+    return output
+
+
+def _function(call: FunctionCall, value: object) -> FunctionCallOutput:
+    output = cast("Any", output_of(value))
+    return FunctionCallOutput(call_id=call.call_id, output=output, caller=call.caller)
+
+
+def _custom(call: CustomToolCall, value: object) -> CustomToolCallOutput:
+    output = cast("Any", output_of(value))
+    return CustomToolCallOutput(call_id=call.call_id, output=output, caller=call.caller)
+
+
+def _local_shell(call: LocalShellCall, value: object) -> LocalShellCallOutput:
+    told = value if isinstance(value, str) else encode_json(value).decode()
+    # Servers want the id of the call under either name.
+    return LocalShellCallOutput(id=_id_of(call), call_id=_id_of(call), output=told)
+
+
+def _shell(call: ShellCall, value: object) -> ShellCallOutput:
+    match value:
+        case str():
+            outputs = [ShellOutput(stdout=value, stderr="", outcome=Exit(0))]
+        case ShellOutput():
+            outputs = [value]
+        case list() | tuple() if all(isinstance(each, ShellOutput) for each in _sequence(value)):
+            outputs = cast("list[ShellOutput]", _sequence(value))
+        case _:
+            raise _unfit(call, value)
+    return ShellCallOutput(
+        call_id=call.call_id,
+        output=outputs,
+        max_output_length=call.action.max_output_length,
+        caller=call.caller,
+    )
+
+
+def _patched(
+    call: ApplyPatchCall, value: object, status: str = "completed"
+) -> ApplyPatchCallOutput:
+    if not (value is None or isinstance(value, str)):
+        raise _unfit(call, value)
+    return ApplyPatchCallOutput(
+        call_id=call.call_id, status=status, output=value, caller=call.caller
+    )
+
+
+def _screen(call: ComputerCall, value: object) -> ComputerCallOutput:
+    match value:
+        case ComputerScreenshot():
+            screen = value
+        case str():
+            screen = ComputerScreenshot(image_url=value)
+        case bytes():
+            data = base64.b64encode(value).decode()
+            screen = ComputerScreenshot(image_url=f"data:image/png;base64,{data}")
+        case _:
+            raise _unfit(call, value)
+    return ComputerCallOutput(call_id=call.call_id, output=screen)
+
+
+def _found(call: ToolSearchCall, value: object) -> ToolSearchOutput:
+    if not isinstance(value, list | tuple):
+        raise _unfit(call, value)
+    return ToolSearchOutput(
+        call_id=call.call_id,
+        status="completed",
+        execution=call.execution,
+        tools=_sequence(value),
+    )
+
+
+def _approval(call: McpApprovalRequest, value: object) -> McpApprovalResponse:
+    if not isinstance(value, bool):
+        raise _unfit(call, value)
+    return call.approved() if value else call.denied()
+
+
+def _sequence(value: object) -> list[object]:
+    return [*cast("Sequence[object]", value)]
+
+
+def _unfit(call: ToolCall, value: object) -> TypeError:
+    return TypeError(f"{value!r:.80} does not answer a {call.type}")
+
+
+_MADE: Final[dict[type, Callable[[Any, Any], ToolOutput]]] = {
+    FunctionCall: _function,
+    CustomToolCall: _custom,
+    LocalShellCall: _local_shell,
+    ShellCall: _shell,
+    ApplyPatchCall: _patched,
+    ComputerCall: _screen,
+    ToolSearchCall: _found,
+    McpApprovalRequest: _approval,
+}
