@@ -63,8 +63,9 @@ def answer_of(call: ToolCall, value: Any) -> ToolOutput:  # noqa: ANN401 - whate
         TypeError, ValueError, OverflowError, RecursionError: It stands for no such item, has no
             JSON form, or answers another call.
     """
-    if isinstance(value, Mapping) and str(value.get("type")) == _tag_of(call):
-        value = decode_item(encode_json(value))
+    if isinstance(value, Mapping):
+        given = cast("Mapping[str, Any]", value)
+        value = decode_item(encode_json(given)) if given.get("type") == _tag_of(call) else given
     if isinstance(value, _OUTPUTS[type(call)]):
         return _ours(call, cast("ToolOutput", value))
     return _MADE[type(call)](call, value)
@@ -162,10 +163,11 @@ def _shell(call: ShellCall, value: object) -> ShellCallOutput:
             outputs = [ShellOutput(stdout=value, stderr="", outcome=Exit(0))]
         case ShellOutput():
             outputs = [value]
-        case list() | tuple() if all(isinstance(each, ShellOutput) for each in _sequence(value)):
-            outputs = cast("list[ShellOutput]", _sequence(value))
         case _:
-            raise _unfit(call, value)
+            listed = _sequence(call, value)
+            outputs = [each for each in listed if isinstance(each, ShellOutput)]
+            if len(outputs) < len(listed):
+                raise _unfit(call, value)
     return ShellCallOutput(
         call_id=call.call_id,
         output=outputs,
@@ -199,13 +201,9 @@ def _screen(call: ComputerCall, value: object) -> ComputerCallOutput:
 
 
 def _found(call: ToolSearchCall, value: object) -> ToolSearchOutput:
-    if not isinstance(value, list | tuple):
-        raise _unfit(call, value)
+    found = _sequence(call, value)
     return ToolSearchOutput(
-        call_id=call.call_id,
-        status="completed",
-        execution=call.execution,
-        tools=_sequence(value),
+        call_id=call.call_id, status="completed", execution=call.execution, tools=found
     )
 
 
@@ -215,7 +213,9 @@ def _approval(call: McpApprovalRequest, value: object) -> McpApprovalResponse:
     return call.approved() if value else call.denied()
 
 
-def _sequence(value: object) -> list[object]:
+def _sequence(call: ToolCall, value: object) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise _unfit(call, value)
     return [*cast("Sequence[object]", value)]
 
 

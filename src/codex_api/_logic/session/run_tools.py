@@ -156,8 +156,9 @@ def as_tool(tool: AnyTool) -> Tool:
         RequestBuildError: A function cannot be described.
         TypeError: It is no tool.
     """
-    if isinstance(tool, Tagged | msgspec.Raw | Mapping):
-        return tool
+    is_described = isinstance(tool, Tagged | msgspec.Raw | Mapping)
+    if is_described:
+        return cast("Tool", tool)
     if not callable(tool):
         message = f"a tool is a function, one of codex_api.tools or a mapping, not {tool!r:.80}"
         raise TypeError(message)
