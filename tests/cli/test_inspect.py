@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import pytest
 
 from codex_api import Client, Provider, ResponsesApiRequest, RetryConfig, errors, items
 from codex_api.cli import main
+from codex_api.cli.timeline_file import LivePage, write_page
 from codex_api.testing import EmbeddedServer, call, faults, say, scenarios, think
 from codex_api.testing.cassettes import Cassette, RecordingTransport, load
 from codex_api.testing.steps import Pause
@@ -148,6 +150,9 @@ def test_what_passes_is_shown_live_and_kept(tmp_path: Path) -> None:
                 url = process.stdout.readline().strip().partition("=")[2]
                 assert process.stdout.readline().startswith("export OPENAI_API_KEY=")
                 httpx2.post(f"{url}/responses", json=HELLO)
+                while not page.exists() or '"outcome": "completed"' not in page.read_text():
+                    assert process.poll() is None
+                    time.sleep(0.01)
                 # Whole lines: what stays in this buffer would be lost.
                 shown = "".join(process.stdout.readline() for _ in range(3))
                 process.send_signal(signal.SIGINT)
@@ -160,6 +165,48 @@ def test_what_passes_is_shown_live_and_kept(tmp_path: Path) -> None:
     assert (process.returncode, "saw 1 stream" in err) == (0, True)
     assert len(load(tape)) == 1
     assert '"lanes": [{"name": "#1  POST /v1/responses gpt-5.1"' in page.read_text()
+
+
+def test_a_page_that_cannot_be_written_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lanes = read_lanes(recorded(tmp_path / "a.jsonl"))
+    live = LivePage(tmp_path / "missing" / "page.html")
+
+    live.show([], is_new=True)
+    live.show(lanes, is_new=False)
+    live.show(lanes, is_new=True)
+
+    assert capsys.readouterr().err.count("cannot be written now: No such file") == 1
+    with pytest.raises(FileNotFoundError):
+        live.finish(lanes)
+
+
+def test_a_page_is_written_once_for_what_is_there(tmp_path: Path) -> None:
+    lanes = read_lanes(recorded(tmp_path / "a.jsonl"))
+    path = tmp_path / "page.html"
+    live = LivePage(path)
+    live.show(lanes, is_new=True)
+    first = path.stat().st_ino
+
+    live.show(lanes, is_new=False)
+
+    assert path.stat().st_ino == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".partial"] == []
+
+
+def test_a_page_goes_to_what_is_no_file(tmp_path: Path) -> None:
+    lanes = read_lanes(recorded(tmp_path / "a.jsonl"))
+    target = tmp_path / "linked.html"
+    (tmp_path / "link.html").symlink_to(target)
+
+    write_page(Path(os.devnull), lanes)
+    write_page(tmp_path / "link.html", lanes)
+
+    assert (tmp_path / "link.html").is_symlink()
+    assert target.read_text().startswith("<!doctype html>")
+    assert not Path(os.devnull).is_file()
 
 
 @pytest.mark.peer

@@ -16,9 +16,9 @@ from codex_api.cli import exit_codes
 from codex_api.cli.console import Output, note
 from codex_api.cli.serve import announce, started
 from codex_api.cli.tapes import LOOPBACK, checked_upstream, recording_server
+from codex_api.cli.timeline_file import LivePage, write_page
 from codex_api.cli.timeline_view import lane_lines, length, lines
 from codex_api.testing.cassettes import Cassette
-from codex_api.testing.timeline_page import page
 from codex_api.testing.timelines import TapeFollower, read_lanes
 from codex_api.transport.errors import RequestBuildError
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from codex_api.testing.lanes import Lane
 
-_ONLY_OWNER = 0o600
 _LOOK_SECONDS = 0.25
 _LEAST_LINES = 3
 
@@ -40,7 +39,10 @@ def inspect(
     ] = (),
     /,
     *,
-    html: Annotated[Path | None, Parameter(help="Write a page that draws all of it.")] = None,
+    html: Annotated[
+        Path | None,
+        Parameter(help="Write a page that draws all of it; with --live, as it comes."),
+    ] = None,
     live: Annotated[
         str | None,
         Parameter(help="Base URL of a server: stand before it and show what passes, until Ctrl-C."),
@@ -69,7 +71,9 @@ def inspect(
             lane.retry_of = None if lane.retry_of is None else lane.retry_of + len(lanes)
         lanes += found
     _show(lanes)
-    _write(html, lanes)
+    if html is not None:
+        write_page(html, lanes)
+        note(f"wrote {html}")
     return exit_codes.OK
 
 
@@ -77,14 +81,6 @@ def _show(lanes: Sequence[Lane]) -> None:
     output = Output(highlight=False, markup=False, emoji=False)
     for line in lines(lanes, output.width):
         output.print(line, no_wrap=True, overflow="ellipsis", crop=True)
-
-
-def _write(path: Path | None, lanes: Sequence[Lane]) -> None:
-    if path is None:
-        return
-    path.touch(mode=_ONLY_OWNER)
-    path.write_text(page(lanes), encoding="utf-8", newline="\n")
-    note(f"wrote {path}")
 
 
 def _watch(upstream: str, html: Path | None, out: Path | None, port: int) -> int:
@@ -101,27 +97,27 @@ def _watch(upstream: str, html: Path | None, out: Path | None, port: int) -> int
         if ending is None:
             return exit_codes.FAILED
         announce(server.url, LOOPBACK, None)
-        follower = TapeFollower(tape)
-        _follow(follower, ending)
+        follower, page = TapeFollower(tape), LivePage(html)
+        _follow(follower, page, ending)
         server.stop()
         cassette.close()
         follower.poll()
         lanes = follower.lanes()
-        if lanes:
-            _write(html, lanes)
+        page.finish(lanes)
         note(f"saw {len(lanes)} stream{'' if len(lanes) == 1 else 's'}")
     return exit_codes.OK
 
 
-def _follow(follower: TapeFollower, ending: threading.Event) -> None:
+def _follow(follower: TapeFollower, page: LivePage, ending: threading.Event) -> None:
     """Show what comes: all of it anew in a terminal, else each stream once it is over."""
     output = Output(highlight=False, markup=False, emoji=False)
     if not output.is_terminal or os.environ.get("TERM") == "dumb":
         told = 0
         while True:
             is_over = ending.wait(_LOOK_SECONDS)
-            follower.poll()
+            is_new = follower.poll()
             lanes = follower.lanes()
+            page.show(lanes, is_new=is_new)
             through = next((at for at, lane in enumerate(lanes) if lane.outcome == "open"), None)
             upto = len(lanes) if through is None or is_over else through
             for number in range(told, upto):
@@ -135,8 +131,11 @@ def _follow(follower: TapeFollower, ending: threading.Event) -> None:
     with Live(console=output, auto_refresh=False, transient=False) as view:
         while True:
             is_over = ending.wait(_LOOK_SECONDS)
-            if follower.poll() or is_over:
-                shown = list(lines(follower.lanes(), output.width))
+            is_new = follower.poll()
+            lanes = follower.lanes()
+            page.show(lanes, is_new=is_new)
+            if is_new or is_over:
+                shown = list(lines(lanes, output.width))
                 room = max(_LEAST_LINES, output.height - 1)
                 view.update(Group(*(shown if is_over else shown[-room:])), refresh=True)
             if is_over:

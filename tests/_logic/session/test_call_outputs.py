@@ -140,7 +140,7 @@ def test_an_item_goes_back_as_it_is() -> None:
     ("call", "value"),
     [
         (SHELL, 3),
-        (SHELL, ["a"]),
+        (SHELL, ["a", 3]),
         (PATCH, 3),
         (COMPUTER, None),
         (SEARCH, "a tool"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.outgoing.json_values import encode_json
@@ -78,13 +78,15 @@ def failure_of(call: ToolCall, error: Exception) -> ToolOutput | None:
         case FunctionCall() | CustomToolCall() | LocalShellCall():
             return answer_of(call, told)
         case ShellCall():
-            return _shell(call, [ShellOutput(stdout="", stderr=told, outcome=Exit(1))])
+            return _shell(call, ShellOutput(stdout="", stderr=told, outcome=Exit(1)))
         case ApplyPatchCall():
             return _patched(call, told, "failed")
         case McpApprovalRequest():
             return call.denied(reason=told)
-        case _:
+        case ComputerCall() | ToolSearchCall():
             return None
+        case _:
+            assert_never(call)
 
 
 def output_of(value: Any) -> object:  # noqa: ANN401 - whatever a function gave
@@ -158,16 +160,14 @@ def _local_shell(call: LocalShellCall, value: object) -> LocalShellCallOutput:
 
 
 def _shell(call: ShellCall, value: object) -> ShellCallOutput:
-    match value:
-        case str():
-            outputs = [ShellOutput(stdout=value, stderr="", outcome=Exit(0))]
-        case ShellOutput():
-            outputs = [value]
-        case _:
-            listed = _sequence(call, value)
-            outputs = [each for each in listed if isinstance(each, ShellOutput)]
-            if len(outputs) < len(listed):
-                raise _unfit(call, value)
+    given = [value] if isinstance(value, str | ShellOutput) else _sequence(call, value)
+    outputs = [
+        ShellOutput(stdout=each, stderr="", outcome=Exit(0)) if isinstance(each, str) else each
+        for each in given
+        if isinstance(each, str | ShellOutput)
+    ]
+    if len(outputs) < len(given):
+        raise _unfit(call, value)
     return ShellCallOutput(
         call_id=call.call_id,
         output=outputs,
@@ -187,16 +187,11 @@ def _patched(
 
 
 def _screen(call: ComputerCall, value: object) -> ComputerCallOutput:
-    match value:
-        case ComputerScreenshot():
-            screen = value
-        case str():
-            screen = ComputerScreenshot(image_url=value)
-        case bytes():
-            data = base64.b64encode(value).decode()
-            screen = ComputerScreenshot(image_url=f"data:image/png;base64,{data}")
-        case _:
-            raise _unfit(call, value)
+    if isinstance(value, bytes):
+        value = f"data:image/png;base64,{base64.b64encode(value).decode()}"
+    screen = ComputerScreenshot(image_url=value) if isinstance(value, str) else value
+    if not isinstance(screen, ComputerScreenshot):
+        raise _unfit(call, value)
     return ComputerCallOutput(call_id=call.call_id, output=screen)
 
 

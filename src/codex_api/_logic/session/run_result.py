@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar, assert_never
 
 import msgspec
 
@@ -101,8 +101,10 @@ class ToolAnswered(msgspec.Struct, frozen=True, kw_only=True):
                 return "\n".join(text for text in told if text)
             case McpApprovalResponse(approve=approve, reason=reason):
                 return reason or ("approved" if approve else "denied")
-            case _:
+            case ComputerCallOutput() | ToolSearchOutput() | None:
                 return ""
+            case _:
+                assert_never(self.output)
 
 
 #: What ``on_event`` of a run is given.

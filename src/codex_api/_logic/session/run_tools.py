@@ -53,8 +53,8 @@ class CallHandlers(TypedDict, total=False):
         function_call: Calls of functions that were declared without a Python function. Any value,
             as for functions.
         custom_tool_call: The same for custom tools.
-        shell_call: Commands on the caller's machine. A text, which succeeded, or a ``ShellOutput``
-            for each command.
+        shell_call: Commands on the caller's machine. For each a ``ShellOutput`` or a text, which
+            succeeded; one alone needs no list.
         local_shell_call: One command. A text, or anything as JSON.
         apply_patch_call: A change of a file. A text for the model or None; raise for a failure.
         computer_call: Clicks and keys. The screen after them: a ``ComputerScreenshot``, its URL, or
@@ -66,7 +66,7 @@ class CallHandlers(TypedDict, total=False):
     function_call: Callable[[FunctionCall], Any]
     custom_tool_call: Callable[[CustomToolCall], Any]
     shell_call: Callable[
-        [ShellCall], _Given[str | ShellOutput | Sequence[ShellOutput] | ShellCallOutput]
+        [ShellCall], _Given[str | ShellOutput | Sequence[str | ShellOutput] | ShellCallOutput]
     ]
     local_shell_call: Callable[
         [LocalShellCall], _Given[str | Mapping[str, Any] | LocalShellCallOutput]
