@@ -34,7 +34,7 @@ suppress_warnings = ["ref.python"]
 nitpick_ignore_regex = [(r"py:(class|exc|obj|data|attr|meth|func|mod)", r".*")]
 
 # What these modules lend on first use is not in them until somebody asks, and autodoc does not.
-for _name in ("bulk", "errors", "events", "items", "session", "testing", "transport"):
+for _name in ("bulk", "client", "errors", "events", "items", "session", "testing", "transport"):
     _module = import_module(f"codex_api.{_name}")
     for _lent in _module.__all__:
         getattr(_module, _lent)

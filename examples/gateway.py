@@ -1,17 +1,15 @@
 """A gateway: passes responses on as they come, and tells who used how many tokens.
 
-When a client leaves, its stream is closed, and the server behind stops working for it. Written for
-Starlette, and the same in FastAPI: `uvicorn gateway:app` needs `codex-api[server]`.
+When a client leaves, its stream is closed, and the server behind stops working for it. Start it by
+`uvicorn gateway:app`; it needs `pip install fastapi uvicorn`.
 """
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from fastapi import FastAPI, Header
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from codex_api import ApiKeyAuth, AsyncClient, Provider, errors, events
@@ -44,25 +42,23 @@ class Relay(StreamingResponse):
             self.outcome = f"failed: {error}"
 
 
-async def responses(request: Request) -> Response:
-    try:
-        body = await request.json()
-    except json.JSONDecodeError:
-        return JSONResponse({"error": {"message": "The body is no JSON."}}, 400)
-    caller = request.headers.get("x-caller", "somebody")
-    stream = client.responses.stream_raw({**body, "stream": True})
-    try:
-        await stream.__aenter__()  # now, since a refusal still has a status of its own
-    except errors.CodexApiError as error:
-        print(caller, f"refused: {error}", flush=True)
-        return JSONResponse({"error": {"message": str(error)}}, error.status or 502)
-    return Relay(stream, caller)
-
-
 @contextlib.asynccontextmanager
-async def lifespan(_: Starlette) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     async with client:
         yield
 
 
-app = Starlette(routes=[Route("/v1/responses", responses, methods=["POST"])], lifespan=lifespan)
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/v1/responses")
+async def responses(
+    body: dict[str, Any], x_caller: Annotated[str, Header()] = "somebody"
+) -> Response:
+    stream = client.responses.stream_raw({**body, "stream": True})
+    try:
+        await stream.__aenter__()  # now, since a refusal still has a status of its own
+    except errors.CodexApiError as error:
+        print(x_caller, f"refused: {error}", flush=True)
+        return JSONResponse({"error": {"message": str(error)}}, error.status or 502)
+    return Relay(stream, x_caller)

@@ -170,6 +170,7 @@ def test_the_gateway_passes_streams_on_and_stops_them(tmp_path: Path) -> None:
                 server.play(scenarios.faulty(faults.hold(Gate(), after=2)))
                 with client.stream("POST", "/v1/responses", json=body) as left:
                     next(left.iter_raw())
+                # The client has gone away, and with it the stream to the server behind.
                 server.wait_for_disconnect()
                 assert next_line(process) == "ada left\n"
 
@@ -179,7 +180,7 @@ def test_the_gateway_passes_streams_on_and_stops_them(tmp_path: Path) -> None:
 
         assert whole.text.startswith("event: response.created\n")
         assert "response.completed" in whole.text
-        assert (refused.status_code, nonsense.status_code) == (400, 400)
+        assert (refused.status_code, nonsense.status_code) == (400, 422)
 
 
 def test_the_evaluation_tells_right_wrong_and_failed(

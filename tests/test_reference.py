@@ -127,3 +127,14 @@ def test_both_fronts_stand_in_the_reference(inventory: dict[str, str]) -> None:
 def test_a_name_that_no_page_has_is_found() -> None:
     assert missing(codex_api, {"codex_api.Client": "class"}) >= {"codex_api.AsyncClient"}
     assert "codex_api.Client" not in missing(codex_api, {"codex_api.Client": "class"})
+
+
+def test_every_class_of_the_reference_has_a_public_path(inventory: dict[str, str]) -> None:
+    classes = {name: resolved(name) for name, kind in inventory.items() if kind == "class"}
+    public = [found for name, found in classes.items() if not is_hidden(name)]
+
+    assert {
+        name
+        for name, found in classes.items()
+        if is_hidden(name) and not any(found is each for each in public)
+    } == set()

@@ -134,6 +134,7 @@ _MODULES = {
 # Reached as attributes too: ``import codex_api; codex_api.items.Message``.
 _SUBMODULES = frozenset(
     {
+        "client",
         "errors",
         "events",
         "items",
