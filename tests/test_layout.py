@@ -32,6 +32,7 @@ SMALL = {
 #: What stands at the top: what users import, and as little else as may be.
 TOP_PUBLIC = {
     "auth",
+    "client",
     "clock",
     "errors",
     "events",

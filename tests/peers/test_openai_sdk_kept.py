@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletion
 
 from codex_api.testing import EmbeddedServer, ServerSettings, faults, scenarios
 
@@ -233,12 +234,17 @@ def line(name: str, text: str, **more: Any) -> bytes:
     return json.dumps(request).encode() + b"\n"
 
 
-async def begun(front: Front, sdk: Any, content: bytes) -> Any:
+def chat_line(name: str, text: str, url: str = "/v1/chat/completions", **more: Any) -> bytes:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": text}], **more}
+    return json.dumps({"custom_id": name, "method": "POST", "url": url, "body": body}).encode()
+
+
+async def begun(front: Front, sdk: Any, content: bytes, endpoint: str = "/v1/responses") -> Any:
     file = await front(sdk.files.create, file=("in.jsonl", content), purpose="batch")
     return await front(
         sdk.batches.create,
         input_file_id=file.id,
-        endpoint="/v1/responses",
+        endpoint=endpoint,
         completion_window="24h",
         metadata={"a": "b"},
     )
@@ -266,6 +272,33 @@ async def test_a_batch_answers_its_requests(front: Front, sdk: Any, server: Embe
     assert good["a"]["body"]["output"][0]["content"][0]["text"].startswith('You said: "hi"')
     assert {name: each["status_code"] for name, each in bad.items()} == {"b": 500, "c": 400}
     assert [each.id for each in known] == [batch.id]
+
+
+async def test_a_batch_of_chat_completions_answers_its_requests(
+    front: Front, sdk: Any, server: EmbeddedServer
+) -> None:
+    response = {"status": "failed", "error": {"code": "server_error", "message": "no"}}
+    failed = scenarios.scripted({"type": "response.failed", "response": response})
+    server.play(scenarios.normal(), failed, endpoint="batches/request")
+    lines = [chat_line("a", "hi"), chat_line("b", "fails"), chat_line("c", "hi", n=0.5)]
+    batch = await begun(front, sdk, b"\n".join(lines), "/v1/chat/completions")
+    done = await until_over(front, sdk.batches.retrieve, batch.id)
+    good = await results(front, sdk, done.output_file_id)
+    bad = await results(front, sdk, done.error_file_id)
+
+    assert (batch.endpoint, done.status) == ("/v1/chat/completions", "completed")
+    completion = ChatCompletion.model_validate(good["a"]["body"], strict=True)
+    assert (completion.choices[0].message.content or "").startswith('You said: "hi"')
+    assert {name: each["status_code"] for name, each in bad.items()} == {"b": 500, "c": 400}
+
+
+async def test_a_batch_has_requests_of_one_endpoint(front: Front, sdk: Any) -> None:
+    content = chat_line("a", "hi") + b"\n" + chat_line("b", "hi", "/v1/responses")
+    batch = await begun(front, sdk, content, "/v1/chat/completions")
+    done = await until_over(front, sdk.batches.retrieve, batch.id)
+
+    assert done.status == "failed"
+    assert [(error.line, error.code) for error in done.errors.data] == [(2, "mismatched_endpoint")]
 
 
 async def test_a_batch_with_a_wrong_line_fails_and_says_where(front: Front, sdk: Any) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from codex_api.testing.server.chat import whole_completion
 from codex_api.testing.server.checks import (
     as_object,
     json_body,
@@ -24,6 +25,8 @@ from codex_api.testing.server.problems import RequestProblem, invalid_value, not
 from codex_api.testing.wire import compact_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -33,7 +36,11 @@ if TYPE_CHECKING:
 
 #: What `EmbeddedServer.play` scripts the requests of batches by.
 LINE_ENDPOINT = "batches/request"
-ENDPOINT = "/v1/responses"
+#: Where the requests of a batch may go, and who answers one.
+ENDPOINTS: Final[dict[str, Callable[[ServerState, JsonObject, Scenario], JsonObject]]] = {
+    "/v1/responses": whole_response,
+    "/v1/chat/completions": whole_completion,
+}
 _DAY = 24 * 60 * 60
 _KEYS = frozenset(
     {"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"}
@@ -85,7 +92,7 @@ class BatchRun:
     async def _run(self) -> None:
         pace = self._state.settings.background_pace
         await asyncio.sleep(pace)
-        requests, problems = _requests(self._content)
+        requests, problems = _requests(self._content, self.batch["endpoint"])
         if problems:
             self.batch["errors"] = {"object": "list", "data": problems}
             self._step("failed")
@@ -134,7 +141,7 @@ class BatchRun:
             return scenario.status, content.decode() if isinstance(content, bytes) else content
         try:
             _check_whole(body)
-            return 200, whole_response(self._state, body, scenario)
+            return 200, ENDPOINTS[self.batch["endpoint"]](self._state, body, scenario)
         except RequestProblem as problem:
             return problem.status, {"error": problem.error()}
 
@@ -172,8 +179,8 @@ class Batches:
         """Begin a batch."""
         body = json_body(http.state.recorded)
         known_keys(body, _KEYS)
-        if non_empty(body, "endpoint") != ENDPOINT:
-            message = f"this server has batches of '{ENDPOINT}' only."
+        if non_empty(body, "endpoint") not in ENDPOINTS:
+            message = f"this server has batches of {' and '.join(ENDPOINTS)} only."
             raise invalid_value("endpoint", message)
         if non_empty(body, "completion_window") != "24h":
             raise invalid_value("completion_window", "it is not '24h'.")
@@ -221,7 +228,7 @@ def _check_whole(body: JsonObject) -> None:
         raise RequestProblem(400, message)
 
 
-def _requests(content: bytes) -> tuple[list[JsonObject], list[JsonObject]]:
+def _requests(content: bytes, endpoint: str) -> tuple[list[JsonObject], list[JsonObject]]:
     """Read the lines of a file; what is wrong with any costs the whole batch."""
     requests: list[JsonObject] = []
     problems: list[JsonObject] = []
@@ -230,7 +237,7 @@ def _requests(content: bytes) -> tuple[list[JsonObject], list[JsonObject]]:
         if not line.strip():
             continue
         try:
-            requests.append(_request(line, seen))
+            requests.append(_request(line, endpoint, seen))
         except RequestProblem as problem:
             error = problem.error()
             problems.append(
@@ -242,7 +249,7 @@ def _requests(content: bytes) -> tuple[list[JsonObject], list[JsonObject]]:
     return requests, problems
 
 
-def _request(line: bytes, seen: set[str]) -> JsonObject:
+def _request(line: bytes, endpoint: str, seen: set[str]) -> JsonObject:
     try:
         value: object = json.loads(line)
     except ValueError:
@@ -254,8 +261,8 @@ def _request(line: bytes, seen: set[str]) -> JsonObject:
         message = f"The custom_id '{name}' was used before."
         raise RequestProblem(400, message, "duplicate_custom_id", "custom_id")
     seen.add(name)
-    if (request.get("method"), request.get("url")) != ("POST", ENDPOINT):
-        message = f"A request of this batch is a POST of '{ENDPOINT}'."
+    if (request.get("method"), request.get("url")) != ("POST", endpoint):
+        message = f"A request of this batch is a POST of '{endpoint}'."
         raise RequestProblem(400, message, "mismatched_endpoint", "url")
     required(request, "body", dict)
     return request

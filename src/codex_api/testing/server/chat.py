@@ -17,7 +17,7 @@ from codex_api.testing.server.chance import timely_response
 from codex_api.testing.server.chat_request import as_response_request
 from codex_api.testing.server.checks import json_body, optional
 from codex_api.testing.server.event_stream import EventStream
-from codex_api.testing.server.generation import begin
+from codex_api.testing.server.generation import begin, final_response
 from codex_api.testing.server.problems import RequestProblem, invalid_value
 from codex_api.testing.steps import Event, Raw
 
@@ -53,13 +53,8 @@ class Chat:
         """Answer a request, as a stream or as one object."""
         body = json_body(http.state.recorded)
         scenario: Scenario = http.state.scenario
-        count: int = optional(body, "n", int) or 1
-        if not 1 <= count <= MAX_CHOICES:
-            param, message = "n", f"it must be from 1 to {MAX_CHOICES}."
-            raise invalid_value(param, message)
-        request, generation = begin(self._state, as_response_request(body))
-        headers = response_headers(self._state, http.state.recorded, request.model)
-        completion = _Completion(self._state, generation.response, body, count)
+        generation, completion = _begin(self._state, body)
+        headers = response_headers(self._state, http.state.recorded, generation.response["model"])
         if body.get("stream"):
             steps = completion.steps(generation, scenario)
             return EventStream(self._state, steps, headers, scenario.head_gate)
@@ -67,6 +62,25 @@ class Chat:
             await scenario.head_gate.passed()
         final = await timely_response(generation, scenario)
         return JSONResponse(completion.whole(final), headers=headers)
+
+
+def whole_completion(state: ServerState, body: JsonObject, scenario: Scenario) -> JsonObject:
+    """Answer the body of a request with one object.
+
+    Raises:
+        RequestProblem: It makes no sense, or the response failed.
+    """
+    generation, completion = _begin(state, body)
+    return completion.whole(final_response(generation, scenario))
+
+
+def _begin(state: ServerState, body: JsonObject) -> tuple[Generation, _Completion]:
+    count: int = optional(body, "n", int) or 1
+    if not 1 <= count <= MAX_CHOICES:
+        param, message = "n", f"it must be from 1 to {MAX_CHOICES}."
+        raise invalid_value(param, message)
+    _, generation = begin(state, as_response_request(body))
+    return generation, _Completion(state, generation.response, body, count)
 
 
 class _Completion:
