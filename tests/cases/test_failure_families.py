@@ -89,13 +89,18 @@ async def failure(front: Front, place: str, envelope: Any) -> Any:
 PLACES = ["status", "answer", "event", "named event", "frame", "handshake"]
 # At a status these say less than it does; the others are the same error at each place.
 VAGUE = {
+    "AuthenticationError",
+    "DeploymentNotFound",
+    "NotFoundError",
     "api_error",
     "authentication_error",
     "BadRequestError",
     "internal_server_error",
     "invalid_api_key",
     "invalid_request_error",
+    "model_not_found",
     "server_error",
+    "vector_store_timeout",
     "websocket_connection_limit_reached",
 }
 ENVELOPES = list(envelopes({}))

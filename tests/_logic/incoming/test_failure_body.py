@@ -21,6 +21,11 @@ ENVELOPES: dict[str, Any] = {
     "list": [{"error": INNER}],
     "errors": {"errors": [INNER, {"message": "more"}]},
     "upstream": {"error": {"message": "Provider error", "metadata": {"raw": json.dumps(INNER)}}},
+    "a text": {"error": json.dumps(INNER)},
+    "a body that is a text": {"type": "error", "status": 400, "body": json.dumps({"error": INNER})},
+    "a message that is JSON": {"error": {"message": json.dumps({"error": INNER}), "code": "400"}},
+    "last": {"response": {"id": "r", "last_error": INNER}},
+    "named for itself": INNER | {"object": "error"},
 }
 
 
@@ -42,6 +47,8 @@ def test_the_same_is_read_in_every_envelope(envelope: Any) -> None:
         (b"Bad gateway", "Bad gateway"),
         (b'{"error": {"msg": "words"}}', "words"),
         (b'{"error_description": "words"}', "words"),
+        (b'{"error": "{}"}', "{}"),
+        (b'{"message": "{words"}', "{words"),
         (
             b'{"detail": [{"loc": ["body", "input"], "msg": "field required"}, {"msg": "b"}]}',
             "body.input: field required; b",
@@ -106,6 +113,14 @@ def test_json_without_end_says_nothing() -> None:
         ({"code": "c", "retryAfter": "1m"}, ErrorDetail(code="c", retry_after=60.0)),
         ({"code": "c", "retry_after_ms": 500}, ErrorDetail(code="c", retry_after=0.5)),
         ({"code": "c", "retry_after": -1}, ErrorDetail(code="c")),
+        (
+            {"code": "c", "details": [{}, {"retryDelay": "34s"}]},
+            ErrorDetail(code="c", retry_after=34),
+        ),
+        ({"code": "c", "details": ["34s", 5]}, ErrorDetail(code="c")),
+        ({"code": "c", "status": "UNAVAILABLE"}, ErrorDetail(code="c", type="UNAVAILABLE")),
+        ({"__type": "ThrottlingException"}, ErrorDetail(type="ThrottlingException")),
+        ({"code": "c", "type": "Error"}, ErrorDetail(code="c")),
         ({"code": "c", "retry_after": "soon"}, ErrorDetail(code="c")),
     ],
 )
@@ -113,6 +128,13 @@ def test_each_member_is_read_on_its_own(member: dict[str, Any], detail: ErrorDet
     found = read_failure(json.dumps({"error": member}))
 
     assert found == detail
+
+
+def test_complaints_that_point_into_the_request_say_that_it_is_wrong() -> None:
+    placed = {"detail": [{"loc": ["body", "input"], "msg": "field required", "type": "missing"}]}
+    found = read_failure(json.dumps(placed))
+
+    assert found == ErrorDetail(type="missing", message="body.input: field required", status=422)
 
 
 def test_a_delay_is_read_from_a_member_before_words() -> None:
@@ -140,3 +162,23 @@ def test_an_object_without_a_type_is_a_failure_when_it_says_why(
     raws = {name: Raw(json.dumps(value)) for name, value in fields.items()}
 
     assert is_failure(raws) is failure
+
+
+@pytest.mark.parametrize(
+    ("fields", "tag", "failure"),
+    [
+        ({"message": "m"}, "error", True),
+        ({"object": "error", "message": "m"}, "NotFound", True),
+        ({"message": "m"}, "BadRequestError", True),
+        ({"message": "m"}, "response.error", True),
+        ({"message": "m"}, "ThrottlingException", True),
+        ({"message": "m"}, "notice", False),
+        ({"error": "x"}, "response.completed", False),
+    ],
+)
+def test_an_object_with_a_type_is_a_failure_when_it_is_called_one(
+    fields: dict[str, Any], tag: str, *, failure: bool
+) -> None:
+    raws = {name: Raw(json.dumps(value)) for name, value in fields.items()}
+
+    assert is_failure(raws, tag) is failure

@@ -16,7 +16,15 @@ from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import HttpStatusError
 
 # Names that a status goes before, as they fit several facts.
-VAGUE = {"invalid_request_error", "BadRequestError", "api_error", "server_error"}
+VAGUE = {
+    "invalid_request_error",
+    "BadRequestError",
+    "NotFoundError",
+    "model_not_found",
+    "DeploymentNotFound",
+    "api_error",
+    "server_error",
+}
 
 
 def over_http(status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
@@ -154,6 +162,22 @@ def test_statuses_without_a_row_pass_if_the_server_failed(status: int, *, retrya
     assert row_for(ErrorDetail(), status).retryable is retryable
     # Known by its row, and by no class that a status has.
     assert row_for(ErrorDetail(status=status), None).retryable is retryable
+
+
+@pytest.mark.parametrize(("code", "status"), [("NotFoundError", 404), ("model_not_found", 404)])
+def test_what_is_not_found_is_known_by_its_status_where_there_is_one(
+    code: str, status: int
+) -> None:
+    assert row_for(ErrorDetail(code=code), status) == row_for(ErrorDetail(), status)
+    assert row_for(ErrorDetail(code=code), None).error is errors.InvalidRequestError
+
+
+def test_what_complains_of_a_parameter_is_final_within_a_stream() -> None:
+    found = as_an_event({"code": "unsupported_value", "message": "why", "param": "reasoning"})
+
+    assert isinstance(found, errors.InvalidRequestError)
+    assert not found.retryable
+    assert found.param == "reasoning"
 
 
 @pytest.mark.parametrize("status", [404, 500])

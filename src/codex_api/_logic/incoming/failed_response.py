@@ -48,7 +48,7 @@ _CONNECTION_LIMIT: Final = "websocket_connection_limit_reached"
 _CONNECTION_LIMIT_TEXT: Final = (
     "the WebSocket has reached its age limit of 60 minutes; connect anew to go on"
 )
-_FAILURES: Final = frozenset({"error", "response.failed"})
+_FAILED: Final = "response.failed"
 _MAX_STATUS: Final = 999
 _DIGITS: Final = 3
 _MIN_STATUS: Final = 100
@@ -69,7 +69,9 @@ def terminal_error(
     if outcome == "failed":
         detail = read_failure(terminal.error if terminal.has_error else whole)
         if detail is None:
-            return StreamError("the response failed; the server did not say why", **context)
+            why = f", reason: {excerpt(terminal.reason)}" if terminal.reason else ""
+            words = f"the response failed{why or '; the server did not say why'}"
+            return StreamError(words, **context)
         return classify(detail, context)
     reason = "cancelled" if outcome == "cancelled" else terminal.reason
     return ResponseIncompleteError(
@@ -93,7 +95,7 @@ def body_error(body: bytes, context: ErrorContext) -> CodexApiError | None:
             return None
         return classify(read_failure(body) or ErrorDetail(), context)
     tag = read_as(str, fields.get("type", Raw()))
-    if tag in _FAILURES or (tag is None and is_failure(fields)):
+    if tag == _FAILED or is_failure(fields, tag):
         return event_error(fields, body, context)
     return None
 

@@ -4,7 +4,8 @@ An HTTP error body, a 200 body that is an error, an event, a WebSocket frame: th
 looked for in the same places, from the outside in. A member of the wrong type counts as absent and
 costs no other. Known envelopes: ``{"error": {...}}``, ``{"error": "words"}``, the members
 themselves, ``{"response": {"error": ...}}``, ``{"body": {...}}``, ``{"detail": ...}`` as a text or
-a list, ``{"errors": [...]}``, a list, and plain text.
+a list, ``{"errors": [...]}``, a list, and plain text. Each of them may also be a text that holds
+JSON, as gateways pass on what they were told.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ ERROR_BODY_TIMEOUT: Final = 5.0
 
 _WORDS: Final = ("message", "msg", "error_description", "title", "reason")
 # Where an envelope holds the next one, outermost first.
-_INSIDE: Final = ("error", "response", "body", "detail", "errors")
+_INSIDE: Final = ("error", "last_error", "response", "body", "detail", "errors")
 _DELAYS: Final = {
     "retry_after": 1.0,
     "retry_after_seconds": 1.0,
     "retryAfter": 1.0,
+    "retryDelay": 1.0,
     "resets_in_seconds": 1.0,
     "retry_after_ms": 0.001,
 }
@@ -43,6 +45,7 @@ _NOT_FAILURES: Final = frozenset({"choices", "object", "output"})
 NO_ERROR: Final = frozenset({b"", b"null", b"false", b"{}", b"[]", b'""'})
 _MAX_DEPTH: Final = 6
 _MAX_LISTED: Final = 5
+_UNPROCESSABLE: Final = 422
 _STATUSES: Final = range(300, 600)
 _LONGEST_CODE: Final = 256
 
@@ -79,12 +82,18 @@ def _levels(value: object, depth: int) -> Iterator[str | _Object]:
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, str):
-        if value.strip():
+        passed_on = _passed_on(value)
+        if passed_on is not None and _detail(passed_on, depth + 1) is not None:
+            yield from _levels(passed_on, depth + 1)
+        elif value.strip():
             yield value.strip()
     elif isinstance(value, list):
         yield from _listed(cast("list[object]", value), depth)
     elif (level := _object(value)) is not None:
-        yield from _upstream(level, depth)
+        metadata = _object(level.get("metadata")) or {}
+        for words in (metadata.get("raw"), level.get("message")):
+            # What a gateway passes on of the failure behind it.
+            yield from _levels(_passed_on(words), depth + 1)
         for name in _INSIDE:
             if name in level:
                 yield from _levels(level[name], depth + 1)
@@ -104,6 +113,9 @@ def _listed(values: list[object], depth: int) -> Iterator[str | _Object]:
             complaints.append(_located(value, said.message))
     if complaints:
         yield "; ".join(complaints)
+    if any("loc" in (_object(value) or {}) for value in values[:_MAX_LISTED]):
+        # What points into the request says that it is wrong, with or without a status.
+        yield {"status": _UNPROCESSABLE}
     if values and not isinstance(values[0], str):
         yield from _levels(values[0], depth + 1)
 
@@ -116,11 +128,11 @@ def _located(value: object, words: str) -> str:
     return f"{'.'.join(str(step) for step in steps)}: {words}"
 
 
-def _upstream(level: _Object, depth: int) -> Iterator[str | _Object]:
-    """Yield what a gateway passes on of the failure behind it: JSON in a text."""
-    raw = (_object(level.get("metadata")) or {}).get("raw")
-    if isinstance(raw, str) and raw.startswith("{"):
-        yield from _levels(read_as(object, raw), depth + 1)
+def _passed_on(value: object) -> _Object | None:
+    """Return the object that a text holds, or None."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return None
+    return _object(read_as(object, value))
 
 
 def _names(level: _Object) -> Iterator[tuple[str, str]]:
@@ -135,12 +147,21 @@ def _names(level: _Object) -> Iterator[tuple[str, str]]:
     elif _is_number(code):
         yield "code", str(code)[:_LONGEST_CODE]
     # The event's own type says nothing of the failure.
-    if isinstance(kind, str) and kind not in {"", "error"} and not kind.startswith("response."):
-        yield "type", kind[:_LONGEST_CODE]
+    if not _is_name(kind):
+        kind, named = level.get("__type"), level.get("status")
+        kind = named if isinstance(named, str) and named.isupper() else kind
+    if _is_name(kind):
+        yield "type", str(kind)[:_LONGEST_CODE]
     for name in ("param", "plan_type"):
         text = level.get(name)
         if isinstance(text, str):
             yield name, text
+
+
+def _is_name(kind: object) -> bool:
+    if not isinstance(kind, str) or kind.lower() in {"", "error"} or kind.isdecimal():
+        return False
+    return not kind.startswith("response.")
 
 
 def _numbers(level: _Object) -> Iterator[tuple[str, float]]:
@@ -149,7 +170,10 @@ def _numbers(level: _Object) -> Iterator[tuple[str, float]]:
         yield "resets_at", resets_at
     if isinstance(seconds, int | float) and not isinstance(seconds, bool):
         yield "resets_in_seconds", float(seconds)
-    delay = _delay(level)
+    details = level.get("details")
+    listed = cast("list[object]", details)[:_MAX_LISTED] if isinstance(details, list) else []
+    delays = (_delay(place) for place in (level, *filter(None, map(_object, listed))))
+    delay = next((delay for delay in delays if delay is not None), None)
     if delay is not None:
         yield "retry_after", delay
     for name in ("status", "status_code", "code"):
@@ -192,8 +216,18 @@ def delay_told(detail: ErrorDetail) -> float | None:
     return delay_in_message(words_of(detail))
 
 
-def is_failure(fields: Mapping[str, Raw]) -> bool:
-    """Return whether an object without a type is a failure: it has an error, or only says why."""
+def is_failure(fields: Mapping[str, Raw], tag: str | None = None) -> bool:
+    """Return whether an object is a failure: it says so, has an error, or only says why.
+
+    Args:
+        fields: Its members.
+        tag: Its type; None for none.
+    """
+    if bytes(fields.get("object", b"")) == b'"error"':
+        return True
+    if tag is not None:
+        # Some servers name the failure where others name the event.
+        return tag.lower().endswith(("error", "exception"))
     if any(bytes(fields.get(name, b"")) not in NO_ERROR for name in ("error", "errors")):
         return True
     return bool(fields.keys() & {"detail", "message"}) and not fields.keys() & _NOT_FAILURES

@@ -72,20 +72,41 @@ BY_NAME: Final[dict[str, Row]] = {
     "invalid_request_error": _INVALID,
     "BadRequestError": _INVALID,
     "not_found_error": _INVALID,
+    "NotFoundError": _INVALID,
+    "model_not_found": _INVALID,
+    "DeploymentNotFound": _INVALID,
+    "content_filter": _INVALID,
+    "image_content_policy_violation": _INVALID,
     "invalid_image": _IMAGE,
     "invalid_image_format": _IMAGE,
+    "invalid_base64_image": _IMAGE,
+    "invalid_image_url": _IMAGE,
+    "invalid_image_mode": _IMAGE,
     "image_parse_error": _IMAGE,
+    "image_too_large": _IMAGE,
+    "image_too_small": _IMAGE,
+    "image_file_too_large": _IMAGE,
+    "image_file_not_found": _IMAGE,
+    "empty_image_file": _IMAGE,
+    "unsupported_image_media_type": _IMAGE,
+    "failed_to_download_image": _IMAGE,
     "server_is_overloaded": _OVERLOAD,
     "slow_down": _OVERLOAD,
     "overloaded_error": _OVERLOAD,
     "rate_limit_exceeded": _LIMIT,
     "rate_limit_error": _LIMIT,
     "too_many_requests": _LIMIT,
+    "RateLimitError": _LIMIT,
+    "RateLimitReached": _LIMIT,
+    "RESOURCE_EXHAUSTED": _LIMIT,
+    "ThrottlingException": _LIMIT,
     "invalid_api_key": _DENIED,
     "authentication_error": _DENIED,
+    "AuthenticationError": _DENIED,
     "server_error": _SERVER,
     "internal_server_error": _SERVER,
     "api_error": _SERVER,
+    "vector_store_timeout": _SERVER,
     "websocket_connection_limit_reached": Row(
         RetryableError, PASSING, "the WebSocket is 60 minutes old"
     ),
@@ -104,7 +125,17 @@ BY_STATUS: Final[dict[int, Row]] = {
     505: _FINAL_STATUS,
 }
 # Statuses that say more than a name that fits several facts.
-_VAGUE: Final = frozenset({"invalid_request_error", "api_error", "server_error", "BadRequestError"})
+_VAGUE: Final = frozenset(
+    {
+        "invalid_request_error",
+        "api_error",
+        "server_error",
+        "BadRequestError",
+        "NotFoundError",
+        "model_not_found",
+        "DeploymentNotFound",
+    }
+)
 _BAD_IMAGE: Final = "does not represent a valid image"
 _SERVER_ERRORS: Final = range(500, 600)
 _CONFLICT: Final = 409
@@ -133,7 +164,8 @@ def row_for(detail: ErrorDetail, status: int | None) -> Row:
         if row.error is UnexpectedStatusError or row.error is InternalServerError:
             return _SERVER if row.retryable else _INVALID
         return row
-    return _SERVER
+    # What names a part of the request complains of it.
+    return _INVALID if detail.param else _SERVER
 
 
 def _fits(row: Row, status: int | None) -> bool:

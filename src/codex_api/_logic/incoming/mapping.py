@@ -308,7 +308,7 @@ class EventMapper:
             self._unreadable(payload, found)
             return
         tag = read_as(str, fields.get("type", ABSENT))
-        if tag == "error" or (tag is None and is_failure(fields)):
+        if is_failure(fields, tag):
             self._fail(event_error(fields, payload, self.context))
         elif tag is None:
             self._skip(payload, found)
