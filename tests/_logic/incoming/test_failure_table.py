@@ -194,6 +194,29 @@ def test_a_status_within_a_stream_names_the_class_that_has_others() -> None:
 def test_a_conflict_passes_only_if_the_server_says_when() -> None:
     assert not row_for(ErrorDetail(), 409).retryable
     assert row_for(ErrorDetail(retry_after=2.0), 409).retryable
+    assert row_for(ErrorDetail(message="busy, try again in 2s"), 409).retryable
+    assert row_for(ErrorDetail(), 409, comes_back=True).retryable
+    assert over_http(409, {"error": {"message": "busy"}}, {"retry-after": "2"}).retryable
+    assert not row_for(ErrorDetail(), 404, comes_back=True).retryable
+
+
+@pytest.mark.parametrize(
+    ("words", "is_known"),
+    [
+        ("This model's maximum context length is 8192 tokens.", True),
+        ("Context length exceeded", True),
+        ("the input exceeds the context window of this model", True),
+        ("a context of this length is fine", False),
+    ],
+)
+def test_a_request_that_is_too_long_is_known_by_words(words: str, *, is_known: bool) -> None:
+    error = {"message": words, "type": "BadRequestError", "code": 400}
+    found = [over_http(400, {"error": error}), as_an_event({"error": error})]
+    limited = over_http(429, {"error": {"message": words}})
+
+    assert {isinstance(one, errors.ContextWindowExceededError) for one in found} == {is_known}
+    assert {one.retryable for one in found} == {False}
+    assert isinstance(limited, errors.RateLimitError)
 
 
 @pytest.mark.parametrize(

@@ -80,14 +80,15 @@ class _Refusal:
         self.body = error.body or b""
         self.headers = Headers() if error.headers is None else error.headers
         self.detail = (read_failure(self.body) if self.body else None) or ErrorDetail()
-        self.row = row_for(self.detail, self.status)
+        retry_after = self._read_retry_after(error)
+        self.row = row_for(self.detail, self.status, comes_back=retry_after is not None)
         self.reached_type = _reached_type(self.headers)
         self.snapshot = self._read_snapshot()
         self.context: ErrorContext = {
             "retryable": self.row.retryable,
             "status": error.status,
             "request_id": _request_id(self.headers) or error.request_id,
-            "retry_after": self._read_retry_after(error),
+            "retry_after": retry_after,
             "rate_limits": None if self.snapshot.is_empty else self.snapshot,
             "api_rate_limits": parse_api_rate_limits(self.headers),
             **facts_of(self.detail),

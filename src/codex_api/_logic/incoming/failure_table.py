@@ -8,7 +8,10 @@ new code is one row.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from codex_api._logic.incoming.failure_body import delay_told
 
 from codex_api.errors import (
     ApiError,
@@ -137,27 +140,38 @@ _VAGUE: Final = frozenset(
     }
 )
 _BAD_IMAGE: Final = "does not represent a valid image"
+# Servers that have no name for it say it in these words.
+_TOO_LONG: Final = re.compile(
+    r"maximum context length|context (?:length|window|size) exceeded|exceeds? the context window",
+    re.IGNORECASE,
+)
 _SERVER_ERRORS: Final = range(500, 600)
 _CONFLICT: Final = 409
 _TOO_MANY: Final = 429
 _UNAUTHORIZED: Final = 401
 
 
-def row_for(detail: ErrorDetail, status: int | None) -> Row:
+def row_for(detail: ErrorDetail, status: int | None, *, comes_back: bool = False) -> Row:
     """Return the row of a failure.
 
     Args:
         detail: What the server said of it.
         status: Of the answer; None within a stream, where ``detail`` may tell one.
+        comes_back: Whether the answer's headers say when to come back.
     """
     if _BAD_IMAGE in (detail.message or ""):
         return _IMAGE
+    row = _row_of_facts(detail, status, comes_back=comes_back)
+    return _CONTEXT if row is _INVALID and _TOO_LONG.search(detail.message or "") else row
+
+
+def _row_of_facts(detail: ErrorDetail, status: int | None, *, comes_back: bool) -> Row:
     for name in (detail.code, detail.type):
         row = BY_NAME.get(name or "")
         if row is not None and not (name in _VAGUE and status is not None) and _fits(row, status):
             return row
     if status is not None:
-        return _row_of_status(status, detail)
+        return _row_of_status(status, detail, comes_back=comes_back)
     if detail.status is not None:
         row = _row_of_status(detail.status, detail)
         # Within a stream no status came, so no class that is known by one.
@@ -185,10 +199,10 @@ def _fits(row: Row, status: int | None) -> bool:
     return True
 
 
-def _row_of_status(status: int, detail: ErrorDetail) -> Row:
+def _row_of_status(status: int, detail: ErrorDetail, *, comes_back: bool = False) -> Row:
     known = BY_STATUS.get(status)
     if known is not None:
         return known
-    if status == _CONFLICT and detail.retry_after is not None:
-        return _PASSING_STATUS  # the body says that it will pass
+    if status == _CONFLICT and (comes_back or delay_told(detail) is not None):
+        return _PASSING_STATUS  # the answer says that it will pass
     return _PASSING_STATUS if status in _SERVER_ERRORS else _FINAL_STATUS
