@@ -315,6 +315,8 @@ def after_first(first: list[dict[str, Any]] = FIRST) -> WebSocketStreamMachine:
         (named("response.in_progress", "resp_1"), False),
         ({"type": "response.output_item.done", "item": {"type": "message"}}, False),
         ({"type": "response.completed"}, True),
+        (named("response.completed", "resp_0", status="completed"), True),
+        (named("response.in_progress", "resp_0"), False),
     ],
 )
 def test_what_is_left_over_belongs_to_no_later_response(
@@ -333,7 +335,42 @@ def test_what_is_left_over_belongs_to_no_later_response(
     assert stream._history.is_unusable is is_unusable
 
 
-def test_what_names_another_response_begins_it() -> None:
+@pytest.mark.parametrize("response_id", ["resp_1", "resp_2"])
+def test_no_response_of_a_connection_is_taken_for_a_later_one(response_id: str) -> None:
+    facts = HandshakeFacts.of(101, Headers())
+    for events_of_one in (FIRST, SECOND):
+        feed(machine(facts), *events_of_one)
+    stream = machine(facts)
+    late = named("response.failed", response_id, status="failed", error={"message": "late"})
+
+    feed(stream, late, named("response.created", "resp_3"), DELTA)
+
+    assert stream.failure is None
+    assert stream.leftovers == 1
+
+
+def test_a_second_end_of_a_response_before_does_not_end_one_that_is_under_way() -> None:
+    stream = after_first()
+
+    found = feed(stream, *SECOND[:2], FIRST[-1], SECOND[-1])
+
+    assert found == [
+        events.Created("resp_2"),
+        events.OutputTextDelta("two"),
+        events.Completed("resp_2"),
+    ]
+    assert stream.leftovers == 1
+    assert stream._history.is_unusable
+
+
+def test_what_was_left_alone_is_told_where_nothing_else_comes() -> None:
+    stream = after_first()
+    feed(stream, *FIRST)
+
+    assert "3 frames of responses before it" in str(stream.timed_out(100.0))
+
+
+def test_the_failure_of_another_response_is_this_requests() -> None:
     stream = after_first()
     error = {"code": "server_error", "message": "boom"}
 

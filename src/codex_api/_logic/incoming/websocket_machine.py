@@ -2,7 +2,7 @@
 
 Mapping, clocks and outcome are those of a response over HTTP; what differs is told here. A message
 is one payload; a binary one is an error. Pings keep the liveness clock going, and only that one.
-What is left over of the response before, on a connection that carried one, is none of this one's.
+What is left over of responses before, on a connection that carried some, is none of this one's.
 The answer to the handshake belongs to the connection, so its events open every response of it.
 """
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from codex_api.types.turn_state import TurnState
 
 _CREATED = "response.created"
+_FAILED = "response.failed"
 
 
 class _Head(msgspec.Struct):
@@ -82,11 +83,11 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         self._history = facts.history
         self._left_before = facts.history.leftovers
         # On a fresh connection there is nothing that could be left over.
-        self._is_begun = facts.history.last_id is None
+        self._is_begun = not facts.history.has_carried
 
     @property
     def leftovers(self) -> int:
-        """How many frames of the response before came and were left alone."""
+        """How many frames of responses before came and were left alone."""
         return self._history.leftovers - self._left_before
 
     def feed(self, chunk: Buffer | str, now: float) -> list[ResponseEvent]:
@@ -97,7 +98,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             message = "the server sent a binary WebSocket message, and responses are text"
             return self._stop(StreamError(message, **self._mapper.context))
         self._alive_at = now
-        if not self._is_begun and self._is_left_over(chunk):
+        if self._may_be_left_over(chunk) and self._is_left_over(chunk):
             self._set_deadline()
             return []
         mapper = self._mapper
@@ -119,18 +120,25 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             self._history.begins_with_created = True
         return found
 
-    def _is_left_over(self, message: str) -> bool:
-        """Distinguish a frame of the previous response from the first one of this response.
+    def _may_be_left_over(self, message: str) -> bool:
+        # Most events do not say which response they are of.
+        return not self._is_begun or ('"response"' in message and bool(self._history.ids))
 
-        Errors are this request's, and so is what names another response. What names the response
-        before is not, nor is what names none, where the server says when a response begins.
+    def _is_left_over(self, message: str) -> bool:
+        """Distinguish a frame of a previous response from the first one of this response.
+
+        Errors are this request's. What names a response before is not. Where the server says when a
+        response begins, nothing else is, either, but the failure of a response that is new.
         """
         head = read_as(_Head, message)
         if head is None or not head.type.startswith("response."):
             return False
         response = read_as(_Response, head.response)
         named = None if response is None else response.id
-        if self._is_first(head.type, named):
+        if self._is_begun:
+            if named not in self._history.ids:
+                return False
+        elif self._is_first(head.type, named):
             self._is_begun = True
             return False
         self._history.leftovers += 1
@@ -139,12 +147,21 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         return True
 
     def _is_first(self, tag: str, response_id: str | None) -> bool:
-        if response_id is not None:
-            return response_id != self._history.last_id
-        return tag == _CREATED or not self._history.begins_with_created
+        if response_id in self._history.ids:
+            return False
+        if tag == _CREATED or not self._history.begins_with_created:
+            return True
+        return tag == _FAILED and response_id is not None
 
     def _remember(self) -> None:
-        self._history.last_id = self._mapper.response_id or self._history.last_id or ""
+        self._history.has_carried = True
+        if self._mapper.response_id is not None:
+            self._history.ids.add(self._mapper.response_id)
+
+    def _trace(self) -> str:
+        left = self.leftovers
+        told = f"; {left} frames of responses before it came and were left alone" if left else ""
+        return told + super()._trace()
 
     def received(self, at: float) -> None:
         """Take note that bytes of any kind came at ``at``."""

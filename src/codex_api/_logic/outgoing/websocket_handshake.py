@@ -61,14 +61,16 @@ class SocketHistory:
     """What the responses of one connection have in common, for the next one to know.
 
     Attributes:
-        last_id: Id of the response before, or None.
+        has_carried: Whether a response came to its end before.
+        ids: Of the responses that did, as far as they had one.
         begins_with_created: Whether the server says when a response begins.
         leftovers: How many frames of a response came after its end.
         is_unusable: Whether they were more than late events: then nothing that follows can be
             trusted to belong to the response that is under way.
     """
 
-    last_id: str | None = None
+    has_carried: bool = False
+    ids: set[str] = field(default_factory=set[str])
     begins_with_created: bool = False
     leftovers: int = 0
     is_unusable: bool = False
