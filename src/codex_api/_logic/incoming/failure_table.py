@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from codex_api._logic.incoming.failure_body import delay_told
-
 from codex_api.errors import (
     ApiError,
     AuthenticationError,
