@@ -17,6 +17,7 @@ from tests.cases.inputs import (
     frames,
     opened,
     over_http,
+    over_websocket,
     stream,
 )
 
@@ -54,6 +55,47 @@ async def test_a_finished_answer_is_an_answer(
     assert got.usage == usage
     (message,) = got.items
     assert message.text == "Hello"
+
+
+CREATED = b'{"type":"response.created","response":{"id":"resp_1"}}'
+COMPLETED = b'{"type":"response.completed","response":{"id":"resp_1","status":"completed"}}'
+DELTA = b'{"type":"response.output_text.delta","item_id":"m","output_index":0,"delta":"%b"}'
+DONE = (
+    b'{"type":"response.output_item.done","output_index":0,"item":{"type":"message","id":"m",'
+    b'"role":"assistant","content":[{"type":"output_text","text":"Hello"}]}}'
+)
+CUT = (DELTA % b"Hel")[:-2]
+
+
+async def played(front: Front, transport: str, *payloads: bytes) -> Any:
+    body = b"".join(b"data: %b\n\n" % payload for payload in payloads)
+    script = over_http(body) if transport == "http" else over_websocket(*payloads)
+    with ScriptedServer(connections=script) as peer:
+        async with front.entering(client(front, peer)) as api:
+            if transport == "http":
+                return await front(api.responses.stream(REQUEST).collect)
+            async with front.entering(await opened(front, api)) as socket:
+                return await front(socket.stream(REQUEST).collect)
+
+
+@both
+@pytest.mark.parametrize(
+    ("told", "text", "reason"),
+    [
+        ([CUT, DELTA % b"lo"], "lo", "unknown"),
+        ([CUT], "", "unknown"),
+        ([CUT, DELTA % b"lo", DONE], "Hello", None),
+        ([b"nonsense", DELTA % b"Hello"], "Hello", None),
+        ([(DELTA % b"Hel") + (DELTA % b"lo")], "Hello", None),
+        ([DELTA % b"Hel\tlo"], "Hel\tlo", None),
+    ],
+)
+async def test_a_part_that_cannot_be_read_is_missed_only_where_nothing_tells_the_whole(
+    front: Front, told: list[bytes], text: str, reason: str | None, transport: str
+) -> None:
+    got = await played(front, transport, CREATED, *told, COMPLETED)
+
+    assert (got.text, got.incomplete_reason) == (text, reason)
 
 
 @both

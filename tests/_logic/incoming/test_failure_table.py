@@ -204,7 +204,7 @@ def test_a_conflict_passes_only_if_the_server_says_when() -> None:
     ("words", "is_known"),
     [
         ("This model's maximum context length is 8192 tokens.", True),
-        ("Context length exceeded", True),
+        ("Context length exceeded", False),
         ("the input exceeds the context window of this model", True),
         ("a context of this length is fine", False),
     ],

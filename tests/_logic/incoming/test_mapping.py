@@ -389,7 +389,7 @@ def test_rate_limits_that_cannot_be_read_are_nothing() -> None:
         b"{}",
         b'{"type":5}',
         b'{"type":null,"delta":"a"}',
-        b'{"delta":"a"}{"delta":"b"}',
+        b'{"delta":"a"}{"delta":"b"',
     ],
 )
 def test_payload_without_a_type_is_shown_only_to_who_wants_all(payload: bytes) -> None:

@@ -21,9 +21,10 @@ from codex_api._logic.incoming.item_parts import (
     SUMMARY,
     TEXT,
     Place,
+    is_lost,
     read_part,
 )
-from codex_api._logic.incoming.made_items import Assembled, resolved
+from codex_api._logic.incoming.made_items import Assembled, is_put_together, resolved
 from codex_api._logic.incoming.slots import Slots
 
 if TYPE_CHECKING:
@@ -37,9 +38,14 @@ _Told: TypeAlias = "tuple[Place, list[str]] | tuple[Place, str] | OutputItemAdde
 
 
 class Assembler:
-    """Take the events of one response, and give its items in output order."""
+    """Take the events of one response, and give its items in output order.
+
+    Attributes:
+        has_gaps: Whether what the last result put together may lack a part that could not be read.
+    """
 
     def __init__(self) -> None:
+        self.has_gaps = False
         self._count = 0
         # What was told, with how many events came before it.
         self._told: list[tuple[int, _Told]] = []
@@ -97,10 +103,14 @@ class Assembler:
             terminal: The response's end, or None when it was cut off.
             is_complete: Whether items that were never finished are made of their parts.
         """
+        parts = list(parts)
         slots = self._slots(parts)
         output = [(decode_item(raw), raw) for raw in terminal.output] if terminal else []
         order = slots.lay_over(output) or slots.in_order()
-        return self._kept + [resolved(slot, is_complete=is_complete) for slot in order]
+        found = [resolved(slot, is_complete=is_complete) for slot in order]
+        is_made = not found or any(map(is_put_together, found))
+        self.has_gaps = is_made and any(is_lost(payload) for _, payload in parts)
+        return self._kept + found
 
     def _delta(
         self,

@@ -219,8 +219,8 @@ class Collector:
         """Refuse a response that claims to be complete and is not."""
         if self._completed is None:
             return "unknown"
-        if any(entry.item is None for entry in found):
-            return "unknown"  # parts of a call that nobody named
+        if self._assembler.has_gaps or any(entry.item is None for entry in found):
+            return "unknown"  # parts that could not be read, or of a call that nobody named
         return cut_off_reason([entry.item for entry in found if entry.item is not None], usage)
 
 

@@ -140,10 +140,7 @@ _VAGUE: Final = frozenset(
 )
 _BAD_IMAGE: Final = "does not represent a valid image"
 # Servers that have no name for it say it in these words.
-_TOO_LONG: Final = re.compile(
-    r"maximum context length|context (?:length|window|size) exceeded|exceeds? the context window",
-    re.IGNORECASE,
-)
+_TOO_LONG: Final = re.compile(r"maximum context length|exceeds? the context window", re.IGNORECASE)
 _SERVER_ERRORS: Final = range(500, 600)
 _CONFLICT: Final = 409
 _TOO_MANY: Final = 429

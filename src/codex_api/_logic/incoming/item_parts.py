@@ -73,3 +73,8 @@ def read_part(payload: bytes) -> tuple[Place, str] | None:
     if kind is None or text is None:
         return None
     return Place(kind, event.output_index, event.item_id, event.content_index or 0), text
+
+
+def is_lost(payload: bytes) -> bool:
+    """Return whether a payload cannot be read, so that nobody knows which part it held."""
+    return read_as(dict[str, Raw], payload) is None

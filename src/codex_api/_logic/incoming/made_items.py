@@ -61,6 +61,13 @@ def resolved(slot: Slot, *, is_complete: bool) -> Assembled:
     return Assembled(made, Raw() if made is None else Raw(encode_item(made)), slot)
 
 
+def is_put_together(assembled: Assembled) -> bool:
+    """Return whether an item was made of parts, and of nothing that was told as a whole."""
+    slot = assembled.slot
+    told = [known[1] for known in (slot.done, slot.terminal) if known is not None]
+    return not any(assembled.raw is raw for raw in told)
+
+
 def _is_empty(item: ResponseItem) -> bool:
     """Return whether an item that is said to be finished holds nothing of what it is for."""
     match item:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from codex_api import events
+from codex_api._logic.incoming import repair
 from codex_api._logic.incoming.direct_events import (
     ABSENT,
     DIRECT_TYPES,
@@ -36,7 +37,6 @@ from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failed_response import body_error, event_error, terminal_error
 from codex_api._logic.incoming.failure_body import is_failure
 from codex_api._logic.incoming.item_events import READERS, is_told, tool_input
-from codex_api._logic.incoming.repair import END_MARKS, is_decisive, payloads_in, repaired
 from codex_api._logic.incoming.side_events import SideChannel
 from codex_api._logic.incoming.terminal import TERMINAL_TYPES, Terminal, read_terminal
 from codex_api._logic.incoming.told_events import completed, read_told
@@ -78,7 +78,7 @@ class EventMapper:
         failure: What ended it instead, or None.
         limits: The newest snapshot of each limit, by its id.
         last_sequence_number: Of the newest event that had one, ``seen_through`` before, or None.
-        skipped: How many payloads were no JSON object with a type.
+        skipped: How many payloads were no JSON object with a type; ``unread`` is the newest.
         progressed: Whether a payload since the last look was more than a sign of life. Whoever
             looks sets it back.
         terminal: What the response's end says, once it is there.
@@ -101,7 +101,6 @@ class EventMapper:
         self.limits: dict[str, RateLimitSnapshot] = {}
         self.last_sequence_number = self._seen_through = seen_through
         self.skipped = 0
-        #: The newest payload that says nothing: what a stream without an end may have meant.
         self.unread: bytes = b""
         self.progressed = False
         # Parts of items that were sent as a whole: how many events came before, and the payload.
@@ -317,22 +316,23 @@ class EventMapper:
 
     def _unreadable(self, payload: bytes, found: list[ResponseEvent]) -> None:
         """Read what is JSON to others, or several payloads in one; else leave a trace."""
-        mended = repaired(payload)
-        if mended is not None:
+        if (mended := repair.repaired(payload)) is not None:
             self._read(mended, found)
-        elif several := payloads_in(payload):
+        elif several := repair.payloads_in(payload):
             self._each(several, found)
         elif (failure := body_error(payload, self.context)) is not None:
             self._fail(failure)
-        elif is_decisive(payload):
+        elif repair.is_decisive(payload):
             # Without the item or the outcome in it the rest would be a success that is none.
             self._fail_unread(f"an event of the stream is no JSON: {excerpt(payload)}")
         else:
+            if repair.may_be_part(payload):  # which the whole would lack
+                self._parts.append((self._told + len(found), payload))
             self._skip(payload, found)
 
     def _skip(self, payload: bytes, found: list[ResponseEvent]) -> None:
         self.skipped += 1
-        if payload in END_MARKS:
+        if payload in repair.END_MARKS:
             return
         self.unread = payload
         if self._other_events:
