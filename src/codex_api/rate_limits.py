@@ -167,6 +167,9 @@ def parse_rate_limit_for_limit(
     return _snapshot(_as_headers(headers), _normal_id(limit_id) or DEFAULT_LIMIT_ID)
 
 
+_UNKNOWN = RateLimitSnapshot(limit_id=DEFAULT_LIMIT_ID)
+
+
 def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimitSnapshot]:
     """Read every limit from the headers of an answer.
 
@@ -178,7 +181,7 @@ def parse_all_rate_limits(headers: Headers | Mapping[str, str]) -> list[RateLimi
     names = "\n".join(fields)
     # Most answers say nothing, and every stream begins with this.
     if "-used-percent" not in names and "x-codex-" not in names:
-        return [RateLimitSnapshot(limit_id=DEFAULT_LIMIT_ID)]
+        return [_UNKNOWN]
     snapshots = [_snapshot(fields, DEFAULT_LIMIT_ID)]
     for limit_id in sorted(set(_other_ids(fields))):
         snapshot = _snapshot(fields, limit_id)

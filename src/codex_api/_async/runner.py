@@ -175,10 +175,12 @@ class _Performer:
                     if isinstance(effect, Authorize):
                         self._generation = auth.generation
                         result = await auth.apply(effect.request)
-                    elif isinstance(effect, Send) and not effect.stream:
-                        result = await transport.execute(effect.request, effect.timeout)
-                    else:
+                    elif not isinstance(effect, Send):
                         result = await self._perform(effect)
+                    elif effect.stream:
+                        result = await self._open(effect.request, effect.timeout)
+                    else:
+                        result = await transport.execute(effect.request, effect.timeout)
                     failure = None
                 except CodexApiError as exc:
                     failure = exc
@@ -187,11 +189,9 @@ class _Performer:
             await self._drop()
             raise
 
-    async def _perform(self, effect: Send | Sleep | Refresh) -> object:
+    async def _perform(self, effect: Sleep | Refresh) -> object:
         runner = self._runner
         match effect:
-            case Send(request, _, timeout):
-                return await self._open(request, timeout)
             case Sleep(delay):
                 await runner.settings.clock.sleep_async(delay)
                 return None

@@ -174,10 +174,12 @@ class _Performer:
                     if isinstance(effect, Authorize):
                         self._generation = auth.generation
                         result = auth.apply(effect.request)
-                    elif isinstance(effect, Send) and not effect.stream:
-                        result = transport.execute(effect.request, effect.timeout)
-                    else:
+                    elif not isinstance(effect, Send):
                         result = self._perform(effect)
+                    elif effect.stream:
+                        result = self._open(effect.request, effect.timeout)
+                    else:
+                        result = transport.execute(effect.request, effect.timeout)
                     failure = None
                 except CodexApiError as exc:
                     failure = exc
@@ -186,11 +188,9 @@ class _Performer:
             self._drop()
             raise
 
-    def _perform(self, effect: Send | Sleep | Refresh) -> object:
+    def _perform(self, effect: Sleep | Refresh) -> object:
         runner = self._runner
         match effect:
-            case Send(request, _, timeout):
-                return self._open(request, timeout)
             case Sleep(delay):
                 runner.settings.clock.sleep(delay)
                 return None

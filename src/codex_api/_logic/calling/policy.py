@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CLOSED = "this client is closed; make a new one"
 _NO_RETRIES = RetryConfig(max_attempts=0)
+_NONE_ACCEPTED: frozenset[int] = frozenset()
 # Lowest layer of all: present only where nobody else said anything.
 _DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
 
@@ -110,20 +111,18 @@ class CallSettings(Struct, kw_only=True):
         Raises:
             ClientStateError: The client was closed.
         """
-        retry = _NO_RETRIES if asks_once else None
         timeouts = self.context.timeouts
-        limits = [
-            (started_at + limit, limit, first_event)
-            for limit, first_event in ((timeouts.total, False), (timeouts.first_event, True))
-            if limit is not None
-        ]
-        if not limits:
-            return self._policy(
-                None, None, frozenset(), first_event=False, observer=observer, retry=retry
-            )
-        deadline, limit, first_event = min(limits)
+        limit, first = timeouts.total, timeouts.first_event
+        first_event = first is not None and (limit is None or first < limit)
+        if first_event:
+            limit = first
         return self._policy(
-            deadline, limit, frozenset(), first_event=first_event, observer=observer, retry=retry
+            None if limit is None else started_at + limit,
+            limit,
+            _NONE_ACCEPTED,
+            first_event=first_event,
+            observer=observer,
+            retry=_NO_RETRIES if asks_once else None,
         )
 
     def dialing_policy(self, observer: CallObserver | None = None) -> CallPolicy:
