@@ -125,7 +125,7 @@ class _Scripted(EventStream):
         self.seen: list[str] = []
 
     def state(self) -> str:
-        return self._state.name
+        return self._state.upper()
 
     def _open(self) -> Any:  # noqa: ANN401 - what the parent says
         self.seen.append(self.state())

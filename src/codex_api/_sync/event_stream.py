@@ -15,7 +15,6 @@ from codex_api._logic.calling.reading import (
     NOT_OPEN,
     OPENED_ONCE,
     OVER,
-    StreamState,
 )
 from codex_api._logic.incoming.collect import Collector
 from codex_api._sync.waits import home
@@ -26,11 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from types import TracebackType
 
+    from codex_api._logic.calling.reading import StreamState
     from codex_api._logic.incoming.collect import CollectedResponse, StreamFacts
     from codex_api.events import ResponseEvent
 
 
-_CLOSABLE = frozenset({StreamState.NEW, StreamState.OPENING, StreamState.OPEN})
+_CLOSABLE = frozenset({"new", "opening", "open"})
 
 
 class EventStream:
@@ -43,7 +43,7 @@ class EventStream:
     """
 
     def __init__(self) -> None:
-        self._state = StreamState.NEW
+        self._state: StreamState = "new"
         self._ready: Iterator[ResponseEvent] = iter(())
         # Taken by the reader, and never waited for, so it is right in both worlds.
         self._reader = threading.Lock()
@@ -88,9 +88,9 @@ class EventStream:
         """Clean up, and notify observers. Nobody reads meanwhile; called several times."""
 
     def __enter__(self) -> Self:
-        if self._state is not StreamState.NEW:
+        if self._state != "new":
             raise ClientStateError(OPENED_ONCE)
-        self._state = StreamState.OPENING
+        self._state = "opening"
         try:
             initial = self._open()
             self._check_not_closed()
@@ -101,7 +101,7 @@ class EventStream:
         next(self._keeper)
         self._ready = iter(initial)
         self._home = home()
-        self._state = StreamState.OPEN
+        self._state = "open"
         return self
 
     def __exit__(
@@ -114,7 +114,7 @@ class EventStream:
 
     def __iter__(self) -> Self:
         self._check_readable()
-        if self._state is StreamState.OVER:
+        if self._state == "over":
             raise ClientStateError(OVER)
         if self._reader.locked():
             raise ClientStateError(IN_USE)
@@ -136,9 +136,9 @@ class EventStream:
             CodexApiError: The failure that ended the response.
             ClientStateError: It is not open, was closed, or is being read elsewhere.
         """
-        if self._state is StreamState.OVER:
+        if self._state == "over":
             return None
-        if self._state is not StreamState.OPEN:
+        if self._state != "open":
             self._check_readable()
         if self._home is not home():
             raise ClientStateError(FOREIGN)
@@ -147,10 +147,10 @@ class EventStream:
             raise ClientStateError(IN_USE)
         try:
             events = list(self._ready) or self._more()
-            if self._state is StreamState.CLOSED:
+            if self._state == "closed":
                 self._check_not_closed()
             if events is None:
-                self._state = StreamState.OVER
+                self._state = "over"
                 self._end_reading()
         except BaseException as exc:
             self._fail(exc)
@@ -191,18 +191,18 @@ class EventStream:
         A thread that waits for an event gets a ``ClientStateError``.
         """
         state = self._state
-        if state is StreamState.OVER and self._keeper is None:
+        if state == "over" and self._keeper is None:
             return  # all is let go
         if state in _CLOSABLE:
-            self._state = StreamState.CLOSED
+            self._state = "closed"
         if not self._is_complete:
             self._ready = iter(())
         self._let_go()
         if self._reader.acquire(blocking=False):  # else the reader sees to the rest
             try:
                 self._end_reading()
-                if self._is_complete and self._state is StreamState.CLOSED:
-                    self._state = StreamState.OVER
+                if self._is_complete and self._state == "closed":
+                    self._state = "over"
             finally:
                 self._reader.release()
 
@@ -212,7 +212,7 @@ class EventStream:
         Raises:
             CodexApiError: The failure that ended the response; what had come is its ``partial``.
         """
-        if self._state is StreamState.NEW:
+        if self._state == "new":
             with self:
                 return self.collect()
         collector = Collector()
@@ -225,27 +225,27 @@ class EventStream:
         return collector.finish(self._facts)
 
     def _check_not_closed(self) -> None:
-        if self._state is StreamState.CLOSED and not self._is_complete:
+        if self._state == "closed" and not self._is_complete:
             raise ClientStateError(CLOSED)
 
     def _check_readable(self) -> None:
         match self._state:
-            case StreamState.NEW | StreamState.OPENING:
+            case "new" | "opening":
                 raise ClientStateError(NOT_OPEN)
-            case StreamState.CLOSED if not self._is_complete:
+            case "closed" if not self._is_complete:
                 raise ClientStateError(CLOSED)
-            case StreamState.FAILED:
+            case "failed":
                 raise ClientStateError(FAILED)
-            case StreamState.OPEN | StreamState.OVER | StreamState.CLOSED:
+            case "open" | "over" | "closed":
                 pass
             case _:
                 assert_never(self._state)
 
     def _fail(self, error: BaseException) -> None:
         """End with ``error``, which is about to be raised, or with the closing that caused it."""
-        closed = self._state is StreamState.CLOSED and not self._is_complete
+        closed = self._state == "closed" and not self._is_complete
         if not closed:
-            self._state = StreamState.FAILED
+            self._state = "failed"
         self._end_reading(error)
         if closed and isinstance(error, Exception) and error.args != (CLOSED,):
             raise ClientStateError(CLOSED) from error

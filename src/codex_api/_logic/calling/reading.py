@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from typing import Literal, TypeAlias
 
-
-class StreamState(Enum):
-    """Where a stream stands. Whether somebody is reading it right now is not part of that."""
-
-    NEW = auto()
-    OPENING = auto()
-    OPEN = auto()
-    #: Read to its end.
-    OVER = auto()
-    #: Ended by an error that its reader got.
-    FAILED = auto()
-    #: Closed before it was read to its end.
-    CLOSED = auto()
-
+#: Where a stream stands, whether or not somebody is reading it right now. ``over`` was read to its
+#: end, ``failed`` was ended by an error that its reader got, ``closed`` was closed before either.
+#: Words and no ``Enum``: Python 3.11 takes as long to look a member up as to read a short event.
+StreamState: TypeAlias = Literal["new", "opening", "open", "over", "failed", "closed"]
 
 NOT_OPEN = "the response stream is not open: use it in a with block"
 OPENED_ONCE = "a response stream is opened once; call stream() again for another response"
