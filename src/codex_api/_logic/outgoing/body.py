@@ -1,8 +1,8 @@
 """The body of a Responses request: HTTP body or WebSocket frame (wire.md, Responses over HTTP).
 
 One encoder writes both. The order of the fields below is the order of the keys on the wire; a field
-with a default is left out when unset, one without is always there. Raw JSON in the input goes out
-verbatim.
+with a default is left out when unset, one with a factory is always there. Raw JSON in the input
+goes out verbatim.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from codex_api._logic.outgoing.json_values import (
     encode_json,
     encode_value,
 )
-from codex_api._logic.outgoing.request_shapes import PUBLIC, check_shapes, public_fields
+from codex_api._logic.outgoing.request_shapes import PUBLIC, checked_fields
 from codex_api.transport.errors import RequestBuildError
+from codex_api.types.content import null
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,19 +30,23 @@ if TYPE_CHECKING:
     from codex_api.types.trace import W3cTraceContext
 
 
-class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
+def _always() -> Any:  # noqa: ANN401 - a field of any type
+    return msgspec.field(default_factory=null)
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
     model: object = ""
     instructions: object = None
     previous_response_id: object = None
-    input: list[object] | msgspec.Raw | UnsetType
+    input: list[object] | msgspec.Raw | UnsetType = _always()
     tools: object = None
-    tool_choice: object
-    parallel_tool_calls: object
-    reasoning: object
-    store: object
-    stream: object
+    tool_choice: object = _always()
+    parallel_tool_calls: object = _always()
+    reasoning: object = _always()
+    store: object = _always()
+    stream: object = _always()
     stream_options: object = None
-    include: object
+    include: object = _always()
     service_tier: object = None
     prompt_cache_key: object = None
     prompt_cache_options: object = None
@@ -69,7 +74,7 @@ class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
     user: object = None
 
 
-class _ResponseCreate(_Body, tag_field="type", tag="response.create", kw_only=True):
+class _ResponseCreate(_Body, tag_field="type", tag="response.create"):
     """The same behind ``"type": "response.create"``."""
 
 
@@ -144,27 +149,11 @@ def response_create_client_metadata(
 
 
 def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
-    public = public_fields(request)
-    check_shapes(request, public)
-    body = body_class(
-        model=request.model,
-        instructions=request.instructions or None,
-        previous_response_id=request.previous_response_id,
-        input=_HOLE,
-        tools=request.tools,
-        tool_choice=request.tool_choice,
-        parallel_tool_calls=request.parallel_tool_calls,
-        reasoning=request.reasoning,
-        store=request.store,
-        stream=request.stream,
-        stream_options=request.stream_options,
-        include=request.include,
-        service_tier=request.service_tier,
-        prompt_cache_key=request.prompt_cache_key,
-        prompt_cache_options=request.prompt_cache_options,
-        text=request.text,
-        client_metadata=request.client_metadata,
-    )
+    values, public = checked_fields(request)
+    body = body_class(*values)
+    body.input = _HOLE
+    body.instructions = request.instructions or None
+    body.client_metadata = request.client_metadata
     for name, value in public.items():
         setattr(body, name, value)
     return body

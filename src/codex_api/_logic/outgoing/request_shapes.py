@@ -78,6 +78,8 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     "user": _TEXT_OR_NONE,
 }
 _NAMES = tuple(_SHAPES)
+# Those that every body has a place for come first, in the order of the wire.
+_CODEX_COUNT = _NAMES.index("client_metadata")
 # Only the public API knows these; most requests have none of them.
 PUBLIC = _NAMES[_NAMES.index("background") :]
 _always_looked_at = attrgetter(*_NAMES[: -len(PUBLIC)])
@@ -86,24 +88,34 @@ _NOTHING_PUBLIC = (None,) * len(PUBLIC)
 _NONE_GIVEN: Mapping[str, Any] = {}
 
 
-def public_fields(request: ResponsesApiRequest) -> Mapping[str, Any]:
-    """Return those fields of ``PUBLIC`` that are given, by their names."""
+def checked_fields(
+    request: ResponsesApiRequest,
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Return what a request says, and refuse what would encode, but not as it was meant.
+
+    Returns:
+        The values of its fields from ``model`` to ``text`` in order, and by their names those of
+        ``PUBLIC`` that are given.
+
+    Raises:
+        RequestBuildError: A field has another type than it may have; the text names the field.
+    """
+    values, public = _always_looked_at(request), _public_fields(request)
+    _check_shapes(request, values, public)
+    return values[:_CODEX_COUNT], public
+
+
+def _public_fields(request: ResponsesApiRequest) -> Mapping[str, Any]:
     values = _public_values(request)
     if values == _NOTHING_PUBLIC:
         return _NONE_GIVEN
     return {name: value for name, value in zip(PUBLIC, values, strict=True) if value is not None}
 
 
-def check_shapes(request: ResponsesApiRequest, public: Mapping[str, Any]) -> None:
-    """Refuse what would encode, but not as it was meant.
-
-    Args:
-        public: The request's ``public_fields``.
-
-    Raises:
-        RequestBuildError: A field has another type than it may have; the text names the field.
-    """
-    misshapen = _misshapen_field(*map(type, _always_looked_at(request)))
+def _check_shapes(
+    request: ResponsesApiRequest, values: tuple[object, ...], public: Mapping[str, object]
+) -> None:
+    misshapen = _misshapen_field(*map(type, values))
     if misshapen is not None:
         raise _misshapen(misshapen)
     for name, value in public.items():
