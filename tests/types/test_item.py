@@ -41,6 +41,20 @@ def test_the_text_of_a_message_leaves_other_parts_out() -> None:
     assert message.text == "ab"
 
 
+def test_a_text_without_a_direction_is_text_of_its_message() -> None:
+    raw = (
+        b'{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"},'
+        b'{"type":"text","text":"b"},{"type":"refusal","refusal":"c"}]}'
+    )
+
+    message = items.decode_item(raw)
+
+    assert isinstance(message, items.Message)
+    assert message.text == "ab"
+    assert message.content[1] == items.Text("b")
+    assert items.encode_item(message) == raw
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [

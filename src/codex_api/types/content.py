@@ -210,7 +210,7 @@ class ReasoningText(Extensible, frozen=True, tag="reasoning_text", gc=False):
 
 
 class Text(Extensible, frozen=True, tag="text", gc=False):
-    """A piece of reasoning content that is not reasoning proper."""
+    """A text without a direction: beside reasoning, and in messages of some servers."""
 
     text: str
 
@@ -343,7 +343,7 @@ def wire_type(raw: msgspec.Raw | bytes) -> str:
         return ""
 
 
-ContentPart: TypeAlias = InputText | InputImage | InputAudio | OutputText | UnknownPart
+ContentPart: TypeAlias = InputText | InputImage | InputAudio | OutputText | Text | UnknownPart
 AgentContentPart: TypeAlias = InputText | EncryptedContent | UnknownPart
 OutputPart: TypeAlias = InputText | InputImage | InputAudio | EncryptedContent | UnknownPart
 SummaryPart: TypeAlias = SummaryText | UnknownPart

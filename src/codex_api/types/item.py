@@ -53,13 +53,14 @@ if TYPE_CHECKING:
     _Action: TypeAlias = WebSearchAction
 else:
     # What one tagged decode can tell apart; the codec puts each UnknownPart in afterwards.
-    _Content = Sequence[InputText | InputImage | InputAudio | OutputText]
+    _Content = Sequence[InputText | InputImage | InputAudio | OutputText | Text]
     _AgentContent = Sequence[InputText | EncryptedContent]
     _Output = str | Sequence[InputText | InputImage | InputAudio | EncryptedContent]
     _Summary = Sequence[SummaryText]
     _ReasoningContent = Sequence[ReasoningText | Text]
     _Action = Search | OpenPage | FindInPage
 
+_SHOWN = (InputText, OutputText, Text)
 _Metadata: TypeAlias = Mapping[str, Any]
 _Caller: TypeAlias = Mapping[str, Any]
 
@@ -118,8 +119,7 @@ class Message(Extensible, frozen=True, tag="message", kw_only=True):
     @property
     def text(self) -> str:
         """Its texts, joined without a separator; other parts are left out."""
-        texts = (part.text for part in self.content if isinstance(part, InputText | OutputText))
-        return "".join(texts)
+        return "".join(part.text for part in self.content if isinstance(part, _SHOWN))
 
 
 def _input_parts(content: tuple[str | ContentPart, ...]) -> list[ContentPart]:
