@@ -118,7 +118,7 @@ bench: $(DEV) ## measure ourselves against floors and peers; make bench ARGS="ss
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # Each installs beside the others, since most of the time is spent waiting for a package index.
-PEERS := peer-python peer-ray peer-node peer-codex peer-aimock peer-packages
+PEERS := peer-python peer-ray peer-node peer-codex peer-aimock peer-collector peer-packages
 
 .PHONY: peers peer-uv $(PEERS)
 peers: ## install the programs that tests marked `peer` talk to
@@ -167,6 +167,15 @@ peer-python: peer-uv
 		&& $$uv pip install -q --python .peers/python/bin/python $(PYTHON_CLIENTS) \
 		&& touch .peers/python/.installed \
 		|| echo "make peers: the clients for Python could not be installed, their tests will be skipped"
+
+# A collector of OpenTelemetry, in a wheel with nothing to import.
+COLLECTOR ?= rotel==0.0.1a15
+
+peer-collector: peer-uv
+	@test ! -e .peers/collector/.installed || exit 0; uv=$(UV); \
+	$$uv pip install -q --python "$(PYTHON)" --no-deps --target .peers/collector $(COLLECTOR) \
+		&& touch .peers/collector/.installed \
+		|| echo "make peers: no collector of OpenTelemetry could be installed, its tests will be skipped"
 
 # Ray has 600 MB and pins of its own; beside it what its tests are run with.
 RAY_TESTS := anyio hypothesis inline-snapshot pytest pytest-timeout pytest-xdist trustme

@@ -520,6 +520,10 @@ async def test_retries_are_events_of_the_span(
     (span,) = recording.spans
     assert attributes_of(span)["http.request.resend_count"] == 2
     assert [event.name for event in span.events] == ["codex_api.retry"] * 2
+    assert [dict(event.attributes or {})["http.response.status_code"] for event in span.events] == [
+        500,
+        500,
+    ]
     assert "error.type" not in attributes_of(span)
 
 

@@ -64,7 +64,6 @@ _FIRST_CHUNK_SECONDS: Final = (
 )
 _TOKENS: Final = tuple(4**n for n in range(14))
 
-
 _Attributes: TypeAlias = dict[str, str | int]
 
 
@@ -295,9 +294,10 @@ class _Attempts(CallObserver):
     def on_retry(self, attempt: int, delay: float, error: CodexApiError) -> None:
         super().on_retry(attempt, delay, error)
         self._span.set_attribute("http.request.resend_count", attempt + 1)
+        status = {} if error.status is None else {"http.response.status_code": error.status}
         self._span.add_event(
             "codex_api.retry",
-            {"codex_api.retry.delay": delay, "error.type": type(error).__name__},
+            {"codex_api.retry.delay": delay, "error.type": type(error).__name__, **status},
         )
 
     def trace_headers(self) -> Mapping[str, str]:

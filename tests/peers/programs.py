@@ -8,15 +8,16 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PATIENCE = 10.0
+ROTEL = Path(__file__).parents[2] / ".peers/collector/rotel/rotel-agent"
 USER, PASSWORD = "peer", "s3cret"
 # Debian keeps servers where only root looks.
 _PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
@@ -103,6 +104,34 @@ http {{
     command = [program("nginx"), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
     with running(command, port, folder / "nginx.log"):
         yield port
+
+
+@contextmanager
+def rotel(folder: Path, behind: str) -> Iterator[tuple[str, Path]]:
+    """Run a collector of OpenTelemetry that prints all that it gets, and passes it on.
+
+    Args:
+        folder: For its log.
+        behind: URL of another collector.
+
+    Returns:
+        Its URL, and the file that it prints to.
+    """
+    if not ROTEL.exists():
+        pytest.skip("no collector is installed: run `make peers`")
+    port, other = free_port(), free_port()
+    printed = folder / "rotel.log"
+    command = [
+        *(str(ROTEL), "start", "--disable-batching", "--log-format", "json"),
+        *("--pid-file", str(folder / "rotel.pid"), "--log-file", str(folder / "rotel.more")),
+        *("--otlp-http-endpoint", f"127.0.0.1:{port}"),
+        *("--otlp-grpc-endpoint", f"127.0.0.1:{other}"),
+        *("--exporter", "otlp", "--otlp-exporter-protocol", "http"),
+        *("--otlp-exporter-endpoint", behind),
+        *("--debug-log", "traces", "--debug-log", "metrics", "--debug-log-verbosity", "detailed"),
+    ]
+    with running(command, port, printed):
+        yield f"http://127.0.0.1:{port}", printed
 
 
 @contextmanager

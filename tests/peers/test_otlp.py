@@ -1,7 +1,8 @@
-"""Spans and metrics as a collector of OpenTelemetry gets them: over HTTP, as protobuf.
+"""Spans and metrics as collectors of OpenTelemetry get them: over HTTP, as protobuf.
 
-Neither Debian, npm nor PyPI has the reference collector, so the process at the other end is
-`otlp_collector`, with the classes of `opentelemetry-proto`; the exporter is the real one.
+The exporter is the real one. At the other end is `otlp_collector`, with the classes of
+`opentelemetry-proto`: alone, and behind Rotel, a collector that others wrote and `make peers`
+installs, which reads, prints and passes on what it got.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from codex_api import (
     Provider,
     RealtimeSessionConfig,
     ResponsesApiRequest,
+    RetryConfig,
     errors,
     realtime,
 )
 from codex_api.otel import OpenTelemetry
 from codex_api.testing import EmbeddedServer, scenarios
+from tests.peers import programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,36 +81,58 @@ def hexed(identity: str) -> str:
     return base64.b64decode(identity).hex()
 
 
-@pytest.fixture
-def collector() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.peers.otlp_collector"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+class Pipeline:
+    """Where spans and metrics go.
+
+    Attributes:
+        url: What takes them.
+        printed: What the collector prints; None where there is none but ours.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        process.stdout.close()
+        self._process, self._out = process, process.stdout
+        self.url = self.behind = self._out.readline().strip()
+        self.printed: Path | None = None
+
+    def collected(self) -> Collected:
+        """Wait for one line of spans and one of metrics, and return all that came."""
+        lines = [self._out.readline(), self._out.readline()]
+        self._process.terminate()
+        return Collected([*lines, *self._out.readlines()])
 
 
-def collected(collector: subprocess.Popen[str], server: EmbeddedServer) -> Collected:
+@pytest.fixture(params=["alone", pytest.param("rotel", marks=pytest.mark.peer)])
+def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
+    command = [sys.executable, "-m", "tests.peers.otlp_collector"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            ours = Pipeline(process)
+            if request.param == "alone":
+                yield ours
+                return
+            with programs.rotel(tmp_path, ours.behind) as (ours.url, ours.printed):
+                yield ours
+        finally:
+            process.kill()
+
+
+def collected(pipeline: Pipeline, server: EmbeddedServer) -> Collected:
     """Make calls of each kind, and return what of them arrived at the collector."""
-    assert collector.stdout is not None
-    url = collector.stdout.readline().strip()
     tracers = TracerProvider(shutdown_on_exit=False)
-    tracers.add_span_processor(BatchSpanProcessor(span_exporter(f"{url}/v1/traces")))
-    exporter = metric_exporter(f"{url}/v1/metrics")
+    tracers.add_span_processor(BatchSpanProcessor(span_exporter(f"{pipeline.url}/v1/traces")))
+    exporter = metric_exporter(f"{pipeline.url}/v1/metrics")
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
     meters = MeterProvider([reader], shutdown_on_exit=False)
     telemetry = OpenTelemetry(tracer_provider=tracers, meter_provider=meters)
-    provider = Provider("test", server.url, headers={"authorization": f"Bearer {KEY}"})
+    retry = RetryConfig(base_delay=0.001)
+    headers = {"authorization": f"Bearer {KEY}"}
+    provider = Provider("test", server.url, headers=headers, retry=retry)
     with Client(provider, network=Network(proxy=None), telemetry=telemetry) as client:
         make_calls(client, server)
     tracers.shutdown()
     meters.shutdown()
-    collector.terminate()
-    return Collected(collector.stdout.readlines())
+    return pipeline.collected()
 
 
 def make_calls(client: Client, server: EmbeddedServer) -> None:
@@ -120,6 +145,8 @@ def make_calls(client: Client, server: EmbeddedServer) -> None:
     server.play(scenarios.http_error(400, PROMPT, code="bad"))
     with pytest.raises(errors.InvalidRequestError):
         client.responses.create(REQUEST)
+    server.play(scenarios.overloaded())
+    client.responses.create(REQUEST)
     client.files.upload(PROMPT.encode(), "secret.txt")
     config = RealtimeSessionConfig("be brief", "gpt-realtime", version="v2", output_modality="text")
     with client.realtime.connect(config) as session:
@@ -131,24 +158,28 @@ def make_calls(client: Client, server: EmbeddedServer) -> None:
 
 
 def test_a_collector_reads_spans_and_metrics_of_each_kind_of_call(
-    collector: subprocess.Popen[str],
+    pipeline: Pipeline,
 ) -> None:
     with EmbeddedServer() as server:
-        got = collected(collector, server)
+        got = collected(pipeline, server)
         sent = {str(each.header("traceparent"))[:52] for each in server.requests}
 
-    streamed, whole, framed, left, refused = got.named("chat gpt-x")
+    streamed, whole, framed, left, refused, tried = got.named("chat gpt-x")
     (handshake,) = got.named("GET responses")
     (upload,) = got.named("POST files")
     (session,) = got.named("realtime gpt-realtime")
     (spoken,) = got.named("chat gpt-realtime")
-    assert len(got.spans) == 9
+    assert len(got.spans) == 10
     assert {span["kind"] for span in got.spans} == {"SPAN_KIND_CLIENT"}
     assert plain(streamed["attributes"])["gen_ai.usage.output_tokens"] != "0"
     assert plain(framed["attributes"])["gen_ai.response.id"].startswith("resp_")
     assert plain(left["attributes"])["codex_api.response.abandoned"] is True
     assert refused["status"] == {"code": "STATUS_CODE_ERROR"}
     assert plain(refused["attributes"])["error.type"] == "InvalidRequestError"
+    assert plain(tried["attributes"])["http.request.resend_count"] == "1"
+    (again,) = tried["events"]
+    assert again["name"] == "codex_api.retry"
+    assert plain(again["attributes"])["http.response.status_code"] == "503"
     assert plain(handshake["attributes"])["http.response.status_code"] == "101"
     assert plain(upload["attributes"])["url.template"] == "files"
     assert spoken["parentSpanId"] == session["spanId"]
@@ -158,10 +189,10 @@ def test_a_collector_reads_spans_and_metrics_of_each_kind_of_call(
 
 
 def test_a_collector_gets_units_and_buckets_and_nothing_that_was_said(
-    collector: subprocess.Popen[str],
+    pipeline: Pipeline,
 ) -> None:
     with EmbeddedServer() as server:
-        got = collected(collector, server)
+        got = collected(pipeline, server)
 
     duration = got.metrics["gen_ai.client.operation.duration"]
     tokens = got.metrics["gen_ai.client.token.usage"]
@@ -178,7 +209,7 @@ def test_a_collector_gets_units_and_buckets_and_nothing_that_was_said(
 
 
 def test_attributes_and_metrics_are_named_as_the_conventions_name_them(
-    collector: subprocess.Popen[str],
+    pipeline: Pipeline,
 ) -> None:
     """By the constants of `opentelemetry-semantic-conventions`; what is ours says so."""
     semconv = pytest.importorskip("opentelemetry.semconv")
@@ -188,7 +219,25 @@ def test_attributes_and_metrics_are_named_as_the_conventions_name_them(
         for name in re.findall(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"', path.read_text())
     }
     with EmbeddedServer() as server:
-        got = collected(collector, server)
+        got = collected(pipeline, server)
 
     used = {key for span in got.spans for key in plain(span["attributes"])} | set(got.metrics)
     assert {name for name in used - known if not name.startswith("codex_api.")} == set()
+
+
+@pytest.mark.parametrize("pipeline", ["rotel"], indirect=True)
+@pytest.mark.peer
+def test_a_collector_prints_each_span_and_metric_and_no_secret(pipeline: Pipeline) -> None:
+    with EmbeddedServer() as server:
+        got = collected(pipeline, server)
+
+    assert pipeline.printed is not None
+    printed = pipeline.printed.read_text()
+    names = re.findall(r"^ +Name +: (.+)$", printed, re.MULTILINE)
+    assert sorted(names) == sorted(span["name"] for span in got.spans)
+    assert set(re.findall(r"^ +-> Name: (gen_ai\.client\.\S+)$", printed, re.MULTILINE)) == set(
+        got.metrics
+    )
+    assert "-> gen_ai.usage.output_tokens: Int(" in printed
+    for secret in (PROMPT, KEY, "be brief", "secret"):
+        assert secret not in printed
