@@ -4,7 +4,7 @@ A part is named after its wire ``type``. A part of a type that is not listed her
 type with a field missing or mistyped, is an ``UnknownPart``: its bytes go back out as they came.
 """
 
-from __future__ import annotations
+# Annotations are not put off here: a decoder would compile those of a class for each heir of it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
@@ -41,11 +41,11 @@ class Extra(Mapping[str, msgspec.Raw]):
         self.order: tuple[str, ...] = tuple(order)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Extra:
+    def of(cls, values: Mapping[str, Any]) -> "Extra":
         """Make one of any JSON values, to send keys that this version does not know."""
         return cls({key: msgspec.json.encode(value) for key, value in values.items()})
 
-    def without(self, names: Sequence[str]) -> Extra:
+    def without(self, names: Sequence[str]) -> "Extra":
         """Return one without the keys ``names``."""
         kept = {key: value for key, value in self._values.items() if key not in names}
         return Extra(kept, self.order)
@@ -177,14 +177,14 @@ class OutputText(Extensible, frozen=True, tag="output_text"):
     logprobs: Sequence[Any] | None = ()
 
     @property
-    def citations(self) -> list[Annotation]:
+    def citations(self) -> "list[Annotation]":
         """The annotations as typed values; of an unknown kind, an ``UnknownPart``."""
         from codex_api.types.annotations import read_annotations  # noqa: PLC0415 - seldom there
 
         return read_annotations(self.annotations)
 
     @property
-    def token_logprobs(self) -> list[TokenLogprob]:
+    def token_logprobs(self) -> "list[TokenLogprob]":
         """The logprobs as typed values; those of another form are left out."""
         from codex_api.types.annotations import read_logprobs  # noqa: PLC0415 - seldom there
 
@@ -275,7 +275,7 @@ class UnknownPart:
         object.__setattr__(self, "raw", value)
 
     @classmethod
-    def of(cls, value: Mapping[str, Any]) -> Self:
+    def of(cls, value: Mapping[str, Any]) -> "Self":
         """Make a part of any JSON object."""
         return cls(msgspec.json.encode(value))
 

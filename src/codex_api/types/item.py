@@ -10,7 +10,7 @@ key out, ``field(default_factory=null)`` sends ``null``.
 where several may; ``async`` marks calls whose output may come in a later response.
 """
 
-from __future__ import annotations
+# Annotations are not put off here: a decoder would compile those of a class for each heir of it.
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -87,7 +87,7 @@ class Message(Extensible, frozen=True, tag="message", kw_only=True):
         *content: str | ContentPart,
         image_url: str | None = None,
         image_detail: str | None = None,
-    ) -> Message:
+    ) -> "Message":
         """Make a message of the user: texts and parts in order, then the image.
 
         Args:
@@ -101,18 +101,18 @@ class Message(Extensible, frozen=True, tag="message", kw_only=True):
         return cls(role="user", content=parts)
 
     @classmethod
-    def assistant(cls, *content: str | ContentPart, phase: str | None = None) -> Message:
+    def assistant(cls, *content: str | ContentPart, phase: str | None = None) -> "Message":
         """Make a message of the model; a string is an output text."""
         parts = [OutputText(part) if isinstance(part, str) else part for part in content]
         return cls(role="assistant", content=PartList(parts), phase=phase)
 
     @classmethod
-    def developer(cls, *content: str | ContentPart) -> Message:
+    def developer(cls, *content: str | ContentPart) -> "Message":
         """Make a message of the application to the model."""
         return cls(role="developer", content=_input_parts(content))
 
     @classmethod
-    def system(cls, *content: str | ContentPart) -> Message:
+    def system(cls, *content: str | ContentPart) -> "Message":
         """Make a message with the ``system`` role."""
         return cls(role="system", content=_input_parts(content))
 
@@ -393,7 +393,7 @@ class UnknownItem(msgspec.Struct, frozen=True):
         return value if isinstance(value, str) else None
 
     @classmethod
-    def of(cls, value: Mapping[str, Any]) -> UnknownItem:
+    def of(cls, value: Mapping[str, Any]) -> "UnknownItem":
         """Make an item of any JSON object."""
         raw = msgspec.Raw(msgspec.json.encode(value))
         return cls(wire_type(raw), raw)

@@ -1,6 +1,6 @@
 """What all events have in common that are decoded straight from the wire."""
 
-from __future__ import annotations
+# Annotations are not put off here: a decoder would compile those of a class for each heir of it.
 
 from msgspec import Struct, field
 

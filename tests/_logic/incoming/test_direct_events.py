@@ -13,7 +13,7 @@ from codex_api._logic.incoming.direct_events import (
 
 
 def decode(data: bytes) -> object:
-    return direct_decoder().decode(data)
+    return direct_decoder(whole=True).decode(data)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from codex_api import events
+from codex_api._logic.incoming import direct_events
 from codex_api._logic.incoming.header_events import header_events
 from codex_api._logic.incoming.mapping import EventMapper
 from codex_api.errors import (
@@ -806,3 +807,30 @@ def test_texts_after_the_end_of_the_response_are_not_looked_at(last: str) -> Non
 
     assert mapper.feed_one('{"type":"response.output_text.delta","delta":"late"}') == []
     assert mapper.failure is failure
+
+
+def test_events_of_few_streams_are_mapped_the_same_before_and_after_one_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payloads = [
+        b'{"type":"response.output_text.delta","delta":"a","sequence_number":1}',
+        b'{"type":"response.web_search_call.searching","sequence_number":2}',
+        b'{"type":"ping"}',
+        b'{"type":"codex.rate_limits"}',
+        b'{"type":"response.output_text.delta","delta":"b","sequence_number":3}',
+        b'{"type":"response.incomplete","response":{"id":"r"}}',
+    ]
+    monkeypatch.setattr(direct_events, "_built", {})
+    found = []
+    for _ in range(2):
+        for mapped in (EventMapper(), EventMapper(other_events=True)):
+            told = mapped.feed_all(payloads)
+            found.append((told, type(mapped.failure), mapped.last_sequence_number, mapped.skipped))
+
+    assert set(direct_events._built) == {False, True}
+    assert found[:2] == found[2:]
+    assert [type(event) for event in found[0][0]] == [
+        events.OutputTextDelta,
+        events.RateLimits,
+        events.OutputTextDelta,
+    ]

@@ -85,7 +85,7 @@ def test_both_readings_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_what_servers_mostly_send_is_read_in_one_go(data: bytes) -> None:
-    event = direct_decoder().decode(data)
+    event = direct_decoder(whole=True).decode(data)
 
     assert isinstance(event, Told)
     assert read_told(event, data, None) is not None

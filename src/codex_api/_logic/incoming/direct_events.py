@@ -4,10 +4,9 @@ Nearly all of a stream is deltas, so one tagged decode has to do for them, and f
 them at once. What the decoder refuses is not lost: it is read field by field instead.
 """
 
-from __future__ import annotations
+# Annotations are not put off here: a decoder would compile those of a class for each heir of it.
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final, TypeAlias, Union, get_args
 
 import msgspec
@@ -46,7 +45,12 @@ PART_TAGS: Final = (
     "response.refusal.done",
 )
 # Known and without a class of their own. They are listed so that one of them among deltas does not
-# make the decoder refuse the whole chunk.
+# make the decoder refuse the whole chunk. These come in nearly every stream,
+_USUAL_SKIPPED_TAGS: Final = (
+    "response.content_part.added",
+    "response.in_progress",
+)
+# and these in few.
 _SKIPPED_TAGS: Final = (
     "response.audio.delta",
     "response.audio.done",
@@ -57,7 +61,6 @@ _SKIPPED_TAGS: Final = (
     "response.code_interpreter_call.interpreting",
     "response.code_interpreter_call_code.delta",
     "response.code_interpreter_call_code.done",
-    "response.content_part.added",
     "response.file_search_call.completed",
     "response.file_search_call.in_progress",
     "response.file_search_call.searching",
@@ -65,7 +68,6 @@ _SKIPPED_TAGS: Final = (
     "response.image_generation_call.generating",
     "response.image_generation_call.in_progress",
     "response.image_generation_call.partial_image",
-    "response.in_progress",
     "response.mcp_call.completed",
     "response.mcp_call.failed",
     "response.mcp_call.in_progress",
@@ -154,17 +156,32 @@ _TOLD: Final = (Opening, Ending, ToldItemAdded, ToldItemDone)
 _STAND_INS: Final[dict[str, Any]] = {"item_id": "", "summary_index": 0}
 
 
-@cache
-def direct_decoder() -> msgspec.json.Decoder[Any]:
-    """Build the decoder, once, and not before a stream is read."""
+_built: Final[dict[bool, msgspec.json.Decoder[Any]]] = {}
+
+
+def direct_decoder(*, whole: bool = False) -> msgspec.json.Decoder[Any]:
+    """Return the decoder, which is built once, and not before a stream is read.
+
+    Args:
+        whole: Whether it must know the events of few streams, too. Each costs a class, so until
+            one comes they are left out.
+    """
+    whole = whole or True in _built
+    if whole not in _built:
+        _built[whole] = _decoder(whole=whole)
+    return _built[whole]
+
+
+def _decoder(*, whole: bool) -> msgspec.json.Decoder[Any]:
+    kinds: list[tuple[type[WireEvent], tuple[str, ...]]] = [
+        (Part, PART_TAGS),
+        (Skipped, _USUAL_SKIPPED_TAGS),
+    ]
+    if whole:
+        kinds += [(Skipped, _SKIPPED_TAGS), (Alive, LIVENESS_TAGS), (WireEvent, _SLOW_TAGS)]
     marks = [
         msgspec.defstruct(f"{base.__name__}{index}", (), bases=(base,), tag=tag, frozen=True)
-        for base, tags in (
-            (Alive, LIVENESS_TAGS),
-            (Part, PART_TAGS),
-            (Skipped, _SKIPPED_TAGS),
-            (WireEvent, _SLOW_TAGS),
-        )
+        for base, tags in kinds
         for index, tag in enumerate(tags)
         if tag not in _BY_TAG
     ]

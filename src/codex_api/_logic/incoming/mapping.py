@@ -120,9 +120,7 @@ class EventMapper:
         self._reads_all = other_events or all_events
         self._emit_rate_limits = emit_rate_limits
         self._request_id = request_id
-        decoder = direct_decoder()
-        self._decode = decoder.decode
-        self._decode_lines = decoder.decode_lines
+        self._decoder = direct_decoder()
 
     @property
     def response_id(self) -> str | None:
@@ -172,9 +170,10 @@ class EventMapper:
             return []
         event: Any
         try:
-            event = self._decode(data)
+            event = self._decoder.decode(data)
         except _UNREADABLE:
             event = None
+            self._decoder = direct_decoder(whole=True)
         if type(event) in DIRECT_TYPES and self._seen_through is None:
             self._told += 1
             self.progressed = True
@@ -201,9 +200,10 @@ class EventMapper:
             return []
         found: list[ResponseEvent] = []
         try:
-            direct: list[Any] = self._decode_lines(b"\n".join(payloads))
+            direct: list[Any] = self._decoder.decode_lines(b"\n".join(payloads))
         except _UNREADABLE:
             direct = []
+            self._decoder = direct_decoder(whole=True)
         # A payload may hold a line feed, or two objects: then lines are no payloads.
         if len(direct) != len(payloads):
             self._each(payloads, found)
@@ -229,7 +229,7 @@ class EventMapper:
     def _each(self, payloads: Iterable[bytes], found: list[ResponseEvent]) -> None:
         for data in payloads:
             try:
-                event = self._decode(data)
+                event = self._decoder.decode(data)
             except _UNREADABLE:
                 event = None
             self._one(event, data, found)
