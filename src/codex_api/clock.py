@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
 from typing import Protocol
 
@@ -42,8 +41,12 @@ class SystemClock:
 
     monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
     wall: staticmethod[[], float] = staticmethod(time.time)
-    draw: staticmethod[[], float] = staticmethod(random.random)
     sleep: staticmethod[[float], None] = staticmethod(time.sleep)
+
+    @staticmethod
+    def draw() -> float:
+        """Return a number uniform in [0, 1), of the operating system: no two processes share it."""
+        return (int.from_bytes(os.urandom(7), "big") >> 3) / (1 << 53)
 
     async def sleep_async(self, delay: float, /) -> None:
         """Wait ``delay`` seconds under asyncio."""

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,9 +26,13 @@ DEFAULT_LIMIT_ID: Final = "codex"
 
 _WINDOW_SUFFIX: Final = "-primary-used-percent"
 # Python's float() and int() take spaces, underscores and digits of every script; the wire does not.
-_FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
-_INT: Final = re.compile(r"[+-]?[0-9]{1,19}\Z")
-_API_LIMIT: Final = re.compile(r"x-ratelimit-(?:limit|remaining|reset)-(?P<kind>.+)")
+_FLOAT: Final = cache(
+    partial(re.compile, r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
+)
+_INT: Final = cache(partial(re.compile, r"[+-]?[0-9]{1,19}\Z"))
+_API_LIMIT: Final = cache(
+    partial(re.compile, r"x-ratelimit-(?:limit|remaining|reset)-(?P<kind>.+)")
+)
 _MAX_INT: Final = 2**63 - 1
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -302,7 +306,7 @@ def _credits(headers: Headers) -> CreditsSnapshot | None:
 
 def _api_kinds(headers: Headers) -> Iterator[str]:
     for name in headers:
-        if name.startswith("x-ratelimit-") and (found := _API_LIMIT.match(name)):
+        if name.startswith("x-ratelimit-") and (found := _API_LIMIT().match(name)):
             yield found["kind"]
 
 
@@ -323,14 +327,14 @@ def _reset_after(text: str) -> float | None:
 
 
 def _float(text: str | None) -> float | None:
-    if text is None or not _FLOAT.match(text):
+    if text is None or not _FLOAT().match(text):
         return None
     number = float(text)
     return number if math.isfinite(number) else None
 
 
 def _int(text: str | None) -> int | None:
-    if text is None or not _INT.match(text):
+    if text is None or not _INT().match(text):
         return None
     number = int(text)
     return number if -_MAX_INT - 1 <= number <= _MAX_INT else None

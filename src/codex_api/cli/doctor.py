@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import Parameter
+from msgspec.structs import replace
 
 from codex_api import errors
 from codex_api._sync.client import Client
@@ -163,10 +164,10 @@ def _reach_proxy(end: Endpoint, network: Network, url: str) -> None:
     route = route_to(parse_target(end.provider.url_for_path("models")), url)
     proxy = parse_proxy(url)
     if proxy.is_socks:
-        proxy = proxy._replace(scheme="http")
+        proxy = replace(proxy, scheme="http")
     limit = end.timeouts.connect
     deadline = None if limit is None else time.monotonic() + limit
-    hop = route._replace(proxy=proxy, is_tls=False, tunnel=False)
+    hop = replace(route, proxy=proxy, is_tls=False, tunnel=False)
     open_channel(hop, network, deadline).close()
 
 

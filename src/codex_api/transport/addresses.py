@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from codex_api.transport.network import apply_keepalive
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from codex_api.transport.network import Network
 
 
-class Address(NamedTuple):
+class Address(msgspec.Struct, frozen=True):
     """One address of a host: its family, and what ``socket.connect`` takes."""
 
     family: socket.AddressFamily

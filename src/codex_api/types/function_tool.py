@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - msgspec reads annotations
+from functools import cache, partial
 from itertools import takewhile
 from typing import Any, Self, get_args, get_type_hints
 
@@ -15,9 +16,9 @@ from codex_api.transport.errors import RequestBuildError
 from codex_api.types.content import Tagged
 from codex_api.types.structured import is_pydantic, schema_name, schema_of
 
-_ARGS = re.compile(r"^(?:Args|Arguments|Parameters):\s*$")
-_ENTRY = re.compile(r"^\s+\*{0,2}(?P<name>\w+)(?:\s*\([^)]*\))?:\s*(?P<text>.*)$")
-_SECTION = re.compile(r"^[A-Z][A-Za-z ]*:\s*$")
+_ARGS = cache(partial(re.compile, r"^(?:Args|Arguments|Parameters):\s*$"))
+_ENTRY = cache(partial(re.compile, r"^\s+\*{0,2}(?P<name>\w+)(?:\s*\([^)]*\))?:\s*(?P<text>.*)$"))
+_SECTION = cache(partial(re.compile, r"^[A-Z][A-Za-z ]*:\s*$"))
 _FIRST_INDENT = 4
 # Parameters that take no single argument by name.
 _UNNAMED = frozenset(
@@ -243,9 +244,9 @@ def read_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
     current = ""
     inside = False
     for line in lines:
-        if _SECTION.match(line):
-            inside, current = bool(_ARGS.match(line)), ""
-        elif inside and (entry := _ENTRY.match(line)) and _indent(line) <= _FIRST_INDENT:
+        if _SECTION().match(line):
+            inside, current = bool(_ARGS().match(line)), ""
+        elif inside and (entry := _ENTRY().match(line)) and _indent(line) <= _FIRST_INDENT:
             current = entry["name"]
             found[current] = entry["text"].strip()
         elif inside and current and line.strip():

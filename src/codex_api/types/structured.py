@@ -9,6 +9,7 @@ unusual format), and refused when the server could not be told the shape at all.
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -44,7 +45,7 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
     (float, "number"),
     (type(None), "null"),
 )
-_NAME_BREAK = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_BREAK = cache(partial(re.compile, r"[^A-Za-z0-9_-]+"))
 _MAX_NAME_CHARS = 64
 _DEFS = "#/$defs/"
 
@@ -52,7 +53,7 @@ _DEFS = "#/$defs/"
 def schema_name(type_: Any) -> str:  # noqa: ANN401  # any type that has a schema
     """Return the name of a type in the letters that the server allows."""
     name = getattr(type_, "__name__", "")
-    return _NAME_BREAK.sub("_", name)[:_MAX_NAME_CHARS] or "answer"
+    return _NAME_BREAK().sub("_", name)[:_MAX_NAME_CHARS] or "answer"
 
 
 def is_pydantic(type_: Any) -> bool:  # noqa: ANN401  # any type

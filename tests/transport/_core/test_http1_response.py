@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from codex_api.transport._core.http1 import Limits, ResponseReader
 from codex_api.transport.errors import HttpProtocolError, NetworkError
@@ -568,8 +569,8 @@ LIMITS = Limits(
 @pytest.mark.parametrize(
     ("make", "limits", "most", "text"),
     [
-        (head_of, LIMITS._replace(line_bytes=999), 400, "head is larger than 400 bytes"),
-        (informational_of, LIMITS._replace(line_bytes=999), 400, "head is larger than 400 bytes"),
+        (head_of, replace(LIMITS, line_bytes=999), 400, "head is larger than 400 bytes"),
+        (informational_of, replace(LIMITS, line_bytes=999), 400, "head is larger than 400 bytes"),
         (line_of, LIMITS, 300, "longer than 300 bytes"),
         (fields, LIMITS, 20, "more than 20 header fields"),
         (informational, LIMITS, 3, "more than 3 answers of status 1xx"),

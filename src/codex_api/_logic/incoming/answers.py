@@ -8,6 +8,7 @@ only: it is kept in its raw form at its place.
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -32,8 +33,8 @@ EXCERPT_BYTES = 200
 #: What decoders raise for bytes that are not what they expect: nesting without end included.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_PATH = re.compile(r"(?P<what>.*?) - at `(?P<path>[^`]*)`\Z", re.DOTALL)
-_MISSING = re.compile(r"missing required field `(?P<field>[^`]*)`")
+_PATH = cache(partial(re.compile, r"(?P<what>.*?) - at `(?P<path>[^`]*)`\Z", re.DOTALL))
+_MISSING = cache(partial(re.compile, r"missing required field `(?P<field>[^`]*)`"))
 
 
 def decode_answer(
@@ -96,9 +97,9 @@ def unreadable(
 
 
 def _located(text: str) -> tuple[str, str]:
-    match = _PATH.match(text)
+    match = _PATH().match(text)
     what, path = (match["what"], match["path"]) if match else (text, "$")
-    missing = _MISSING.search(what)
+    missing = _MISSING().search(what)
     return what, f"{path}.{missing['field']}" if missing else path
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -184,6 +183,8 @@ def _unexpected(refusal: _Refusal) -> ApiError:
 
 
 def _status_name(status: int) -> str:
+    from http import HTTPStatus  # noqa: PLC0415 - seldom, and slow to import
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

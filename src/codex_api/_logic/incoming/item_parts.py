@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -41,7 +41,7 @@ _PART_KINDS: Final = {
 }
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a part belongs, as far as an event tells it."""
 
     kind: str

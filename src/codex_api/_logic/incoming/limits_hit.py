@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from codex_api._logic.incoming.retry_delay import parse_duration
@@ -17,15 +18,15 @@ _FAMILIES: Final = ("requests", "tokens", "input-tokens", "output-tokens", "imag
 _RESETS: Final = ("x-ratelimit-reset-{}", "x-rate-limit-reset-{}", "ratelimit-reset-{}")
 _REMAINING: Final = ("x-ratelimit-remaining-{}", "x-rate-limit-remaining-{}")
 _PLAIN: Final = ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
-_DAY: Final = re.compile(r"per day|\bdaily\b|\b[RT]PD\b", re.IGNORECASE)
+_DAY: Final = cache(partial(re.compile, r"per day|\bdaily\b|\b[RT]PD\b", re.IGNORECASE))
 _WORDS: Final = (
-    ("input_tokens", re.compile(r"input tokens", re.IGNORECASE)),
-    ("output_tokens", re.compile(r"output tokens", re.IGNORECASE)),
-    ("images", re.compile(r"images per|\bIPM\b", re.IGNORECASE)),
-    ("requests", re.compile(r"requests per|\bRPM\b", re.IGNORECASE)),
-    ("tokens", re.compile(r"tokens per|\bTPM\b", re.IGNORECASE)),
+    ("input_tokens", cache(partial(re.compile, r"input tokens", re.IGNORECASE))),
+    ("output_tokens", cache(partial(re.compile, r"output tokens", re.IGNORECASE))),
+    ("images", cache(partial(re.compile, r"images per|\bIPM\b", re.IGNORECASE))),
+    ("requests", cache(partial(re.compile, r"requests per|\bRPM\b", re.IGNORECASE))),
+    ("tokens", cache(partial(re.compile, r"tokens per|\bTPM\b", re.IGNORECASE))),
 )
-_NUMBER: Final = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?\Z")
+_NUMBER: Final = cache(partial(re.compile, r"[0-9]{1,13}(?:\.[0-9]{1,9})?\Z"))
 # Larger numbers are instants: seconds since 1970, or milliseconds.
 _FIRST_INSTANT: Final = 1e9
 _FIRST_MILLISECONDS: Final = 1e12
@@ -46,7 +47,7 @@ def delay_in_headers(headers: Headers, now: float | None) -> float | None:
     if told is not None:
         return told
     millis = (headers.get("x-ms-retry-after-ms") or "").strip()
-    if _NUMBER.match(millis):
+    if _NUMBER().match(millis):
         return float(millis) / 1000
     return _reset_delay(headers, now)
 
@@ -84,7 +85,7 @@ def _first(
 
 def _seconds(value: str | None, now: float | None) -> float | None:
     text = (value or "").strip()
-    if not _NUMBER.match(text):
+    if not _NUMBER().match(text):
         return parse_duration(text) if text else None
     number = float(text)
     if number < _FIRST_INSTANT:
@@ -101,10 +102,10 @@ def limit_hit(detail: ErrorDetail, headers: Headers | None = None) -> str | None
         ``output_tokens`` or ``images``.
     """
     words = detail.message or ""
-    if _DAY.search(words):
+    if _DAY().search(words):
         return "day"
     for name, pattern in _WORDS:
-        if pattern.search(words):
+        if pattern().search(words):
             return name
     kind = (detail.type or "").replace("-", "_")
     if kind.replace("_", "-") in _FAMILIES:

@@ -6,7 +6,7 @@ was added together with its parts, and its parts alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw
@@ -20,17 +20,17 @@ from codex_api._logic.incoming.item_parts import (
     SUMMARY,
     TEXT,
 )
+from codex_api._logic.incoming.slots import Slot
 from codex_api.types.content import OutputText, ReasoningText, SummaryText, UnknownPart
 from codex_api.types.item import CustomToolCall, FunctionCall, Message, Reasoning, ResponseItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codex_api._logic.incoming.slots import Slot
     from codex_api.types.content import ContentPart
 
 
-class Assembled(NamedTuple):
+class Assembled(msgspec.Struct, frozen=True):
     """One item of the result.
 
     Attributes:

@@ -7,7 +7,7 @@ becomes an ``UnknownPart``. Only what means nothing without the odd field is an 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT
@@ -26,7 +26,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Parts(NamedTuple):
+class _Parts(msgspec.Struct, frozen=True):
     """Of which classes the objects in a field may be: in a list, and on their own."""
 
     listed: _Classes

@@ -6,8 +6,6 @@ expected, ``read_told`` gives None, and the event is read field by field; both w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 import msgspec
 from msgspec import Raw
 
@@ -31,11 +29,8 @@ from codex_api._logic.incoming.terminal import (
 )
 from codex_api._logic.outgoing.surrogates import may_hold_halves
 
-if TYPE_CHECKING:
-    from codex_api.events import ResponseEvent
 
-
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, frozen=True):
     """What one payload said.
 
     Attributes:
@@ -43,7 +38,7 @@ class Reading(NamedTuple):
         terminal: What the end of the response says, or None before the end.
     """
 
-    event: ResponseEvent
+    event: events.ResponseEvent
     response_id: str | None = None
     terminal: Terminal | None = None
 

@@ -6,7 +6,7 @@ same failure either way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
@@ -66,7 +66,7 @@ class _OddFacts(msgspec.Struct):
     completed_at: Raw = _ABSENT
 
 
-class _Facts(NamedTuple):
+class _Facts(msgspec.Struct, frozen=True):
     """The members that only a whole response has."""
 
     model: str | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -17,11 +18,11 @@ from codex_api.transport.errors import RequestBuildError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOCATED = re.compile(r"(?P<what>.*?) - at `\$\.?(?P<path>[^`]*)`\Z", re.DOTALL)
+_LOCATED = cache(partial(re.compile, r"(?P<what>.*?) - at `\$\.?(?P<path>[^`]*)`\Z", re.DOTALL))
 # An abstract class is asked slowly, and sequences are mostly one of the others.
 _SEQUENCES = (list, tuple, Sequence)
 _TEXTS = (str, bytes, bytearray)
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = cache(partial(re.compile, r"[A-Za-z_]\w*"))
 
 
 def check_fields(request: msgspec.Struct, subject: str) -> None:
@@ -41,7 +42,7 @@ def check_fields(request: msgspec.Struct, subject: str) -> None:
     try:
         msgspec.convert(plain, type(request))
     except msgspec.ValidationError as exc:
-        match = _LOCATED.match(str(exc))
+        match = _LOCATED().match(str(exc))
         what, path = (match["what"], match["path"]) if match else (str(exc), "")
         expected = "".join(f"; expected one of {names}" for names in _allowed(request, path))
         message = f"illegal `{path}` in the {subject}: {what}{expected}"
@@ -78,7 +79,7 @@ def illegal(field: str, subject: str, expected: str) -> RequestBuildError:
 
 def _allowed(request: msgspec.Struct, path: str) -> Iterator[str]:
     found: Any = type(request)
-    for name in _NAME.findall(path):
+    for name in _NAME().findall(path):
         owner = next((part for part in _parts(found) if _is_struct(part)), None)
         if owner is None:
             return

@@ -7,14 +7,18 @@ ends in half an emoji. That is no valid text, and strict decoders refuse the who
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from typing import Final
 
 # Every escape is matched, so that the `u` after an escaped backslash is not taken for one.
-_ESCAPES: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})"
-    rb"|.)",
-    re.DOTALL,
+_ESCAPES: Final = cache(
+    partial(
+        re.compile,
+        rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+        rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})"
+        rb"|.)",
+        re.DOTALL,
+    )
 )
 
 
@@ -28,7 +32,7 @@ def without_halves(data: bytes) -> bytes:
     """Replace each half of a character by U+FFFD; all else stays byte for byte."""
     if not may_hold_halves(data):
         return data
-    return _ESCAPES.sub(_replaced, data)
+    return _ESCAPES().sub(_replaced, data)
 
 
 def _replaced(match: re.Match[bytes]) -> bytes:

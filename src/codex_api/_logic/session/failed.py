@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 
-class Failed(NamedTuple):
+class Failed(msgspec.Struct, frozen=True):
     """What it raised."""
 
     error: Exception

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,13 +62,13 @@ _SHORT_YEAR: Final = 2
 _CENTURY_SPLIT: Final = 70
 
 
-class _Key(NamedTuple):
+class _Key(msgspec.Struct, frozen=True):
     domain: str
     path: str
     name: str
 
 
-class _Cookie(NamedTuple):
+class _Cookie(msgspec.Struct, frozen=True):
     value: str
     expires_at: float | None
     host_only: bool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 
 from codex_api.transport.errors import RequestBuildError
 
@@ -42,21 +42,24 @@ _OF_THE_CONNECTION = frozenset(
 )
 # Names whose values are known to hold no credential and nothing of a person. Everything else is
 # hidden: a name says nothing about what a gateway puts into it.
-_HARMLESS = re.compile(
-    r"accept|accept-encoding|accept-ranges|cache-control|connection|content-encoding|content-length"
-    r"|content-type|date|etag|expires|last-modified|openai-beta|openai-model|openai-processing-ms"
-    r"|openai-version|originator|retry-after|retry-after-ms|server|strict-transport-security"
-    r"|transfer-encoding|upgrade|user-agent|vary|version|x-codex-beta-features"
-    r"|x-content-type-options|x-models-etag|x-reasoning-included|x-request-id|x-oai-request-id"
-    r"|x-should-retry|x-stainless-[a-z-]+|(?:x-|anthropic-)?ratelimit-.*"
-    r"|x-[a-z0-9-]+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at)"
-    r"|x-[a-z0-9-]+-limit-name|x-codex-credits-(?:has-credits|unlimited|balance)"
+_HARMLESS = cache(
+    partial(
+        re.compile,
+        r"accept|accept-encoding|accept-ranges|cache-control|connection|content-encoding|content-length"
+        r"|content-type|date|etag|expires|last-modified|openai-beta|openai-model|openai-processing-ms"
+        r"|openai-version|originator|retry-after|retry-after-ms|server|strict-transport-security"
+        r"|transfer-encoding|upgrade|user-agent|vary|version|x-codex-beta-features"
+        r"|x-content-type-options|x-models-etag|x-reasoning-included|x-request-id|x-oai-request-id"
+        r"|x-should-retry|x-stainless-[a-z-]+|(?:x-|anthropic-)?ratelimit-.*"
+        r"|x-[a-z0-9-]+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at)"
+        r"|x-[a-z0-9-]+-limit-name|x-codex-credits-(?:has-credits|unlimited|balance)",
+    )
 )
 
 
 def is_harmless(name: str) -> bool:
     """Return whether the values of the field ``name`` may be shown and recorded."""
-    return _HARMLESS.fullmatch(name.lower()) is not None
+    return _HARMLESS().fullmatch(name.lower()) is not None
 
 
 class Headers:

@@ -9,7 +9,9 @@ garbled fails the whole bundle: a certificate that silently went missing costs m
 from __future__ import annotations
 
 import binascii
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,7 @@ class PemError(ValueError):
     """The bundle cannot be used; the text says why, and in which line."""
 
 
-class _Block(NamedTuple):
+class _Block(msgspec.Struct, frozen=True):
     label: bytes
     line: int
     body: bytes

@@ -9,10 +9,11 @@ must not go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from codex_api.transport.errors import RequestBuildError
 
@@ -40,7 +41,7 @@ _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks4", "socks4a", "socks5
 _SEATBELT: Final = "seatbelt"
 
 
-class _Exception(NamedTuple):
+class _Exception(msgspec.Struct, frozen=True):
     """One entry of a ``NO_PROXY`` list: a domain with its subdomains, or addresses."""
 
     domain: str
@@ -48,8 +49,7 @@ class _Exception(NamedTuple):
     port: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Bypass:
+class Bypass(msgspec.Struct, frozen=True):
     """The hosts that are reached directly."""
 
     everything: bool = False
@@ -88,8 +88,7 @@ class Bypass:
         return False
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ProxyRules:
+class ProxyRules(msgspec.Struct, frozen=True):
     """Proxy URLs per scheme, and who goes past them. The URLs may hold passwords.
 
     Attributes:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+import msgspec
+
 from codex_api.transport._core.proxies import redacted
 from codex_api.transport.errors import RequestBuildError
 
@@ -44,7 +46,7 @@ class Target(NamedTuple):
         return self.scheme in {"https", "wss"}
 
 
-class Proxy(NamedTuple):
+class Proxy(msgspec.Struct, frozen=True):
     """A proxy, taken apart. Its fields may hold a password."""
 
     scheme: str
@@ -71,7 +73,7 @@ class Proxy(NamedTuple):
         return redacted(self.url)
 
 
-class Route(NamedTuple):
+class Route(msgspec.Struct, frozen=True):
     """How a server is reached.
 
     Attributes:

@@ -7,7 +7,7 @@ length beside a transfer coding, a line that ends in half a CR LF.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from msgspec import Struct
 
@@ -28,7 +28,7 @@ _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z").match
 _NAME_SHOWN: Final = 40
 
 
-class Limits(NamedTuple):
+class Limits(Struct, frozen=True):
     """What an answer may make us keep and look at.
 
     Attributes:
