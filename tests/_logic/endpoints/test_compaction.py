@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from codex_api import items
+from codex_api import errors, items
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.calling.policy import CallSettings
 from codex_api._logic.endpoints.compaction import (
@@ -422,6 +422,15 @@ def test_a_summary_beside_an_empty_list_is_the_compaction() -> None:
     body = '{"output":[],"compaction_summary":{"encrypted_content":"enc"}}'
 
     assert answered(compact(CONTEXT, INPUT), body) == [COMPACTION]
+
+
+def test_an_empty_list_beside_an_error_is_that_error() -> None:
+    body = '{"status":"failed","error":{"code":"server_error","message":"boom"},"output":[]}'
+
+    with pytest.raises(errors.RetryableError, match="boom") as caught:
+        answered(compact(CONTEXT, INPUT), body)
+
+    assert caught.value.code == "server_error"
 
 
 def test_by_stream_messages_given_as_mappings_are_kept_too() -> None:

@@ -443,7 +443,16 @@ def test_comment_or_half_an_event_does_not_reset_the_idle_clock(chunk: bytes) ->
     assert stream.deadline == 11.0
 
 
-@pytest.mark.parametrize("tag", ["response.brand_new", "something.else", "response.queued"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "response.brand_new",
+        "something.else",
+        "response.queued",
+        "ping.answered",
+        "response.pinged",
+    ],
+)
 def test_an_event_is_progress_though_nobody_knows_it(tag: str) -> None:
     stream = machine(idle=10.0)
 
@@ -452,7 +461,7 @@ def test_an_event_is_progress_though_nobody_knows_it(tag: str) -> None:
     assert stream.deadline == 19.0
 
 
-@pytest.mark.parametrize("tag", LIVENESS_TAGS)
+@pytest.mark.parametrize("tag", [*LIVENESS_TAGS, "KeepAlive", "response.heartbeat", "codex.ping"])
 @pytest.mark.parametrize("other_events", [False, True])
 def test_a_sign_of_life_is_no_progress(tag: str, *, other_events: bool) -> None:
     stream = machine(idle=10.0, liveness=5.0, other_events=other_events)

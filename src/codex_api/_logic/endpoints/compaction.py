@@ -18,6 +18,7 @@ import msgspec
 from codex_api._logic.endpoints.responses import TURN_STATE
 from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements
 from codex_api._logic.incoming.error_body import read_as
+from codex_api._logic.incoming.failed_response import body_error
 from codex_api._logic.incoming.item_codec import decode_item, encode_value, wire_items
 from codex_api._logic.outgoing.fields import illegal, require_list, require_text
 from codex_api._logic.outgoing.surrogates import without_halves
@@ -290,8 +291,10 @@ def _decode(response: Response, *, turn_state: TurnState | None) -> list[Respons
     # A history of nothing would take the place of the conversation.
     summary = read_as(_Summary, body.compaction_summary)
     if summary is None:
+        request_id = response.headers.get("x-request-id")
         message = f"{ENDPOINT} compacted the history to nothing"
-        raise DecodeError(message, request_id=response.headers.get("x-request-id"))
+        told = body_error(response.body, {"request_id": request_id})
+        raise told or DecodeError(message, request_id=request_id)
     return [Compaction(encrypted_content=summary.encrypted_content)]
 
 

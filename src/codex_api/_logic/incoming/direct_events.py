@@ -188,6 +188,12 @@ def _decoder(*, whole: bool) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Union[(*_CLASSES, ToolInput, *_TOLD, *marks)])
 
 
+def is_sign_of_life(tag: str) -> bool:
+    """Return whether an event says nothing but that the server lives, in whatever spelling."""
+    last = tag.rpartition(".")[2].lower()
+    return last in LIVENESS_TAGS
+
+
 class _Numbered(msgspec.Struct):
     sequence_number: int | None = None
 

@@ -20,7 +20,6 @@ from codex_api._logic.incoming import repair
 from codex_api._logic.incoming.direct_events import (
     ABSENT,
     DIRECT_TYPES,
-    LIVENESS_TAGS,
     PART_TAGS,
     Alive,
     Fields,
@@ -29,6 +28,7 @@ from codex_api._logic.incoming.direct_events import (
     Told,
     ToolInput,
     direct_decoder,
+    is_sign_of_life,
     lenient_event,
     sequence_number,
 )
@@ -342,7 +342,7 @@ class EventMapper:
         number = read_as(int, fields.get("sequence_number", ABSENT))
         if number is not None:
             self.last_sequence_number = number
-        self.progressed = self.progressed or tag not in LIVENESS_TAGS
+        self.progressed = self.progressed or not is_sign_of_life(tag)
         if tag in PART_TAGS:
             self._parts.append((self._told + len(found), payload))
         if tag == "codex.rate_limits":
