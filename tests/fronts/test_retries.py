@@ -266,6 +266,18 @@ async def test_the_bound_on_a_servers_wait_can_be_moved_and_removed(front: Front
         assert clock.waits == [wait]
 
 
+@pytest.mark.parametrize(("told", "status", "times"), [("false", 500, 1), ("true", 409, 5)])
+async def test_a_servers_word_on_another_try_is_followed(
+    front: Front, told: str, status: int, times: int
+) -> None:
+    refusal = [Send(http_response(status, b"{}", {"x-should-retry": told}))]
+    with ScriptedServer(refusal, repeat_last=True) as server:
+        error = await failed(front, provider(server, retry=DEFAULT), errors.ApiError)
+        count = len(server.requests)
+
+    assert (count, error.retryable) == (times, told == "true")
+
+
 @pytest.mark.parametrize("headers", [{"retry-after": "3"}, {}])
 async def test_a_429_that_is_not_retried_tells_the_layer_above_when_to_come_back(
     front: Front, headers: dict[str, str]

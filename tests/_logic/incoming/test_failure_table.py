@@ -191,6 +191,18 @@ def test_a_status_within_a_stream_names_the_class_that_has_others() -> None:
     assert row_for(ErrorDetail(status=429), None) is row_for(ErrorDetail(), 429)
 
 
+@pytest.mark.parametrize(
+    ("told", "status", "retryable"),
+    [("true", 400, True), ("false", 429, False), ("false", 503, False), ("who knows", 503, True)],
+)
+def test_a_servers_word_on_another_try_is_believed(
+    told: str, status: int, *, retryable: bool
+) -> None:
+    found = over_http(status, {"error": {"message": "why"}}, {"x-should-retry": told})
+
+    assert found.retryable is retryable
+
+
 def test_a_conflict_passes_only_if_the_server_says_when() -> None:
     assert not row_for(ErrorDetail(), 409).retryable
     assert row_for(ErrorDetail(retry_after=2.0), 409).retryable

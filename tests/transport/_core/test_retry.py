@@ -44,6 +44,32 @@ def test_only_the_classes_that_are_on_are_retried(
     assert config.retries(error) is retried
 
 
+@pytest.mark.parametrize(
+    ("told", "status", "config", "retried"),
+    [
+        ("false", 500, RetryConfig(), False),
+        ("false", 408, RetryConfig(), False),
+        ("false", 429, RetryConfig(retry_429=True), False),
+        (" TRUE ", 409, RetryConfig(), True),
+        ("true", 400, RetryConfig(), True),
+        ("true", 501, RetryConfig(), True),
+        ("true", 409, RetryConfig(retry_transport=False), False),
+        ("true", 500, RetryConfig(retry_5xx=False), False),
+        ("true", 429, RetryConfig(), False),
+        ("true", 429, RetryConfig(retry_429=True), True),
+        ("maybe", 409, RetryConfig(), False),
+        ("", 500, RetryConfig(), True),
+    ],
+)
+def test_a_servers_word_on_another_try_wins_over_its_status(
+    told: str, status: int, config: RetryConfig, *, retried: bool
+) -> None:
+    error = HttpStatusError("", status=status, headers=Headers({"x-should-retry": told}))
+
+    assert config.retries(error) is retried
+    assert config.delay(error, 0, middle) == (0.2 if retried else None)
+
+
 def test_delays_double_from_the_base() -> None:
     config = RetryConfig(max_attempts=4)
     error = NetworkError("")

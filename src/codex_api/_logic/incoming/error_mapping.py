@@ -38,6 +38,7 @@ from codex_api.rate_limits import (
     parse_rate_limit_for_limit,
 )
 from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.retry import told_to_retry
 from codex_api.transport.errors import CodexApiError, HttpStatusError
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ class _Refusal:
         self.detail = (read_failure(self.body) if self.body else None) or ErrorDetail()
         retry_after = self._read_retry_after(error)
         self.row = row_for(self.detail, self.status, comes_back=retry_after is not None)
+        told = told_to_retry(self.headers)
         self.reached_type = _reached_type(self.headers)
         self.snapshot = self._read_snapshot()
         self.context: ErrorContext = {
-            "retryable": self.row.retryable,
+            "retryable": self.row.retryable if told is None else told,
             "status": error.status,
             "request_id": _request_id(self.headers) or error.request_id,
             "retry_after": retry_after,

@@ -4,7 +4,9 @@ See wire.md, Retries, and what servers ask for.
 
 Attempts are numbered from 0; ``max_attempts`` counts the retries after the first. A server's
 ``Retry-After`` wins over our backoff up to ``max_retry_after``; past that the call fails at once,
-with the server's number on the error, since waiting less would only be refused again.
+with the server's number on the error, since waiting less would only be refused again. What a server
+says of another try itself (``x-should-retry``) wins over what its status says of it, and what the
+caller has turned off stays off.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class RetryConfig:
         base_delay: Seconds before the first retry, doubled for each one after it, +-10 %.
         retry_429: Whether status 429 is retried.
         retry_5xx: Whether status 500-599 is retried.
-        retry_transport: Whether timeouts and broken connections are retried.
+        retry_transport: Whether timeouts and broken connections are retried, and other statuses
+            that pass or of which the server says so.
         max_delay: Ceiling in seconds on our own backoff.
         unsafe: Whether a request that creates something is made again after its bytes had gone out
             and the connection broke, at the risk of creating, and paying, it twice.
@@ -77,15 +80,19 @@ class RetryConfig:
     def retries(self, error: CodexApiError) -> bool:
         """Return whether ``error`` is of a class that this configuration retries."""
         if isinstance(error, HttpStatusError):
-            status = error.status or 0
-            if status == TOO_MANY_REQUESTS:
-                return self.retry_429
-            if status in _PASSING:
-                return self.retry_transport
-            return self.retry_5xx and 500 <= status <= 599 and status not in _NEVER  # noqa: PLR2004 - the class of server errors
+            return self._retries_status(error.status or 0, told_to_retry(error.headers))
         if isinstance(error, DeadlineExceededError) or not error.retryable:
             return False
         return self.retry_transport and isinstance(error, TransportTimeoutError | NetworkError)
+
+    def _retries_status(self, status: int, told: bool | None) -> bool:  # noqa: FBT001 - positional in its only call
+        if told is False:
+            return False
+        if status == TOO_MANY_REQUESTS:
+            return self.retry_429
+        if 500 <= status <= 599:  # noqa: PLR2004 - the class of server errors
+            return self.retry_5xx and (status not in _NEVER or told is True)
+        return self.retry_transport and (status in _PASSING or told is True)
 
     def may_repeat(self, error: CodexApiError, *, is_repeatable: bool) -> bool:
         """Return whether a request may be sent again after ``error``, by what may have come of it.
@@ -140,6 +147,12 @@ def backoff(base_delay: float, count: int, draw: Callable[[], float]) -> float:
     base_ms = int(base_delay * 1000)
     doubled_ms = base_ms << min(count - 1, _MAX_DOUBLINGS)
     return int(doubled_ms * (0.9 + 0.2 * draw())) / 1000
+
+
+def told_to_retry(headers: Headers | None) -> bool | None:
+    """Read what a server says of another try, ``x-should-retry``; None when it says nothing."""
+    told = "" if headers is None else (headers.get("x-should-retry") or "").strip().lower()
+    return {"true": True, "false": False}.get(told)
 
 
 def retry_after(headers: Headers, now: float) -> float | None:
