@@ -270,8 +270,8 @@ async def test_the_bound_on_a_servers_wait_can_be_moved_and_removed(front: Front
 async def test_a_servers_word_on_another_try_is_followed(
     front: Front, told: str, status: int, times: int
 ) -> None:
-    refusal = [Send(http_response(status, b"{}", {"x-should-retry": told}))]
-    with ScriptedServer(refusal, repeat_last=True) as server:
+    refusal = answer(status, b"{}", [("x-should-retry", told)])
+    with ScriptedServer([refusal], repeat_last=True) as server:
         error = await failed(front, provider(server, retry=DEFAULT), errors.ApiError)
         count = len(server.requests)
 
