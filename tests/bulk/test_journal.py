@@ -159,6 +159,77 @@ def test_zeros_that_a_power_cut_left_at_the_end_are_cut_off(out: Path, facts: In
     assert [line["x"]["row"] for line in read_lines(out)] == [0, 1, 2, 3]
 
 
+def test_a_line_with_zeros_between_its_ends_is_cut_off(out: Path, facts: InputFacts) -> None:
+    """A power cut may leave the blocks of the last group in any order."""
+    written(out, facts, range(3))
+    whole = out.read_bytes()
+    body = whole.rindex(b'"body":')
+    out.write_bytes(whole[:body] + bytes(10) + whole[body + 10 :])
+    written(out, facts, range(3, 4))
+
+    assert [line["x"]["row"] for line in read_lines(out)] == [0, 1, 3]
+
+
+def test_an_answer_that_looks_like_the_end_of_a_line_does_not_hide_that(
+    out: Path, facts: InputFacts
+) -> None:
+    raw = b'{"id":"r","x":{"row":9,"run":"abc"}}'
+    journal = opened(out, facts)
+    journal.append(answer_line("id-0", Response(raw=raw), RowFacts(row=0, run="abc")), None)
+    journal.close()
+    with out.open("ab") as file:
+        file.write(b'{"id":"bulk_y_8","custom_id":"id-8","response":%b}\n' % raw)
+    journal = opened(out, facts)
+    journal.close()
+
+    assert [row for row in range(10) if row in journal.rows] == [0]
+    assert journal.knows(-1, "id-8")
+    assert journal.totals.done == 2
+
+
+def test_what_is_written_after_a_first_look_is_known(out: Path, facts: InputFacts) -> None:
+    written(out, facts, range(2))
+    journal = Journal(out)
+    journal.read_ahead()
+    with out.open("ab") as file:
+        file.write(a_line(5) + a_line(6)[:-10])
+    journal.open(facts, None, ignore, ignore)
+    journal.close()
+
+    assert [row for row in range(10) if row in journal.rows] == [0, 1, 5]
+    assert journal.totals.done == 3
+    assert len(read_lines(out)) == 3
+
+
+def test_a_file_that_took_its_place_after_a_first_look_is_read_anew(
+    out: Path, facts: InputFacts
+) -> None:
+    written(out, facts, range(4))
+    journal = Journal(out)
+    journal.read_ahead()
+    release = out.with_name("new.jsonl")
+    release.write_bytes(a_line(2) + b" " * 5000 + a_line(3))
+    release.replace(out)
+    journal.open(facts, None, ignore, ignore)
+    journal.close()
+
+    assert [row for row in range(10) if row in journal.rows] == [2, 3]
+
+
+def test_a_first_look_changes_nothing(out: Path, facts: InputFacts, source: RequestFile) -> None:
+    written(out, facts, range(2))
+    with out.open("ab") as file:
+        file.write(a_line(2)[:-10])
+    before = out.read_bytes()
+    write_rows(source.path, [2, 3, 99])
+    journal = Journal(out)
+    journal.read_ahead()
+
+    with pytest.raises(JournalError, match="another input"):
+        journal.open(source.rescan(facts), None, ignore, ignore)
+    assert out.read_bytes() == before
+
+
 def test_a_file_that_is_no_journal_is_not_touched(out: Path, facts: InputFacts) -> None:
     written(out, facts, range(2))
     lines = out.read_bytes().splitlines(keepends=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -25,14 +26,14 @@ from codex_api.bulk.call_counters import CallCounters
 from codex_api.bulk.failures import JournalError
 from codex_api.bulk.group_commit import GroupCommit
 from codex_api.bulk.journal_lock import JournalLock
+from codex_api.bulk.journal_reading import JournalReading, whole_lines
 from codex_api.bulk.manifest import Manifest, RunRecord, beside, read_manifest
-from codex_api.bulk.result_lines import KNOWN_LINE, KnownLine
 from codex_api.bulk.row_ids import RowSet, digest_of
 from codex_api.bulk.summary import BulkSummary
 from codex_api.types.atomic_file import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from codex_api.bulk.requests import InputFacts
 
@@ -84,6 +85,7 @@ class Journal:
         self.rows: RowSet = RowSet()
         self._ids: set[bytes] = set()
         self._by_row = False
+        self._ahead: JournalReading | None = None
         self._lock: JournalLock | None = None
         self._handles: list[int] = []
         self._lines: GroupCommit[Any] | None = None
@@ -182,6 +184,17 @@ class Journal:
         manifest = None if self._mode == "fresh" else read_manifest(self.path)
         return None if manifest is None else manifest.input
 
+    def read_ahead(self) -> None:
+        """Read what is there before it is known whether it may be gone on with.
+
+        ``open`` reads on from there, and finds what is wrong. May be called from another thread.
+        """
+        if self._mode == "resume":
+            ahead = JournalReading(self.path, by_row=True)
+            with suppress(OSError):
+                ahead.read_ahead()
+                self._ahead = ahead
+
     def flush(self) -> None:
         """Write what is left; nothing can be appended after that. May be called twice.
 
@@ -259,25 +272,11 @@ class Journal:
         return handle
 
     def _load(self, handle: int) -> None:
-        for known in _whole_lines(self.path, handle, KNOWN_LINE):
-            self._take(known)
-
-    def _take(self, known: KnownLine) -> None:
-        facts = known.x
-        if facts is not None and self._by_row:
-            if self.rows.add(facts.row):
-                self.totals.count(facts)
-            return
-        digest = digest_of(known.custom_id)
-        if digest in self._ids:
-            return
-        self._ids.add(digest)
-        if facts is not None:
-            self.totals.count(facts)
-        elif known.error is not None:
-            self.totals.failed += 1
-        else:
-            self.totals.done += 1
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or not self._by_row or not ahead.is_of(handle):
+            ahead = JournalReading(self.path, by_row=self._by_row)
+        ahead.read(handle)
+        self.rows, self._ids, self.totals = ahead.rows, ahead.ids, ahead.totals
 
     def _open_intents(
         self, committed: Callable[[list[Any]], None], failed: Callable[[OSError], None]
@@ -285,14 +284,15 @@ class Journal:
         path = self.beside("intents")
         handle = self._open(path)
         pending: dict[str, int] = {}
-        for intent in _whole_lines(path, handle, _INTENT):
-            if intent.void:
-                pending.pop(intent.custom_id, None)
-                self.begun.pop(intent.custom_id, None)
-            elif not self.knows(intent.row if self._by_row else -1, intent.custom_id):
-                pending[intent.custom_id] = intent.row
-                if intent.id is not None:
-                    self.begun[intent.custom_id] = intent.id
+        with path.open("rb") as file:
+            for intent in whole_lines(path, handle, _INTENT, file):
+                if intent.void:
+                    pending.pop(intent.custom_id, None)
+                    self.begun.pop(intent.custom_id, None)
+                elif not self.knows(intent.row if self._by_row else -1, intent.custom_id):
+                    pending[intent.custom_id] = intent.row
+                    if intent.id is not None:
+                        self.begun[intent.custom_id] = intent.id
         self.unknown = [
             (row, custom_id) for custom_id, row in pending.items() if custom_id not in self.begun
         ]
@@ -308,33 +308,6 @@ class Journal:
         write_atomically(
             self.beside("manifest"), msgspec.json.encode(self.manifest) + b"\n", private=True
         )
-
-
-def _whole_lines(path: Path, handle: int, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:
-    """Decode all lines, and cut off what the end of a process tore.
-
-    Raises:
-        JournalError: A line before the last ones is none of ours.
-    """
-    torn: tuple[int, int] | None = None
-    offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                known = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                torn = torn or (offset, number)
-            else:
-                if torn is not None:
-                    message = f"{path}, line {torn[1]}: it is no line of a bulk run"
-                    raise JournalError(message)
-                yield known
-                if not line.endswith(b"\n"):
-                    os.write(handle, b"\n")
-                    break  # nothing follows, but what was just written
-            offset += len(line)
-    if torn is not None:
-        os.ftruncate(handle, torn[0])
 
 
 def _sync_folder(folder: Path) -> None:

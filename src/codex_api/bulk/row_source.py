@@ -99,11 +99,12 @@ class RowSource:
         number, of = self._shard
         return len(range(number - 1, facts.rows, of))
 
-    def skip_what(self, journal: Journal) -> None:
-        """Leave out what a journal has."""
+    def skip_what(self, journal: Journal, count: int | None) -> None:
+        """Leave out what a journal has; ``count`` is how many rows there are, if that is known."""
         self._journal = journal
         if self.file is not None:
             self._lines = self.file.rows(self._shard, journal.rows)
+            self.ended = len(journal.rows) == count
         self._unknown = {custom_id for _, custom_id in journal.unknown}
 
     def poll(self) -> BulkRequest | _Pending | None:
