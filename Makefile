@@ -187,6 +187,10 @@ peer-ray: peer-uv
 		&& touch .peers/ray/.installed \
 		|| echo "make peers: Ray could not be installed, its tests will be skipped"
 
+.PHONY: kills
+kills: $(DEV) ## kill bulk runs 50 times at random moments, and count what is lost and paid again
+	BULK_KILLS=50 $(BIN)/python -m pytest -q -m kills tests/bulk/test_kill.py
+
 .PHONY: ray
 ray: ## test bulk runs on Ray, where `make peers` has installed it
 	@if test -e .peers/ray/.installed; then .peers/ray/bin/python -m pytest -q tests/bulk/test_ray.py; \
