@@ -78,11 +78,12 @@ class ApiKeyAuth:
         AuthBuildError: The key is blank.
     """
 
-    __slots__ = ("_header", "_key")
+    __slots__ = ("_fields", "_header", "_key")
 
     def __init__(self, key: str, *, header: str = "authorization") -> None:
         self._key = key.strip()
         self._header = header.lower()
+        self._fields: Headers | None = None
         if not self._key:
             message = "ApiKeyAuth needs a key that is not blank"
             raise AuthBuildError(message)
@@ -104,8 +105,10 @@ class ApiKeyAuth:
 
     def add_auth_headers(self, headers: Headers) -> None:
         """Set the key's header."""
-        bearer = self._header == "authorization"
-        headers.set(self._header, f"Bearer {self._key}" if bearer else self._key)
+        if self._fields is None:
+            bearer = self._header == "authorization"
+            self._fields = Headers({self._header: f"Bearer {self._key}" if bearer else self._key})
+        headers.merge(self._fields)
 
     def __repr__(self) -> str:
         return f"ApiKeyAuth([redacted], header={self._header!r})"

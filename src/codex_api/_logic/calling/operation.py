@@ -69,7 +69,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
         """
         headers = self.base_headers.copy()
         for layer in layers:
-            if layer:
+            if layer is not None:
                 headers.merge(layer)
         return headers
 

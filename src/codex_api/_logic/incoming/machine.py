@@ -272,10 +272,10 @@ class ResponseStreamMachine:
         return failure
 
     def _take_headers(self, headers: Headers) -> None:
-        self._header_model = headers.get("openai-model")
-        turn_state = headers.get("x-codex-turn-state")
-        if turn_state is not None:
-            self._mapper.turn_state_cell.offer(turn_state)
+        names = headers.names()
+        self._header_model = headers["openai-model"] if "openai-model" in names else None
+        if "x-codex-turn-state" in names:
+            self._mapper.turn_state_cell.offer(headers["x-codex-turn-state"])
         for event in self.initial:
             if isinstance(event, events.RateLimits) and not event.snapshot.is_empty:
                 self._mapper.limits[event.snapshot.limit_id or ""] = event.snapshot

@@ -150,10 +150,11 @@ def response_create_client_metadata(
 
 def _body(body_class: type[_B], request: ResponsesApiRequest) -> _B:
     values, public = checked_fields(request)
-    body = body_class(*values)
+    *first, client_metadata = values
+    body = body_class(*first)
     body.input = _HOLE
     body.instructions = request.instructions or None
-    body.client_metadata = request.client_metadata
+    body.client_metadata = client_metadata
     for name, value in public.items():
         setattr(body, name, value)
     return body

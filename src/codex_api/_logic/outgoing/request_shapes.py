@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from types import NoneType
 from typing import Any
 
 import msgspec
 from msgspec import UnsetType
+from msgspec.structs import astuple
 
 from codex_api.tools import AllowedTools, CustomTool, FunctionTool, Tool, WebSearch
 from codex_api.transport.errors import RequestBuildError
@@ -57,7 +57,6 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     ),
     "text": ((TextControls, *_OBJECT, NoneType), "a TextControls, a mapping, or None"),
     "client_metadata": (_MAP, "a mapping of strings, or None"),
-    "extra_body": (_MAP, "a mapping, or None"),
     "background": ((bool, NoneType), "true or false"),
     "background_options": _OBJECT_OR_NONE,
     "context_management": ((*_LIST, NoneType), "a sequence of mappings"),
@@ -76,14 +75,13 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     "top_p": ((int, float, NoneType), "a number"),
     "truncation": _TEXT_OR_NONE,
     "user": _TEXT_OR_NONE,
+    "extra_body": (_MAP, "a mapping, or None"),
 }
-_NAMES = tuple(_SHAPES)
+_FIELDS = ResponsesApiRequest.__struct_fields__
 # Those that every body has a place for come first, in the order of the wire.
-_CODEX_COUNT = _NAMES.index("client_metadata")
+_CODEX = _FIELDS[: _FIELDS.index("background")]
 # Only the public API knows these; most requests have none of them.
-PUBLIC = _NAMES[_NAMES.index("background") :]
-_always_looked_at = attrgetter(*_NAMES[: -len(PUBLIC)])
-_public_values = attrgetter(*PUBLIC)
+PUBLIC = _FIELDS[len(_CODEX) : _FIELDS.index("prompt_cache_breakpoints")]
 _NOTHING_PUBLIC = (None,) * len(PUBLIC)
 _NONE_GIVEN: Mapping[str, Any] = {}
 
@@ -94,45 +92,45 @@ def checked_fields(
     """Return what a request says, and refuse what would encode, but not as it was meant.
 
     Returns:
-        The values of its fields from ``model`` to ``text`` in order, and by their names those of
-        ``PUBLIC`` that are given.
+        The values of its fields from ``model`` to ``client_metadata`` in order, and by their names
+        those of ``PUBLIC`` that are given.
 
     Raises:
         RequestBuildError: A field has another type than it may have; the text names the field.
     """
-    values, public = _always_looked_at(request), _public_fields(request)
-    _check_shapes(request, values, public)
-    return values[:_CODEX_COUNT], public
-
-
-def _public_fields(request: ResponsesApiRequest) -> Mapping[str, Any]:
-    values = _public_values(request)
-    if values == _NOTHING_PUBLIC:
-        return _NONE_GIVEN
-    return {name: value for name, value in zip(PUBLIC, values, strict=True) if value is not None}
-
-
-def _check_shapes(
-    request: ResponsesApiRequest, values: tuple[object, ...], public: Mapping[str, object]
-) -> None:
-    misshapen = _misshapen_field(*map(type, values))
+    values = astuple(request)
+    codex, public = values[: len(_CODEX)], values[len(_CODEX) : len(_CODEX) + len(PUBLIC)]
+    given = _NONE_GIVEN
+    if public != _NOTHING_PUBLIC:
+        pairs = zip(PUBLIC, public, strict=True)
+        given = {name: value for name, value in pairs if value is not None}
+    misshapen = _misshapen_field(*map(type, codex))
     if misshapen is not None:
         raise _misshapen(misshapen)
-    for name, value in public.items():
+    _check_given(given)
+    _check_shapes(request)
+    return codex, given
+
+
+def _check_given(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
         if _is_odd(name, type(value)):
             raise _misshapen(name)
+
+
+def _check_shapes(request: ResponsesApiRequest) -> None:
     if not request.model and request.prompt is None:
         raise _misshapen("model")
     if request.tools and not _TOOL_KINDS.issuperset(map(type, request.tools)):
         _check_tools(request.tools)
     if request.include:
         _check_texts("include", request.include)
-    for name, given in (
-        ("client_metadata", request.client_metadata),
-        ("metadata", request.metadata),
-    ):
-        if given:
-            _check_texts(name, [*given, *given.values()])
+    if request.client_metadata:
+        _check_pairs("client_metadata", request.client_metadata)
+    if request.metadata:
+        _check_pairs("metadata", request.metadata)
+    if request.extra_body is not None:
+        _check_given({"extra_body": request.extra_body})
 
 
 def _check_tools(tools: Sequence[Tool]) -> None:
@@ -156,8 +154,8 @@ def _kind(tool: object) -> str:
 @lru_cache(maxsize=256)
 def _misshapen_field(*types: type) -> str | None:
     """Return the name of the first field that has another type than it may have."""
-    looked_at = zip(_NAMES, types, strict=False)
-    return next((name for name, found in looked_at if _is_odd(name, found)), None)
+    named = zip(_CODEX, types, strict=True)
+    return next((name for name, found in named if _is_odd(name, found)), None)
 
 
 def _is_odd(name: str, found: type) -> bool:
@@ -165,6 +163,10 @@ def _is_odd(name: str, found: type) -> bool:
     # A bool is an int too, a string a sequence.
     odd = any(issubclass(found, kind) and kind not in kinds for kind in (bool, str))
     return odd or not issubclass(found, kinds)
+
+
+def _check_pairs(name: str, pairs: Mapping[str, str]) -> None:
+    _check_texts(name, [*pairs, *pairs.values()])
 
 
 def _check_texts(name: str, values: Iterable[object]) -> None:

@@ -195,8 +195,9 @@ class Headers:
         if other is None:
             return
         layer = other if isinstance(other, Headers) else Headers(other)
-        for name, values in layer._fields.items():
-            self._fields.setdefault(name, values)
+        fields = self._fields
+        # The names that are here keep their place and their values.
+        self._fields = {**fields, **layer._fields, **fields}
 
     def refuse_connection_fields(self) -> None:
         """Refuse fields that frame a message or belong to its connection.
