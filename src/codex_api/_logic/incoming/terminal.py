@@ -157,8 +157,8 @@ def usual_terminal(tag: str, response: Json, read: UsualResponse, outer_error: R
     details, more = read.incomplete_details, read.status_details
     reason = (details and read_as(str, details.reason)) or (more and read_as(str, more.reason))
     error = read.error
-    if bytes(error) in NO_ERROR:
-        error = _first_told(more.error if more else _ABSENT, outer_error)
+    if error or outer_error or more is not None:
+        error = _first_told(error, more.error if more else _ABSENT, outer_error)
     return Terminal(
         tag=tag,
         id=read.id or None,

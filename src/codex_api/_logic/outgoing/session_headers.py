@@ -48,10 +48,10 @@ def identity_headers(options: ResponsesOptions) -> Headers | None:
     Raises:
         RequestBuildError: An id is not a legal header value.
     """
-    session_id = _first(options.session_id, options.conversation_id)
-    thread_id = _first(options.thread_id, options.conversation_id)
-    if session_id is thread_id is options.session_source is None:
+    both = options.conversation_id
+    if options.session_id is options.thread_id is options.session_source is both is None:
         return None
+    session_id, thread_id = _first(options.session_id, both), _first(options.thread_id, both)
     headers = Headers()
     subagent = subagent_header(options.session_source)
     if subagent is not None:

@@ -82,8 +82,7 @@ def session_identity(options: ResponsesOptions) -> Headers | None:
     Unlike a streamed response a unary call has no ``x-client-request-id``.
     """
     both = options.conversation_id
-    session_id, thread_id = options.session_id or both, options.thread_id or both
-    if session_id is thread_id is options.session_source is None:
+    if options.session_id is options.thread_id is options.session_source is both is None:
         return None
     headers = Headers()
     subagent = subagent_header(options.session_source)
@@ -91,5 +90,5 @@ def session_identity(options: ResponsesOptions) -> Headers | None:
         headers.set("x-openai-subagent", subagent)
     if options.session_source == _MEMORY_SOURCE:
         headers.set("x-openai-memgen-request", "true")
-    headers.merge(build_session_headers(session_id, thread_id))
+    headers.merge(build_session_headers(options.session_id or both, options.thread_id or both))
     return headers
