@@ -157,7 +157,7 @@ class AsyncWebSocketResponseStream(AsyncEventStream, SocketStreamFacts):
         self._monotonic = settings.clock.monotonic
         self._waiter = Waiter(self._monotonic)
         self._socket_machine: WebSocketStreamMachine
-        self._feed: Feed[str | bytes]
+        self._feed: Feed[list[str | bytes]]
         self._fed_at = 0.0
 
     async def _open(self) -> list[ResponseEvent]:
@@ -166,7 +166,10 @@ class AsyncWebSocketResponseStream(AsyncEventStream, SocketStreamFacts):
         reused = await self._shared.take(self, self._call.first_event_timeout)
         self._fed_at = self._monotonic()
         machine = self._start_on_socket(self._shared.facts, started_at, self._fed_at)
-        self._socket_machine, self._feed = machine, logged(self._heard(machine.feed), "WebSocket")
+        self._socket_machine, self._feed = (
+            machine,
+            logged(self._heard(machine.feed_all), "WebSocket"),
+        )
         told = self._shared.facts.turn_state
         if told is not None and not reused:  # the handshake belongs to the first response's turn
             machine.turn_state.offer(told)
@@ -194,15 +197,17 @@ class AsyncWebSocketResponseStream(AsyncEventStream, SocketStreamFacts):
             return None
         message = await self._wait(self._shared.socket, machine)
         self._fed_at = now = self._monotonic()
-        events = self._feed(message, now)
+        events = self._feed([message], now)
         # What came with it costs no further wait; what follows the end is the next response's.
         while not (machine.done or machine.failure is not None):
-            further = self._shared.socket.take()
-            if further is None:
+            further = self._shared.socket.peek()
+            if not further:
                 break
-            if self._call.telemetry is not None:
-                self._call.telemetry.on_ws_event("data", 0.0)
             events += self._feed(further, now)
+            self._shared.socket.take(machine.taken)
+            if (telemetry := self._call.telemetry) is not None:
+                for _ in range(machine.taken):
+                    telemetry.on_ws_event("data", 0.0)
         if machine.done or machine.failure is not None:
             await self._let_go(machine.failure)  # before the caller looks at the last events
         return events

@@ -291,11 +291,10 @@ class _RecordedWebSocket(WebSocket):
         self._exchange.note_received(message)
         return message
 
-    def take(self) -> str | bytes | None:
-        message = super().take()
-        if message is not None:
+    def take(self, count: int) -> None:
+        for message in self.peek()[:count]:
             self._exchange.note_received(message)
-        return message
+        super().take(count)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._exchange.note_left()
@@ -327,11 +326,10 @@ class _AsyncRecordedWebSocket(AsyncWebSocket):
         self._exchange.note_received(message)
         return message
 
-    def take(self) -> str | bytes | None:
-        message = super().take()
-        if message is not None:
+    def take(self, count: int) -> None:
+        for message in self.peek()[:count]:
             self._exchange.note_received(message)
-        return message
+        super().take(count)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         self._exchange.note_left()

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocket", "connect"]
 
+_READ_ELSEWHERE = "another thread is reading from this WebSocket"
+
 
 class WebSocket(SocketFacts):
     """A blocking connection. One thread may read while another sends."""
@@ -103,7 +105,7 @@ class WebSocket(SocketFacts):
         """
         self.check_owner()
         if not self._read_lock.acquire(blocking=False):
-            raise ClientStateError("another thread is reading from this WebSocket")
+            raise ClientStateError(_READ_ELSEWHERE)
         try:
             message = self._machine.next_message()
             if message is not None:
@@ -113,12 +115,25 @@ class WebSocket(SocketFacts):
         finally:
             self._read_lock.release()
 
-    def take(self) -> str | bytes | None:
-        """Return a message that is here already; None when there is none, or another reads."""
+    def peek(self) -> list[str | bytes]:
+        """Return the messages that are here already; none while another thread reads."""
         if not self._read_lock.acquire(blocking=False):
-            return None
+            return []
         try:
-            return self._machine.next_message()
+            return self._machine.waiting
+        finally:
+            self._read_lock.release()
+
+    def take(self, count: int) -> None:
+        """Take the first ``count`` of the messages that are here: they are read.
+
+        Raises:
+            ClientStateError: Another thread has begun to read.
+        """
+        if not self._read_lock.acquire(timeout=CLOSE_TIMEOUT):  # looking takes but a moment
+            raise ClientStateError(_READ_ELSEWHERE)
+        try:
+            self._machine.take(count)
         finally:
             self._read_lock.release()
 

@@ -115,12 +115,15 @@ class AsyncWebSocket(SocketFacts):
             finally:
                 self._waiter = None
 
-    def take(self) -> str | bytes | None:
-        """Return a message that is here already, or None. Whoever reads may call it."""
-        message = self._machine.next_message()
+    def peek(self) -> list[str | bytes]:
+        """Return the messages that are here already. Whoever reads may call it."""
+        return self._machine.waiting
+
+    def take(self, count: int) -> None:
+        """Take the first ``count`` of the messages that are here: they are read."""
+        self._machine.take(count)
         if self._is_paused:
             self._after_taking()
-        return message
 
     async def ping(self) -> None:
         """Send a ping without waiting for its pong, which counts as activity.

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codex_api import errors, events
 from codex_api._logic.incoming.mapping import EventMapper
@@ -422,3 +424,72 @@ def test_frames_are_kept_from_when_somebody_wants_them() -> None:
     ]
     feed(stream, COMPLETED, DELTA)
     assert [json.loads(raw.raw)["type"] for raw in stream.take_raw()] == [COMPLETED["type"]]
+
+
+PAYLOADS = st.sampled_from(
+    [
+        json.dumps(DELTA),
+        json.dumps(DELTA | {"sequence_number": None}),
+        json.dumps(DELTA | {"response": {"id": "old"}}),
+        json.dumps(DELTA, indent=1),
+        f"{json.dumps(DELTA)}\n{json.dumps(DELTA)}",
+        "",
+        "\n",
+        '{"type":"response.created","response":{"id":"resp_1"}}',
+        '{"type":"response.created","response":{"id":"old"}}',
+        '{"type":"response.in_progress"}',
+        '{"type":"response.web_search_call.searching"}',
+        '{"type":"ping"}',
+        '{"type":"response.output_text.delta"}',
+        '{"type":"response.output_text.delta","delta":"\\ud83d"}',
+        '{"type":"response.failed","response":{"id":"resp_1"}}',
+        json.dumps(COMPLETED),
+        "no json",
+        b"binary",
+    ]
+)
+
+
+@given(
+    batches=st.lists(st.lists(PAYLOADS, min_size=1, max_size=5), max_size=4),
+    has_carried=st.booleans(),
+    keeps_raw=st.booleans(),
+)
+def test_messages_that_come_together_are_read_as_one_by_one(
+    batches: list[list[str | bytes]], *, has_carried: bool, keeps_raw: bool
+) -> None:
+    def run(*, together: bool) -> tuple[object, ...]:
+        facts = HandshakeFacts.of(101, Headers())
+        if has_carried:
+            facts.history.has_carried = True
+            facts.history.ids.add("old")
+        stream = machine(facts, idle_timeout=10.0, first_event_timeout=5.0)
+        if keeps_raw:
+            stream.keep_raw()
+        found: list[events.ResponseEvent] = []
+        taken = 0
+        for now, batch in enumerate(batches, 1):
+            if stream.done or stream.failure is not None:
+                break
+            if together:
+                found += stream.feed_all(batch, float(now))
+                taken += stream.taken
+                continue
+            for message in batch:
+                found += stream.feed(message, float(now))
+                taken += 1
+                if stream.done or stream.failure is not None:
+                    break
+        return (
+            found,
+            taken,
+            stream.done,
+            repr(stream.failure),
+            stream.deadline,
+            stream.leftovers,
+            stream.last_sequence_number,
+            stream.response_id,
+            stream.take_raw(),
+        )
+
+    assert run(together=True) == run(together=False)

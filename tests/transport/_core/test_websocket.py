@@ -450,3 +450,32 @@ def _read_by_websockets(data: bytes) -> list[str | bytes]:
             except UnicodeDecodeError:
                 break
     return messages
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 9])
+def test_messages_that_wait_are_looked_at_and_taken(count: int) -> None:
+    found = machine(max_queued_bytes=10)
+    texts: list[str | bytes] = ["a" * 4, "b" * 4, "c" * 4, "d" * 4, "e"]
+    found.feed(b"".join(frame(1, str(text).encode()) for text in texts))
+
+    assert found.waiting == texts[:3]
+    assert found.is_full
+    found.take(count)
+
+    assert found.is_full is (count == 0)
+    assert found.waiting == (texts[count:3] if count < 3 else texts[3:])
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [(frame(1, b"\xff"), "not UTF-8"), (frame(1, b"\x07", rsv1=True), "compressed")],
+)
+def test_texts_before_a_frame_that_must_not_be_are_delivered(
+    bad: bytes, text: str, *, deflate: bool
+) -> None:
+    found = machine(deflate=deflate)
+    found.feed(frame(1, b"a") + frame(1, b"b" * 200) + bad + frame(1, b"c"))
+
+    assert found.waiting == ["a", "b" * 200]
+    assert text in str(found.failure)

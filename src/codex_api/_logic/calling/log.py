@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codex_api.telemetry import CallObserver, Telemetry
     from codex_api.transport.errors import CodexApiError
 
-T = TypeVar("T", bytes, "str | bytes")
+T = TypeVar("T", bytes, "list[str | bytes]")
 
 CONNECTION = logging.getLogger("codex_api.connection")
 CALL = logging.getLogger("codex_api.call")
@@ -62,7 +62,8 @@ def logged(feed: Feed[T], carrier: str) -> Feed[T]:
 
     def said(data: T, now: float) -> list[ResponseEvent]:
         events = feed(data, now)
-        CONNECTION.debug("%s: received %d units, %d events", carrier, len(data), len(events))
+        size = sum(map(len, data)) if isinstance(data, list) else len(data)
+        CONNECTION.debug("%s: received %d units, %d events", carrier, size, len(events))
         return events
 
     return said

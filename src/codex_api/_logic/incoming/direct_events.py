@@ -24,6 +24,9 @@ _CLASSES: Final[tuple[type[WireEvent], ...]] = tuple(
 DIRECT_TYPES: Final = frozenset[type](_CLASSES)
 _BY_TAG: Final[dict[str, type[Any]]] = {str(cls.__struct_config__.tag): cls for cls in _CLASSES}
 
+#: What decoders raise for what cannot be read; the last for JSON that is nested without end.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 #: Signs of life and no more: they move neither the clock of progress nor an outcome. The same for
 #: SSE and WebSocket, as comments and pings are.
 LIVENESS_TAGS: Final = (
@@ -170,6 +173,18 @@ def direct_decoder(*, whole: bool = False) -> msgspec.json.Decoder[Any]:
     if whole not in _built:
         _built[whole] = _decoder(whole=whole)
     return _built[whole]
+
+
+def direct_lines(lines: str | bytes, count: int) -> list[ResponseEvent] | None:
+    """Decode ``count`` events, a line each; None unless each is one of the wire's, as it came."""
+    try:
+        found = direct_decoder().decode_lines(lines)
+    except UNREADABLE:
+        direct_decoder(whole=True)
+        return None
+    if len(found) != count or not DIRECT_TYPES.issuperset(map(type, found)):
+        return None
+    return found
 
 
 def _decoder(*, whole: bool) -> msgspec.json.Decoder[Any]:

@@ -21,6 +21,7 @@ from codex_api._logic.incoming.direct_events import (
     ABSENT,
     DIRECT_TYPES,
     PART_TAGS,
+    UNREADABLE,
     Alive,
     Fields,
     Part,
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from codex_api.rate_limits import RateLimitSnapshot
     from codex_api.transport._core.headers import Headers
     from codex_api.transport.errors import CodexApiError
-
-# The last is what msgspec raises for JSON that is nested without end.
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -171,7 +169,7 @@ class EventMapper:
         event: Any
         try:
             event = self._decoder.decode(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             event = None
             self._decoder = direct_decoder(whole=True)
         if type(event) in DIRECT_TYPES and self._seen_through is None:
@@ -201,7 +199,7 @@ class EventMapper:
         found: list[ResponseEvent] = []
         try:
             direct: list[Any] = self._decoder.decode_lines(b"\n".join(payloads))
-        except _UNREADABLE:
+        except UNREADABLE:
             direct = []
             self._decoder = direct_decoder(whole=True)
         # A payload may hold a line feed, or two objects: then lines are no payloads.
@@ -210,11 +208,12 @@ class EventMapper:
         elif not DIRECT_TYPES.issuperset(map(type, direct)):
             self._mixed(direct, payloads, found)
         else:
-            return self._all_direct(direct)
+            return self.take_direct(direct)
         self._told += len(found)
         return found
 
-    def _all_direct(self, direct: list[Any]) -> list[ResponseEvent]:
+    def take_direct(self, direct: list[Any]) -> list[ResponseEvent]:
+        """Take note of events that were decoded straight into their classes, and return them."""
         self._told += len(direct)
         self.progressed = True
         for event in reversed(direct):
@@ -230,7 +229,7 @@ class EventMapper:
         for data in payloads:
             try:
                 event = self._decoder.decode(data)
-            except _UNREADABLE:
+            except UNREADABLE:
                 event = None
             self._one(event, data, found)
             if self.done or self.failure is not None:

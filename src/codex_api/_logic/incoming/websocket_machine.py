@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from codex_api import events
+from codex_api._logic.incoming.direct_events import direct_lines
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.machine import NEVER, ResponseStreamMachine
 from codex_api._logic.incoming.terminal import TERMINAL_TYPES
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from codex_api.types.turn_state import TurnState
 
 _CREATED = "response.created"
+_RESPONSE = '"response"'
 _FAILED = "response.failed"
 
 
@@ -52,6 +54,9 @@ class WebSocketStreamMachine(ResponseStreamMachine):
     Args:
         facts: What the handshake said.
         idle_timeout: As for ``ResponseStreamMachine``, and so are the others.
+
+    Attributes:
+        taken: How many messages the last ``feed_all`` took.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             all_events=all_events,
             turn_state=turn_state,
         )
+        self.taken: int = 0
         self._header_model = facts.server_model
         self.initial = facts.events()
         self._history = facts.history
@@ -89,6 +95,40 @@ class WebSocketStreamMachine(ResponseStreamMachine):
     def leftovers(self) -> int:
         """How many frames of responses before came and were left alone."""
         return self._history.leftovers - self._left_before
+
+    def feed_all(self, messages: list[str | bytes], now: float) -> list[ResponseEvent]:
+        """Decode messages that came together, up to the one that ends the response.
+
+        ``taken`` says how many of them that were.
+        """
+        direct = None if len(messages) == 1 else self._all_direct(messages, now)
+        if direct is not None:
+            self.taken = len(messages)
+            return direct
+        found: list[ResponseEvent] = []
+        self.taken = 0
+        for message in messages:
+            found += self.feed(message, now)
+            self.taken += 1
+            if self.done or self.failure is not None:
+                break
+        return found
+
+    def _all_direct(self, messages: list[str | bytes], now: float) -> list[ResponseEvent] | None:
+        """Decode messages in one go; None where one of them has to be looked at by itself."""
+        if not self._is_begun or self._raws is not None or self.done or self.failure is not None:
+            return None
+        texts = [message for message in messages if isinstance(message, str)]
+        lines = "\n".join(texts)
+        if self._history.ids and _RESPONSE in lines:
+            return None
+        found = direct_lines(lines, len(messages))
+        if found is not None:
+            self._mapper.take_direct(found)
+            self._head = None
+            self._progress_at = self._alive_at = now
+            self.deadline = None if self._step is NEVER else now + self._step
+        return found
 
     def feed(self, chunk: Buffer | str, now: float) -> list[ResponseEvent]:
         """Decode a message, arrived at ``now``; text is a ``str``, anything else was binary."""
@@ -122,7 +162,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
 
     def _may_be_left_over(self, message: str) -> bool:
         # Most events do not say which response they are of.
-        return not self._is_begun or ('"response"' in message and bool(self._history.ids))
+        return not self._is_begun or (_RESPONSE in message and bool(self._history.ids))
 
     def _is_left_over(self, message: str) -> bool:
         """Distinguish a frame of a previous response from the first one of this response.

@@ -30,6 +30,7 @@ MAX_QUEUED_BYTES: Final = 1 << 16
 
 # First byte of a frame: FIN, three reserved bits, opcode.
 _WHOLE_TEXT: Final = 0x81
+_PACKED_TEXT: Final = 0xC1
 _FIN: Final = 0x80
 _COMPRESSED: Final = 0x40
 _RESERVED: Final = 0x30
@@ -41,6 +42,7 @@ _OPCODES: Final = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
 _SHORT: Final = 125
 _TWO_BYTES: Final = 126
 _MAX_CONTROL: Final = 125
+_MAX_TWO_BYTES: Final = 0xFFFF
 _SHORTEST: Final = 2
 
 _NORMAL = 1000
@@ -142,6 +144,23 @@ class WebSocketMachine:
             self._parse()
         return message
 
+    @property
+    def waiting(self) -> list[str | bytes]:
+        """The messages that wait, from the oldest on; ``take`` takes them."""
+        return list(self._messages)
+
+    def take(self, count: int) -> None:
+        """Take the oldest ``count`` of the messages that wait."""
+        messages = self._messages
+        if count >= len(messages):
+            messages.clear()
+            self._queued_bytes = 0
+        else:
+            for _ in range(count):
+                self._queued_bytes -= len(messages.popleft())
+        if self._held and self._held >= self._needed and not messages and self.failure is None:
+            self._parse()
+
     def take_outgoing(self) -> bytes:
         """Take what has to be sent in answer: pongs, and the answer to a close frame."""
         data = b"".join(self._outgoing)
@@ -194,6 +213,9 @@ class WebSocketMachine:
         self._needed = _SHORTEST
         max_length = self._max_message_bytes or 0
         while size - start >= _SHORTEST and self._queued_bytes < self._max_queued_bytes:
+            if self._fragments is None and (end := self._whole_texts(data, start)) != start:
+                start = end
+                continue
             first, length, at = data[start], data[start + 1], start + 2
             if length > _SHORT:
                 at += 2 if length == _TWO_BYTES else self._long_width(length)
@@ -201,23 +223,55 @@ class WebSocketMachine:
                     self._needed = at - start
                     break
                 length = int.from_bytes(data[start + 2 : at], "big")
-            # The usual frame goes past all checks but that of its size.
-            is_plain = first == _WHOLE_TEXT and self._fragments is None
-            if not is_plain:
-                self._check(first, length)
+            self._check(first, length)
             if length > max_length:
                 self._check_size(first, length)
             end = at + length
             if size < end:
                 self._needed = end - start
                 break
-            if is_plain:
-                self._deliver_text(data[at:end])
-            else:
-                self._frame(first, data[at:end])
-                if self.failure is not None:
-                    return size  # what follows a close frame is nobody's
+            self._frame(first, data[at:end])
+            if self.failure is not None:
+                return size  # what follows a close frame is nobody's
             start = end
+        return start
+
+    def _whole_texts(self, data: bytes, start: int) -> int:
+        """Take the usual messages, texts of one frame each, which few checks concern.
+
+        Returns:
+            Where something else begins, or a frame that is large, has not come whole, or must not
+            be; ``start`` where that is the first one.
+        """
+        append, packed, size = self._messages.append, self._deflate, len(data)
+        limit = self._max_message_bytes
+        most = _MAX_TWO_BYTES if limit is None else limit
+        room = self._max_queued_bytes - self._queued_bytes
+        try:
+            while room > 0 and size - start >= _SHORTEST + 2:
+                first, length, at = data[start], data[start + 1], start + 2
+                if length == _TWO_BYTES:
+                    length, at = data[at] << 8 | data[at + 1], at + 2
+                elif length > _SHORT:
+                    break
+                end = at + length
+                if length > most or end > size:
+                    break
+                if first == _WHOLE_TEXT:
+                    text = data[at:end].decode()
+                elif first == _PACKED_TEXT and packed is not None:
+                    text = packed.decompress(data[at:end], limit).decode()
+                else:
+                    break
+                append(text)
+                room -= len(text)
+                start = end
+        except UnicodeDecodeError as exc:
+            raise FrameError("a text message is not UTF-8", _INVALID_DATA) from exc
+        except InflateError as exc:
+            raise FrameError(str(exc), _INVALID_DATA) from exc
+        finally:
+            self._queued_bytes = self._max_queued_bytes - room
         return start
 
     def _long_width(self, length: int) -> int:
