@@ -292,6 +292,7 @@ BROKEN = [
         6,
         "rule[0].when.trun: is no key; do you mean 'turn'?",
     ),
+    ("times = 2", "turn = 2", 10, "rule[0].reply[0].turn: is no key here, but one of when"),
     ("times = 2", 'times = "x"', 10, "rule[0].reply[0].times: expected 'int', got 'str'"),
     ("times = 2", "times = 0", 10, "rule[0].reply[0].times: expected 'int' >= 1"),
     ("overloaded", "oveloaded", 9, "rule[0].reply[0].fail: invalid enum value 'oveloaded'"),

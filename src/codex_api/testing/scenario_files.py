@@ -233,7 +233,10 @@ def _understood(message: str) -> tuple[Place, str]:
     if unknown is None:
         return tuple(place), told[:1].lower() + told[1:].replace("`", "'")
     place.append(unknown[1])
-    near = difflib.get_close_matches(unknown[1], known_keys(), 1)
+    known = known_keys()
+    if unknown[1] in known:
+        return tuple(place), f"is no key here, but one of {' and '.join(known[unknown[1]])}"
+    near = difflib.get_close_matches(unknown[1], known, 1)
     return tuple(place), f"is no key{f'; do you mean {near[0]!r}?' if near else ''}"
 
 

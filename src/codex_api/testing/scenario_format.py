@@ -266,9 +266,14 @@ def schema() -> dict[str, Any]:
     return {"$schema": dialect, "title": "Scenario of codex-api serve", **made}
 
 
-def known_keys() -> set[str]:
-    """Return all keys of the format."""
-    return {name for part in Part.__subclasses__() for name in part.__struct_encode_fields__}
+def known_keys() -> dict[str, list[str]]:
+    """Return all keys of the format, and for each the tables that have it."""
+    found: dict[str, list[str]] = {}
+    for part in Part.__subclasses__():
+        table = part.__name__.removesuffix("Table").removeprefix("Scenario").lower()
+        for name in part.__struct_encode_fields__:
+            found.setdefault(name, []).append(table)
+    return found
 
 
 def main() -> None:
