@@ -164,6 +164,9 @@ def test_another_endpoint_and_one_more_request_are_told(tmp_path: Path) -> None:
     seen, told = played(path, same, same)
     assert told.endswith("it was given already, and is not recorded once more")
     assert [each[:3] for each in seen] == ["200", "418"]
+    _, told = played(path, same, ("POST", "/v1/responses", body.replace(b"hello", b"bye")))
+    assert "the nearest exchange, which was given already, differs in" in told
+    assert told.endswith('recorded "say hello", now "say bye"')
     with replay_server(path, repeat_last=True) as server:
         replies = [httpx2.post(f"{server.url}/responses", content=body) for _ in range(3)]
     assert {reply.status_code for reply in replies} == {200}

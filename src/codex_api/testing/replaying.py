@@ -195,25 +195,30 @@ class ReplayServer(ScriptedServer):
         head = f"{self._name} has no answer to {request.method} {request.path}"
         if (request.header("upgrade") or "").lower() == "websocket":
             return f"{head}: no WebSocket is left that was recorded there"
+        near = self._nearest(self._left, request)
+        what = "the nearest exchange that is left"
+        if near is None:
+            near = self._nearest(self._given, request)
+            what = "the nearest exchange, which was given already,"
+        if near == []:
+            return f"{head}: it was given already, and is not recorded once more"
+        if near is None:
+            left = {
+                f"{each.request.get('method')} {each.request.get('path')}" for each in self._left
+            }
+            return f"{head}; what is left: {', '.join(sorted(left)) or 'nothing'}"
+        return "\n  ".join([f"{head}; {what} differs in", *_few(near)])
+
+    def _nearest(self, among: list[Exchange], request: RecordedRequest) -> list[str] | None:
+        """Return what differs least in an exchange of the same place; None where there is none."""
         told = [
-            (list(self._differences(each, request)), each)
-            for each in self._left
+            list(self._differences(each, request))
+            for each in among
             if not each.is_websocket
-        ]
-        same_place = [
-            (listed, "the nearest exchange that is left")
-            for listed, each in told
-            if (each.request.get("method"), each.request.get("path"))
+            and (each.request.get("method"), each.request.get("path"))
             == (request.method, request.path)
         ]
-        if not same_place:
-            if any(not any(self._differences(each, request)) for each in self._given):
-                return f"{head}: it was given already, and is not recorded once more"
-            asked = [each.request for each in self._left]
-            left = {f"{each.get('method')} {each.get('path')}" for each in asked}
-            return f"{head}; what is left: {', '.join(sorted(left)) or 'nothing'}"
-        listed, what = min(same_place, key=lambda each: len(each[0]))
-        return "\n  ".join([f"{head}; {what} differs in", *_few(listed)])
+        return min(told, key=len, default=None)
 
 
 def _few(listed: list[str]) -> list[str]:
