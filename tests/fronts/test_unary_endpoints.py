@@ -197,7 +197,7 @@ async def test_telemetry_hears_of_every_attempt(front: Front) -> None:
 
 
 async def test_headers_of_a_compaction_are_those_of_the_real_client_in_order(front: Front) -> None:
-    defaults = {"accept": "*/*", "originator": "me", "user-agent": "me/1"}
+    defaults = {"originator": "me", "user-agent": "me/1"}
     extra = {
         "x-codex-installation-id": "i",
         "x-codex-window-id": "t:0",

@@ -57,14 +57,20 @@ def late(policy: CallPolicy) -> tuple[type[Exception], float | None]:
     return type(policy.deadline_error()), policy.deadline
 
 
-def test_defaults_are_completed_behind_the_callers() -> None:
+def test_defaults_are_completed_in_the_order_of_the_real_client() -> None:
     defaults = client_defaults(Headers({"originator": "o", "User-Agent": "mine"}))
 
     assert list(defaults.items()) == [
+        ("accept", "*/*"),
         ("originator", "o"),
         ("user-agent", "mine"),
-        ("accept", "*/*"),
     ]
+
+
+def test_what_the_caller_accepts_stays_where_the_caller_put_it() -> None:
+    defaults = client_defaults(Headers({"originator": "o", "Accept": "text/plain"}))
+
+    assert list(defaults.items())[:2] == [("originator", "o"), ("accept", "text/plain")]
 
 
 def test_without_defaults_the_library_names_itself() -> None:

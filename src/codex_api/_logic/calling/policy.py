@@ -27,7 +27,7 @@ _CLOSED = "this client is closed; make a new one"
 _NO_RETRIES = RetryConfig(max_attempts=0)
 _NONE_ACCEPTED: frozenset[int] = frozenset()
 # Lowest layer of all: present only where nobody else said anything.
-_DEFAULTS = (("accept", "*/*"), ("user-agent", f"codex-api-python/{__version__}"))
+_AGENT = f"codex-api-python/{__version__}"
 
 
 def check_arguments(provider: object, auth: object) -> None:
@@ -48,8 +48,10 @@ def check_arguments(provider: object, auth: object) -> None:
 
 def client_defaults(headers: Headers) -> Headers:
     """Complete a client's default headers with the library's own."""
-    defaults = headers.copy()
-    defaults.fill(_DEFAULTS)
+    # The real client says what it takes before it says who it is.
+    defaults = Headers() if "accept" in headers else Headers({"accept": "*/*"})
+    defaults.fill(headers)
+    defaults.fill({"user-agent": _AGENT})
     return defaults
 
 
