@@ -167,8 +167,9 @@ class WebSocketStreamMachine(ResponseStreamMachine):
     def _is_left_over(self, message: str) -> bool:
         """Distinguish a frame of a previous response from the first one of this response.
 
-        Errors are this request's. What names a response before is not. Where the server says when a
-        response begins, nothing else is, either, but the failure of a response that is new.
+        Errors are this request's, and so is a beginning, also of a server that gives every response
+        the same id. What names a response before is not. Where the server says when a response
+        begins, nothing else is, either, but the failure of a response that is new.
         """
         head = read_as(_Head, message)
         if head is None or not head.type.startswith("response."):
@@ -182,14 +183,17 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             self._is_begun = True
             return False
         self._history.leftovers += 1
-        if head.type == _CREATED or head.type in TERMINAL_TYPES:
+        if head.type in TERMINAL_TYPES:
             self._history.is_unusable = True
         return True
 
     def _is_first(self, tag: str, response_id: str | None) -> bool:
+        if tag == _CREATED:
+            self._history.ids.discard(response_id or "")
+            return True
         if response_id in self._history.ids:
             return False
-        if tag == _CREATED or not self._history.begins_with_created:
+        if not self._history.begins_with_created:
             return True
         return tag == _FAILED and response_id is not None
 
