@@ -112,10 +112,11 @@ def test_a_recorded_websocket_is_told_with_the_side_of_each_message() -> None:
 
 def test_a_request_without_an_answer_is_told_with_the_reason() -> None:
     passages = Passages()
-    passages.add_missed("POST /v1/responses", 418, "differs in\n  input")
+    request = RecordedRequest(method="POST", target="/v1/responses?a=b")
+    passages.add_missed(request, 418, "differs in\n  input", b'{"model": "m", "input": "hi"}')
 
     first, *rest = passages.text().splitlines()
-    assert first.endswith("POST /v1/responses 418, 0 ms")
+    assert first.endswith('POST /v1/responses 418, 0 ms, m, "hi"')
     assert rest == ["  differs in", "    input"]
 
 

@@ -208,10 +208,10 @@ class _Replay(ReplayServer):
             self._passages.add_socket(request, found)
         return found
 
-    def miss(self, told: str, line: str) -> None:
-        """Note that a request, or a message of a WebSocket, has no answer."""
-        super().miss(told, line)
-        self._passages.add_missed(line, MISMATCH_STATUS, told)
+    def miss(self, told: str, request: RecordedRequest, asked: str | bytes) -> None:
+        """Note that a request, or ``asked`` on its WebSocket, has no answer."""
+        super().miss(told, request, asked)
+        self._passages.add_missed(request, MISMATCH_STATUS, told, asked)
 
     def _unanswered(self, request: RecordedRequest) -> Script:
         if self.elsewhere is None:
@@ -219,7 +219,7 @@ class _Replay(ReplayServer):
         if (request.header("upgrade") or "").lower() != "websocket":
             return [PassOn(request, self.elsewhere)]
         told = "A WebSocket session cannot be added to a cassette; record all of it again."
-        self._passages.add_missed(f"{request.method} {request.path}", NOT_ADDED_STATUS, told)
+        self._passages.add_missed(request, NOT_ADDED_STATUS, told)
         return answer(NOT_ADDED_STATUS, {"error": {"message": told, "type": "proxy"}})
 
 

@@ -139,9 +139,12 @@ class Passages:
             passage.add_frame(">" if message.is_sent else "<", message.data, at)
         passage.seconds = at
 
-    def add_missed(self, line: str, status: int, reason: str) -> None:
-        """Add a request that a cassette has no answer to; ``line`` is its method and path."""
-        passage = self.begin(*line.split(" ", 1))
+    def add_missed(
+        self, request: RecordedRequest, status: int, reason: str, asked: str | bytes = b""
+    ) -> None:
+        """Add a request that a cassette has no answer to; ``asked`` is its body or message."""
+        passage = self.begin(request.method, request.path)
+        passage.body = decoded_object(asked)
         passage.status, passage.note = status, reason
         passage.seconds, passage.is_whole = 0.0, True
 

@@ -48,7 +48,7 @@ class PlaySocket(Action):
                 raise
         chosen = self._server.socket_for(self._request, heard)
         if isinstance(chosen, str):
-            await self._refuse(connection, chosen)
+            await self._refuse(connection, chosen, heard)
             return
         for number, message in enumerate(chosen.messages):
             if not message.is_sent:
@@ -58,7 +58,7 @@ class PlaySocket(Action):
             if heard is None:
                 heard = await connection.read_message()
             if told := self._told(number, message, heard):
-                await self._refuse(connection, told)
+                await self._refuse(connection, told, heard)
                 return
             heard = None
         await self._end(connection, chosen)
@@ -79,16 +79,16 @@ class PlaySocket(Action):
             await self._wait(connection, chosen.last_after)
             await Close().play(connection)
         else:
-            await connection.read_message()  # or the client leaves, as it did
+            heard = await connection.read_message()  # or the client leaves, as it did
             told = f"the WebSocket at {self._request.path} was asked more than was recorded"
-            await self._refuse(connection, told)
+            await self._refuse(connection, told, heard)
 
     async def _wait(self, connection: Connection, seconds: float) -> None:
         if self._pace:
             await Pause(seconds * self._pace).play(connection)
 
-    async def _refuse(self, connection: Connection, told: str) -> None:
-        self._server.miss(told, f"{self._request.method} {self._request.path}")
+    async def _refuse(self, connection: Connection, told: str, heard: str | bytes | None) -> None:
+        self._server.miss(told, self._request, heard or b"")
         error = {"message": told, "type": "cassette_mismatch", "param": None, "code": None}
         frame = {"type": "error", "status": 418, "error": error}
         await SendMessage(frame).play(connection)

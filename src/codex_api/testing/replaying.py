@@ -106,16 +106,17 @@ class ReplayServer(ScriptedServer):
 
     def _unanswered(self, request: RecordedRequest) -> Script:
         told = self._explained(request)
-        self.miss(told, f"{request.method} {request.path}")
+        self.miss(told, request, _content(request))
         error = {"message": told, "type": "cassette_mismatch", "param": None, "code": None}
         return answer(MISMATCH_STATUS, {"error": error})
 
-    def miss(self, told: str, line: str) -> None:
-        """Note that a request has no answer."""
+    def miss(self, told: str, request: RecordedRequest, asked: str | bytes) -> None:
+        """Note that a request, or ``asked`` on its WebSocket, has no answer."""
+        del asked  # for those who list what came
         self._note_overrun()
         self.errors.append(CassetteMismatchError(told))
         if self._tell is not None:
-            self._tell(told, line)
+            self._tell(told, f"{request.method} {request.path}")
 
     def socket_for(self, request: RecordedRequest, message: str | bytes | None) -> Exchange | str:
         """Take the recorded WebSocket that begins with ``message``, or tell why there is none.

@@ -44,7 +44,7 @@ def facts(lane: Lane) -> list[str]:
     told: list[str] = []
     if lane.is_timed:
         told.append(duration(lane.seconds))
-    if lane.first_event is not None and len(lane.marks) > 1:
+    if lane.first_event is not None and _is_stream(lane):
         told.append(f"first event {duration(lane.first_event)}")
     count = len(lane.answered)
     if count > 1:
@@ -83,8 +83,14 @@ def _lane(number: int, lane: Lane) -> dict[str, Any]:
     }
 
 
+def _is_stream(lane: Lane) -> bool:
+    return len(lane.marks) > 1  # what comes whole is one mark
+
+
 def _cards(lanes: Sequence[Lane]) -> list[tuple[str, str]]:
-    firsts = sorted(lane.first_event for lane in lanes if lane.first_event is not None)
+    firsts = sorted(
+        lane.first_event for lane in lanes if lane.first_event is not None and _is_stream(lane)
+    )
     paces = sorted(pace for lane in lanes if (pace := lane.tokens_per_second) is not None)
     longest = max((gap.seconds for lane in lanes for gap in lane.gaps), default=None)
     cards = [
