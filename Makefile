@@ -140,8 +140,8 @@ peer-codex:
 		done; \
 	else echo "make peers: npm is missing, tests of the Codex CLI will be skipped"; fi
 
-# Clients for JavaScript: the official SDK, and the AI SDK.
-NODE_CLIENTS ?= openai@6.49.0 ai@6.0.326 @ai-sdk/openai@3.0.141 ws@8.23.0 zod@4.6.7
+# Clients for JavaScript: the official SDK, and the AI SDK. They need Node 22, which the dev environment has.
+NODE_CLIENTS ?= openai@7.59.0 ai@7.0.173 @ai-sdk/openai@4.0.118 ws@8.23.0 zod@4.6.7
 
 peer-node:
 	@if test -d .peers/node/node_modules/openai; then :; \

@@ -55,7 +55,7 @@ const calls = {
     const made = await generateText({
       model, prompt: 'web_search "growing tomatoes"', tools: { web_search: openai.tools.webSearch({}) },
     });
-    return { sources: made.sources.map((each) => each.title), text: made.text.startsWith("I searched") };
+    return { sources: made.sources.map((each) => each.url), text: made.text.startsWith("I searched") };
   },
   async chat() {
     const made = await generateText({

