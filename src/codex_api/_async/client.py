@@ -21,6 +21,7 @@ from codex_api.provider import Timeouts
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from codex_api._async.files import AsyncFiles
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from codex_api.session import AsyncResponsesSession, SessionSettings
     from codex_api.telemetry import Telemetry
     from codex_api.transport._core.headers import HeaderSource
+    from codex_api.transport._core.messages import Response
     from codex_api.transport._core.retry import RetryConfig
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncTransport
@@ -173,6 +175,7 @@ class AsyncClient(Endpoints):
         retry: RetryConfig | None = None,
         telemetry: Telemetry | None = None,
         default_headers: HeaderSource | None = None,
+        on_answer: Callable[[Response], object] | None = None,
     ) -> Self:
         """Return a client with other settings that shares this one's connections.
 
@@ -182,6 +185,9 @@ class AsyncClient(Endpoints):
             retry: How requests are retried.
             telemetry: Hears of calls instead.
             default_headers: Laid over those of this client.
+            on_answer: Given the answer of each call that is no stream and no upload, before it is
+                read: status, headers, exact body and attempts, for what a typed result does not
+                show. Such as ``answers.append``; what it raises is raised.
 
         Returns:
             A client that need not be closed: its connections are those of this one.
@@ -204,6 +210,7 @@ class AsyncClient(Endpoints):
             context=context,
             telemetry=telemetry or mine.telemetry,
             defaults=mine.defaults.copy(),
+            on_answer=on_answer or mine.on_answer,
         )
         settings.defaults.merge(default_headers)
         authorizer = self._runner.auth if auth is None else Authorizer(auth)

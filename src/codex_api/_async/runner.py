@@ -82,6 +82,8 @@ class Runner:
             answer = await _Performer(self).drive(flow)
         except CodexApiError as exc:
             self.settings.raise_mapped(exc)
+        if self.settings.on_answer is not None:
+            self.settings.on_answer(answer)
         return operation.decode(answer)
 
     async def open(

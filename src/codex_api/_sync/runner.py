@@ -81,6 +81,8 @@ class Runner:
             answer = _Performer(self).drive(flow)
         except CodexApiError as exc:
             self.settings.raise_mapped(exc)
+        if self.settings.on_answer is not None:
+            self.settings.on_answer(answer)
         return operation.decode(answer)
 
     def open(

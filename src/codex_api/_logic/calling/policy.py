@@ -19,9 +19,12 @@ from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import ClientStateError, CodexApiError, DeadlineExceededError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_api._logic.calling.operation import CallContext
     from codex_api.clock import Clock
     from codex_api.telemetry import CallObserver, Telemetry
+    from codex_api.transport._core.messages import Response
 
 _CLOSED = "this client is closed; make a new one"
 _NO_RETRIES = RetryConfig(max_attempts=0)
@@ -61,6 +64,7 @@ class CallSettings(Struct, kw_only=True):
     Attributes:
         context: Provider and limits.
         defaults: Headers for names that nothing else sets.
+        on_answer: Given each answer that comes whole before it is read; None for nobody.
         refused_coding: Whether a server took a body only after it came uncompressed.
         closed: Whether the client was closed.
     """
@@ -69,6 +73,7 @@ class CallSettings(Struct, kw_only=True):
     clock: Clock
     telemetry: Telemetry | None
     defaults: Headers = field(default_factory=Headers)
+    on_answer: Callable[[Response], object] | None = None
     refused_coding: bool = False
     closed: bool = False
 
