@@ -50,7 +50,16 @@ class Place(msgspec.Struct, frozen=True):
     number: int = 0
 
 
-class _PartEvent(msgspec.Struct):
+class _Texts(msgspec.Struct, kw_only=True):
+    """The members that may hold a part."""
+
+    text: Raw = Raw()
+    refusal: Raw = Raw()
+    arguments: Raw = Raw()
+    input: Raw = Raw()
+
+
+class _PartEvent(_Texts):
     type: str
     output_index: int | None = None
     item_id: str | None = None
@@ -58,19 +67,24 @@ class _PartEvent(msgspec.Struct):
     part: Raw = Raw()
 
 
+class _Part(_Texts):
+    type: Raw = Raw()
+
+
 def read_part(payload: bytes) -> tuple[Place, str] | None:
     """Read an event that holds a whole part; None when it holds none that is known."""
     event = read_as(_PartEvent, payload)
     if event is None:
         return None
-    holder: bytes | Raw = payload
+    holder: _Texts = event
     kind, member = _WHOLE.get(event.type, (None, ""))
-    if event.type == _CONTENT_PART_DONE:
-        holder = event.part
-        tag = read_as(str, (read_as(dict[str, Raw], holder) or {}).get("type", Raw()))
-        kind, member = _PART_KINDS.get(tag or "", (None, ""))
-    text = read_as(str, (read_as(dict[str, Raw], holder) or {}).get(member, Raw()))
-    if kind is None or text is None:
+    if event.type == _CONTENT_PART_DONE and (part := read_as(_Part, event.part)) is not None:
+        holder = part
+        kind, member = _PART_KINDS.get(read_as(str, part.type) or "", (None, ""))
+    if kind is None:
+        return None
+    text = read_as(str, getattr(holder, member))
+    if text is None:
         return None
     return Place(kind, event.output_index, event.item_id, event.content_index or 0), text
 
