@@ -19,6 +19,10 @@ pytestmark = pytest.mark.anyio
 REQUEST = Request(method="GET", url="https://h")
 
 
+async def signed(authorizer: Authorizer) -> Request:
+    return await authorizer.signed(authorizer.apply(REQUEST))
+
+
 async def test_a_signature_may_take_its_time() -> None:
     class Signing:
         def add_auth_headers(self, headers: Headers) -> None:
@@ -28,7 +32,7 @@ async def test_a_signature_may_take_its_time() -> None:
             await asyncio.sleep(0)
             return replace(request, url="https://signed")
 
-    assert (await Authorizer(Signing()).apply(REQUEST)).url == "https://signed"
+    assert (await signed(Authorizer(Signing()))).url == "https://signed"
 
 
 class Renewing:
@@ -59,9 +63,9 @@ async def together(auth: Renewing, authorizer: Authorizer, callers: int) -> list
 
 
 async def test_a_request_is_signed() -> None:
-    signed = await Authorizer(ApiKeyAuth("k")).apply(REQUEST)
+    request = await signed(Authorizer(ApiKeyAuth("k")))
 
-    assert signed.headers["authorization"] == "Bearer k"
+    assert request.headers["authorization"] == "Bearer k"
 
 
 async def test_one_renewal_serves_all_who_wait_for_it() -> None:
@@ -128,7 +132,7 @@ async def test_a_renewal_may_be_blocking_or_not() -> None:
         authorizer = Authorizer(auth)
 
         assert await authorizer.refresh(0) is True
-        assert (await authorizer.apply(REQUEST)).headers["authorization"] == "Bearer new"
+        assert (await signed(authorizer)).headers["authorization"] == "Bearer new"
 
 
 @pytest.mark.parametrize("value", [None, "yes"])
@@ -152,7 +156,7 @@ async def test_a_provider_that_gives_something_else_is_told_what_is_wanted(
     authorizer = Authorizer(Wrong())
 
     with pytest.raises(AuthBuildError, match=f"give a Request, not {type(value).__name__}"):
-        await authorizer.apply(REQUEST)
+        await signed(authorizer)
     with pytest.raises(AuthBuildError, match=f"give a bool, not {type(value).__name__}"):
         await authorizer.refresh(0)
 

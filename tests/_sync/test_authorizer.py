@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from codex_api.transport import Headers
 
 REQUEST = Request(method="GET", url="https://h")
+
+
+def signed(authorizer: Authorizer) -> Request:
+    return authorizer.signed(authorizer.apply(REQUEST))
+
+
 PATIENCE = 10.0
 
 
@@ -70,9 +76,9 @@ def together(authorizer: Authorizer, callers: int) -> list[Any]:
 
 
 def test_a_request_is_signed() -> None:
-    signed = Authorizer(ApiKeyAuth("k")).apply(REQUEST)
+    request = signed(Authorizer(ApiKeyAuth("k")))
 
-    assert signed.headers["authorization"] == "Bearer k"
+    assert request.headers["authorization"] == "Bearer k"
 
 
 def test_one_renewal_serves_all_who_wait_for_it() -> None:
@@ -139,7 +145,7 @@ def test_an_asynchronous_provider_is_pointed_to_the_other_client(auth: Any) -> N
 
 def test_an_asynchronous_signature_is_pointed_to_the_other_client() -> None:
     with pytest.raises(AuthBuildError, match="AsyncClient"):
-        Authorizer(Asynchronous()).apply(REQUEST)
+        signed(Authorizer(Asynchronous()))
 
 
 @pytest.mark.parametrize("value", [None, "yes"])
@@ -154,6 +160,6 @@ def test_a_provider_that_gives_something_else_is_told_what_is_wanted(value: Any)
     authorizer = Authorizer(Wrong())
 
     with pytest.raises(AuthBuildError, match=f"give a Request, not {type(value).__name__}"):
-        authorizer.apply(REQUEST)
+        signed(authorizer)
     with pytest.raises(AuthBuildError, match=f"give a bool, not {type(value).__name__}"):
         authorizer.refresh(0)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from codex_api._async.waits import Lock, settled
 from codex_api.auth import AuthProvider, RefreshingAuth, refused, signer
 from codex_api.transport._core.messages import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Authorizer:
     """Applies one auth provider.
 
     Attributes:
+        apply: Lets the provider sign a request. Where that takes no time it gives the request;
+            anything else is for ``signed``. Raises ``AuthBuildError`` when the provider cannot.
         generation: Grows with each refresh, so that a caller knows whether its credentials are old.
     """
 
@@ -18,20 +25,17 @@ class Authorizer:
         self.auth = auth
         self.generation: int = 0
         self._failures = 0
-        self._sign = signer(auth)
+        self.apply: Callable[[Request], object] = signer(auth)
         self._lock = Lock()
 
-    async def apply(self, request: Request) -> Request:
-        """Sign ``request``.
+    async def signed(self, given: object) -> Request:
+        """Return the request that the provider gave, which may have to be awaited.
 
         Raises:
-            AuthBuildError: The provider cannot, or gave no request; or it is asynchronous, which
-                only the client for an event loop takes.
+            AuthBuildError: It gave no request; or it is asynchronous, which only the client for an
+                event loop takes.
         """
-        result = self._sign(request)
-        if isinstance(result, Request):
-            return result
-        signed = await settled(result)
+        signed = await settled(given)
         if isinstance(signed, Request):
             return signed
         raise refused(signed, Request)

@@ -13,7 +13,7 @@ from codex_api._logic.calling.log import CONNECTION
 from codex_api._logic.incoming.failure_body import ERROR_BODY_TIMEOUT, MAX_ERROR_BODY_BYTES
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Flow, Head, Refresh, Send, Sleep
-from codex_api.transport._core.messages import Response, public_url
+from codex_api.transport._core.messages import Request, Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.operation import Operation
     from codex_api._logic.calling.policy import CallSettings
     from codex_api.telemetry import CallObserver, CallStart, StreamObserver
-    from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
     from codex_api.transport.websocket_async import AsyncWebSocket
@@ -176,7 +175,9 @@ class _Performer:
                     # What each call does goes without a coroutine more.
                     if isinstance(effect, Authorize):
                         self._generation = auth.generation
-                        result = await auth.apply(effect.request)
+                        result = auth.apply(effect.request)
+                        if not isinstance(result, Request):
+                            result = await auth.signed(result)
                     elif not isinstance(effect, Send):
                         result = await self._perform(effect)
                     elif effect.stream:

@@ -14,7 +14,7 @@ from codex_api._logic.incoming.failure_body import ERROR_BODY_TIMEOUT, MAX_ERROR
 from codex_api._sync.waits import Waiter
 from codex_api.transport._core import flow as flows
 from codex_api.transport._core.flow import Authorize, Flow, Head, Refresh, Send, Sleep
-from codex_api.transport._core.messages import Response, public_url
+from codex_api.transport._core.messages import Request, Response, public_url
 from codex_api.transport.errors import CodexApiError, TransportError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.policy import CallSettings
     from codex_api._sync.authorizer import Authorizer
     from codex_api.telemetry import CallObserver, CallStart, StreamObserver
-    from codex_api.transport._core.messages import Request
     from codex_api.transport.network import Network
     from codex_api.transport.protocols import StreamResponse, Transport
     from codex_api.transport.websocket import WebSocket
@@ -176,6 +175,8 @@ class _Performer:
                     if isinstance(effect, Authorize):
                         self._generation = auth.generation
                         result = auth.apply(effect.request)
+                        if not isinstance(result, Request):
+                            result = auth.signed(result)
                     elif not isinstance(effect, Send):
                         result = self._perform(effect)
                     elif effect.stream:

@@ -43,7 +43,7 @@ UNAUTHORIZED = 401
 _REFUSED_CODING = frozenset({400, 415})
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """Status and headers of a streamed answer whose body the driver holds open.
 
     Attributes:
@@ -55,7 +55,7 @@ class Head(Struct, frozen=True):
     attempts: int = 1
 
 
-class Send(Struct, frozen=True):
+class Send(Struct, frozen=True, gc=False):
     """Make one attempt. Result: ``Response``, or ``Head`` for a streamed answer with 200-299.
 
     Attributes:
@@ -74,7 +74,7 @@ class Sleep(Struct, frozen=True):
     delay: float
 
 
-class Authorize(Struct, frozen=True):
+class Authorize(Struct, frozen=True, gc=False):
     """Let the auth provider sign a request. Result: the ``Request`` to send."""
 
     request: Request

@@ -29,13 +29,13 @@ class JsonBody(msgspec.Struct, frozen=True):
     value: object
 
 
-class EncodedJson(msgspec.Struct, frozen=True):
+class EncodedJson(msgspec.Struct, frozen=True, gc=False):
     """JSON that is encoded already and goes out as it is."""
 
     data: bytes
 
 
-class RawBody(msgspec.Struct, frozen=True):
+class RawBody(msgspec.Struct, frozen=True, gc=False):
     """Bytes of any kind; never compressed, no content type added."""
 
     data: bytes
@@ -82,7 +82,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return f"Request({self.method} {public_url(self.url)}, {self.headers!r})"
 
 
-class Response(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A whole answer, whatever its status.
 
     Attributes:
@@ -100,7 +100,7 @@ class Response(msgspec.Struct, frozen=True):
         return self.body.decode("utf-8", "replace")
 
 
-class FinalBody(msgspec.Struct, frozen=True):
+class FinalBody(msgspec.Struct, frozen=True, gc=False):
     """A body as it goes out.
 
     Attributes:
