@@ -18,7 +18,7 @@ from codex_api.types.usage import TokenUsage
 
 CLASSES = [
     value
-    for name, value in sorted(vars(errors).items())
+    for name, value in inspect.getmembers(errors)
     if inspect.isclass(value) and issubclass(value, errors.CodexApiError) and name[0] != "_"
 ]
 RETRYABLE = {

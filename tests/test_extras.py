@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ OPEN = {
         "event_json": "other events are JSON already",
         "call_note": "only calls have a line of their own",
     },
-    "otel.py": {"on_event": _OBSERVER},
+    "otel/_spans.py": {"on_event": _OBSERVER},
     "testing/passages.py": {"receive": "a witness looks at some messages", "send": "as above"},
     "testing/server/calls.py": {"_asked": _WIRE},
     "testing/server/chat.py": {"_chunks": "only some events have a chunk"},

@@ -10,8 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._lazy import Lookup, lazy_attributes
+from codex_api._imports import Lookup, lazy_attributes
 from codex_api._logic.incoming.item_codec import decode_item, decode_items, encode_item
+from codex_api.types.call_item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    ImageGenerationCall,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+    WebSearchCall,
+)
 from codex_api.types.content import (
     AgentContentPart,
     ContentPart,
@@ -41,86 +52,16 @@ from codex_api.types.item import (
     Compaction,
     CompactionTrigger,
     ContextCompaction,
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    ImageGenerationCall,
-    LocalShellCall,
     Message,
     Reasoning,
-    ToolSearchCall,
-    ToolSearchOutput,
     UnknownItem,
-    WebSearchCall,
 )
 from codex_api.types.raw_parts import InputFile, Refusal
 
 if TYPE_CHECKING:
-    from codex_api.types.annotations import (
-        Annotation,
-        ContainerFileCitation,
-        FileCitation,
-        FilePath,
-        TokenAlternative,
-        TokenLogprob,
-        UrlCitation,
-    )
-    from codex_api.types.hosted_item import (
-        ApplyPatchCall,
-        ApplyPatchCallOutput,
-        CodeInterpreterCall,
-        ComputerCall,
-        ComputerCallOutput,
-        ConfigurationUpdate,
-        FileSearchCall,
-        HostedItem,
-        ItemReference,
-        LocalShellCallOutput,
-        McpApprovalRequest,
-        McpApprovalResponse,
-        McpCall,
-        McpListTools,
-        Program,
-        ProgramOutput,
-        ShellCall,
-        ShellCallOutput,
-    )
-    from codex_api.types.hosted_parts import (
-        Click,
-        CodeOutput,
-        ComputerAction,
-        ComputerScreenshot,
-        ContainerReference,
-        CreateFile,
-        DeleteFile,
-        DoubleClick,
-        Drag,
-        Exit,
-        FileSearchResult,
-        HttpError,
-        Image,
-        Keypress,
-        Local,
-        Logs,
-        McpError,
-        McpProtocolError,
-        McpTool,
-        McpToolExecutionError,
-        Move,
-        PatchOperation,
-        Point,
-        SafetyCheck,
-        Screenshot,
-        Scroll,
-        ShellAction,
-        ShellEnvironment,
-        ShellOutput,
-        Timeout,
-        Type,
-        UpdateFile,
-        Wait,
-    )
+    from codex_api.types.annotations import *
+    from codex_api.types.hosted_item import *
+    from codex_api.types.hosted_parts import *
     from codex_api.types.item import ResponseItem
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_api._lazy import Lookup, lazy_attributes
+from codex_api._imports import Lookup, lazy_attributes
 
 if TYPE_CHECKING:
     from codex_api.bulk.blocking import BlockingBulkRun, run_blocking

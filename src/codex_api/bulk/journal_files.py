@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api.bulk.batch_parts import PartStore
 from codex_api.bulk.call_counters import CallCounters
 from codex_api.bulk.failures import BulkInputError, JournalError

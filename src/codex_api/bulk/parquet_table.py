@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api.bulk.result_lines import KnownLine
 
 if TYPE_CHECKING:

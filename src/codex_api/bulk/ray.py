@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api.bulk.journal import Journal
 from codex_api.bulk.leases import BudgetOwner, LeasedBudget, pack, unpack
 from codex_api.bulk.parquet_table import record_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api.transport.errors import RequestBuildError
 
 if TYPE_CHECKING:

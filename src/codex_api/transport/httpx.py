@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Response, StreamedBody
 from codex_api.transport.errors import (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from codex_api.types.call_item import KeepsId
 from codex_api.types.content import null
 from codex_api.types.hosted_parts import (
     CodeOutput,
@@ -37,7 +38,7 @@ from codex_api.types.hosted_parts import (
     ShellOutput,
     UpdateFile,
 )
-from codex_api.types.item import KeepsId, KnownItem, UnknownItem
+from codex_api.types.item import KnownItem, UnknownItem
 
 if TYPE_CHECKING:
     from codex_api.types.content import UnknownPart

@@ -15,8 +15,9 @@ import msgspec
 from codex_api.errors import DecodeError, ResponseIncompleteError
 from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
 from codex_api.transport._core.headers import Headers
+from codex_api.types.call_item import FunctionCall
 from codex_api.types.content import UnknownPart
-from codex_api.types.item import FunctionCall, Message, Reasoning, ResponseItem
+from codex_api.types.item import Message, Reasoning, ResponseItem
 from codex_api.types.usage import TokenUsage
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api._logic.realtime.calls import check_callable
 from codex_api._logic.realtime.connection import SessionMachine
 from codex_api.errors import ClientStateError, ConnectTimeoutError, NetworkError

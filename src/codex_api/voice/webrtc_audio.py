@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 from codex_api.types.realtime import REALTIME_SAMPLE_RATE_HZ, RealtimeAudioFrame
 
 with installed_by("webrtc", "aiortc", "av"):

@@ -20,8 +20,9 @@ from codex_api._logic.incoming.structured_text import parse_as
 from codex_api._logic.incoming.terminal import Terminal, read_terminal
 from codex_api.errors import ApiError, DecodeError, ResponseIncompleteError
 from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
+from codex_api.types.call_item import FunctionCall
 from codex_api.types.content import UnknownPart
-from codex_api.types.item import FunctionCall, Message, Reasoning, ResponseItem
+from codex_api.types.item import Message, Reasoning, ResponseItem
 from codex_api.types.usage import TokenUsage
 
 if TYPE_CHECKING:

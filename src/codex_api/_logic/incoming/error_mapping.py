@@ -13,24 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from codex_api import errors
 from codex_api._logic.incoming.error_body import ErrorDetail
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failure_body import delay_told, read_failure, words_of
 from codex_api._logic.incoming.failure_table import row_for
 from codex_api._logic.incoming.limits_hit import delay_in_headers, limit_hit
 from codex_api._logic.incoming.usage_limit import usage_limit_error
-from codex_api.errors import (
-    ApiError,
-    AuthenticationError,
-    CyberPolicyError,
-    ErrorContext,
-    InternalServerError,
-    InvalidRequestError,
-    RateLimitError,
-    RetryableError,
-    UnexpectedStatusError,
-    UsageLimitReachedError,
-)
 from codex_api.rate_limits import (
     RateLimitReachedType,
     RateLimitSnapshot,
@@ -85,7 +74,7 @@ class _Refusal:
         told = told_to_retry(self.headers)
         self.reached_type = _reached_type(self.headers)
         self.snapshot = self._read_snapshot()
-        self.context: ErrorContext = {
+        self.context: errors.ErrorContext = {
             "retryable": self.row.retryable if told is None else told,
             "status": error.status,
             "request_id": _request_id(self.headers) or error.request_id,
@@ -112,7 +101,7 @@ class _Refusal:
         return delay_told(self.detail) if told is None else told
 
 
-def facts_of(detail: ErrorDetail) -> ErrorContext:
+def facts_of(detail: ErrorDetail) -> errors.ErrorContext:
     """Return what the server said, as an error carries it."""
     return {
         "code": detail.code,
@@ -133,17 +122,17 @@ def _reached_type(headers: Headers) -> RateLimitReachedType | None:
         return None
 
 
-def _made(refusal: _Refusal, row: Row) -> ApiError:  # noqa: PLR0911 - one arm a form of error
+def _made(refusal: _Refusal, row: Row) -> errors.ApiError:  # noqa: PLR0911 - an arm a form
     context, words = refusal.context, excerpt(words_of(refusal.detail))
     error = row.error
-    if error is UnexpectedStatusError:
+    if error is errors.UnexpectedStatusError:
         return _unexpected(refusal)
-    if error is AuthenticationError:
+    if error is errors.AuthenticationError:
         text = _status_text("the credentials were refused", refusal)
-        return AuthenticationError(text, **_identity(refusal), **context)
-    if error is InvalidRequestError:
-        return InvalidRequestError(refusal.message, body=excerpt(refusal.body), **context)
-    if error is UsageLimitReachedError:
+        return errors.AuthenticationError(text, **_identity(refusal), **context)
+    if error is errors.InvalidRequestError:
+        return errors.InvalidRequestError(refusal.message, body=excerpt(refusal.body), **context)
+    if error is errors.UsageLimitReachedError:
         context["rate_limits"] = refusal.snapshot
         return usage_limit_error(
             refusal.detail,
@@ -152,36 +141,40 @@ def _made(refusal: _Refusal, row: Row) -> ApiError:  # noqa: PLR0911 - one arm a
             reached_type=refusal.reached_type,
             now=refusal.now,
         )
-    if error is RateLimitError:
+    if error is errors.RateLimitError:
         if context.get("request_id") is None:
             context["request_id"] = refusal.headers.get("cf-ray")
         limit = limit_hit(refusal.detail, refusal.headers)
-        return RateLimitError(with_words(RateLimitError, words), limit=limit, **context)
-    if error is InternalServerError or error is RetryableError:
+        return errors.RateLimitError(
+            with_words(errors.RateLimitError, words), limit=limit, **context
+        )
+    if error is errors.InternalServerError or error is errors.RetryableError:
         return error(with_words(error, words), **context)
     return made_of_words(error, words, context)
 
 
-def made_of_words(error: type[ApiError], words: str, context: ErrorContext) -> ApiError:
+def made_of_words(
+    error: type[errors.ApiError], words: str, context: errors.ErrorContext
+) -> errors.ApiError:
     """Make an error whose text is what it is, and what the server says of it."""
-    if error is CyberPolicyError or error is InvalidRequestError:
+    if error is errors.CyberPolicyError or error is errors.InvalidRequestError:
         return error(words, **context)
     return error(with_words(error, words), **context)
 
 
-def with_words(error: type[ApiError], words: str) -> str:
+def with_words(error: type[errors.ApiError], words: str) -> str:
     """Return an error's own text with the server's words behind it."""
     return f"{error.default_message}: {words}" if words else error.default_message
 
 
-def _unexpected(refusal: _Refusal) -> ApiError:
+def _unexpected(refusal: _Refusal) -> errors.ApiError:
     text = _status_text(f"unexpected status {_status_name(refusal.status)}", refusal)
     if refusal.status == _FORBIDDEN and all(word in refusal.body for word in _CLOUDFLARE):
         text = (
             "Cloudflare blocked the request, as it does with some networks and regions "
             f"(status {refusal.status}){_trail(refusal)}"
         )
-    return UnexpectedStatusError(text, **_identity(refusal), **refusal.context)
+    return errors.UnexpectedStatusError(text, **_identity(refusal), **refusal.context)
 
 
 def _status_name(status: int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
+from codex_api import errors
 from codex_api._logic.incoming.error_body import ErrorDetail, Json, read_as
 from codex_api._logic.incoming.error_mapping import (
     facts_of,
@@ -27,15 +28,6 @@ from codex_api._logic.incoming.failure_body import (
 from codex_api._logic.incoming.failure_table import row_for
 from codex_api._logic.incoming.limits_hit import limit_hit
 from codex_api._logic.incoming.usage_limit import usage_limit_error
-from codex_api.errors import (
-    ApiError,
-    ErrorContext,
-    RateLimitError,
-    ResponseIncompleteError,
-    RetryableError,
-    StreamError,
-    UsageLimitReachedError,
-)
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import CodexApiError, HttpStatusError
 
@@ -55,8 +47,8 @@ _MIN_STATUS: Final = 100
 
 
 def terminal_error(
-    terminal: Terminal, response_id: str | None, context: ErrorContext, whole: Json = b""
-) -> ApiError:
+    terminal: Terminal, response_id: str | None, context: errors.ErrorContext, whole: Json = b""
+) -> errors.ApiError:
     """Make the error for a response that ended otherwise than complete.
 
     Args:
@@ -71,10 +63,10 @@ def terminal_error(
         if detail is None:
             why = f", reason: {excerpt(terminal.reason)}" if terminal.reason else ""
             words = f"the response failed{why or '; the server did not say why'}"
-            return StreamError(words, **context)
+            return errors.StreamError(words, **context)
         return classify(detail, context)
     reason = "cancelled" if outcome == "cancelled" else terminal.reason
-    return ResponseIncompleteError(
+    return errors.ResponseIncompleteError(
         reason=excerpt(reason) if reason else "unknown",
         response_id=terminal.id or response_id,
         usage=terminal.usage,
@@ -82,7 +74,7 @@ def terminal_error(
     )
 
 
-def body_error(body: bytes, context: ErrorContext) -> CodexApiError | None:
+def body_error(body: bytes, context: errors.ErrorContext) -> CodexApiError | None:
     """Classify a whole body that came with a status of success, and is a failure all the same.
 
     Returns:
@@ -101,7 +93,7 @@ def body_error(body: bytes, context: ErrorContext) -> CodexApiError | None:
 
 
 def event_error(
-    fields: Mapping[str, Raw], data: bytes, context: ErrorContext
+    fields: Mapping[str, Raw], data: bytes, context: errors.ErrorContext
 ) -> CodexApiError | None:
     """Classify an ``error`` event.
 
@@ -134,7 +126,7 @@ def wrapped_error(
     status: int | None,
     fields: Mapping[str, Raw],
     data: bytes,
-    context: ErrorContext,
+    context: errors.ErrorContext,
 ) -> HttpStatusError | None:
     """Rebuild the refused request for which an ``error`` event with a status stands.
 
@@ -154,23 +146,23 @@ def wrapped_error(
     )
 
 
-def classify(detail: ErrorDetail, context: ErrorContext) -> ApiError:
+def classify(detail: ErrorDetail, context: errors.ErrorContext) -> errors.ApiError:
     """Make the error for what a server says inside a stream, by the table of failures."""
     row = row_for(detail, None)
     words = excerpt(words_of(detail))
     context = {**context, **facts_of(detail), "code": detail.kind, "retryable": row.retryable}
     if row.retryable:
         # Only a limit says in words when to come back; others just say so.
-        is_limit = row.error is RateLimitError
+        is_limit = row.error is errors.RateLimitError
         context["retry_after"] = delay_told(detail) if is_limit else detail.retry_after
     if detail.code == _CONNECTION_LIMIT:
-        return RetryableError(words or _CONNECTION_LIMIT_TEXT, **context)
-    if row.error is UsageLimitReachedError:
+        return errors.RetryableError(words or _CONNECTION_LIMIT_TEXT, **context)
+    if row.error is errors.UsageLimitReachedError:
         return usage_limit_error(detail, context)
-    if row.error is RateLimitError:
-        return RateLimitError(words, limit=limit_hit(detail), **context)
-    if row.error is RetryableError:
-        return RetryableError(words, **context)
+    if row.error is errors.RateLimitError:
+        return errors.RateLimitError(words, limit=limit_hit(detail), **context)
+    if row.error is errors.RetryableError:
+        return errors.RetryableError(words, **context)
     return made_of_words(row.error, words, context)
 
 

@@ -11,23 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from codex_api import errors
 from codex_api._logic.incoming.failure_body import delay_told
-from codex_api.errors import (
-    ApiError,
-    AuthenticationError,
-    ContextWindowExceededError,
-    CyberPolicyError,
-    InternalServerError,
-    InvalidImageError,
-    InvalidRequestError,
-    QuotaExceededError,
-    RateLimitError,
-    RetryableError,
-    ServerOverloadedError,
-    UnexpectedStatusError,
-    UsageLimitReachedError,
-    UsageNotIncludedError,
-)
 
 if TYPE_CHECKING:
     from codex_api._logic.incoming.error_body import ErrorDetail
@@ -42,7 +27,7 @@ class Row(NamedTuple):
         meaning: In a few words, for the documentation.
     """
 
-    error: type[ApiError]
+    error: type[errors.ApiError]
     retryable: bool
     meaning: str
 
@@ -50,14 +35,14 @@ class Row(NamedTuple):
 FINAL: Final = False
 PASSING: Final = True
 
-_CONTEXT = Row(ContextWindowExceededError, FINAL, "the input does not fit the model")
-_QUOTA = Row(QuotaExceededError, FINAL, "the account has no quota left")
-_INVALID = Row(InvalidRequestError, FINAL, "the request is wrong")
-_IMAGE = Row(InvalidImageError, FINAL, "an image of the input is none")
-_OVERLOAD = Row(ServerOverloadedError, FINAL, "the model is at capacity")
-_LIMIT = Row(RateLimitError, PASSING, "too many requests or tokens for now")
-_DENIED = Row(AuthenticationError, FINAL, "the credentials were refused")
-_SERVER = Row(RetryableError, PASSING, "the server could not finish")
+_CONTEXT = Row(errors.ContextWindowExceededError, FINAL, "the input does not fit the model")
+_QUOTA = Row(errors.QuotaExceededError, FINAL, "the account has no quota left")
+_INVALID = Row(errors.InvalidRequestError, FINAL, "the request is wrong")
+_IMAGE = Row(errors.InvalidImageError, FINAL, "an image of the input is none")
+_OVERLOAD = Row(errors.ServerOverloadedError, FINAL, "the model is at capacity")
+_LIMIT = Row(errors.RateLimitError, PASSING, "too many requests or tokens for now")
+_DENIED = Row(errors.AuthenticationError, FINAL, "the credentials were refused")
+_SERVER = Row(errors.RetryableError, PASSING, "the server could not finish")
 
 #: By the server's own name: its code, else its type.
 BY_NAME: Final[dict[str, Row]] = {
@@ -66,9 +51,11 @@ BY_NAME: Final[dict[str, Row]] = {
     "exceed_context_size_error": _CONTEXT,
     "insufficient_quota": _QUOTA,
     "billing_hard_limit_reached": _QUOTA,
-    "usage_not_included": Row(UsageNotIncludedError, FINAL, "not part of the plan"),
-    "usage_limit_reached": Row(UsageLimitReachedError, FINAL, "the plan's allowance is used up"),
-    "cyber_policy": Row(CyberPolicyError, FINAL, "refused by policy"),
+    "usage_not_included": Row(errors.UsageNotIncludedError, FINAL, "not part of the plan"),
+    "usage_limit_reached": Row(
+        errors.UsageLimitReachedError, FINAL, "the plan's allowance is used up"
+    ),
+    "cyber_policy": Row(errors.CyberPolicyError, FINAL, "refused by policy"),
     "invalid_prompt": _INVALID,
     "bio_policy": _INVALID,
     "invalid_request_error": _INVALID,
@@ -110,11 +97,11 @@ BY_NAME: Final[dict[str, Row]] = {
     "api_error": _SERVER,
     "vector_store_timeout": _SERVER,
     "websocket_connection_limit_reached": Row(
-        RetryableError, PASSING, "the WebSocket is 60 minutes old"
+        errors.RetryableError, PASSING, "the WebSocket is 60 minutes old"
     ),
 }
-_FINAL_STATUS = Row(UnexpectedStatusError, FINAL, "refused, and would be again")
-_PASSING_STATUS = Row(UnexpectedStatusError, PASSING, "may pass later")
+_FINAL_STATUS = Row(errors.UnexpectedStatusError, FINAL, "refused, and would be again")
+_PASSING_STATUS = Row(errors.UnexpectedStatusError, PASSING, "may pass later")
 #: By status, where no name is known.
 BY_STATUS: Final[dict[int, Row]] = {
     400: _INVALID,
@@ -122,7 +109,7 @@ BY_STATUS: Final[dict[int, Row]] = {
     408: _PASSING_STATUS,
     425: _PASSING_STATUS,
     429: _LIMIT,
-    500: Row(InternalServerError, PASSING, "the server failed"),
+    500: Row(errors.InternalServerError, PASSING, "the server failed"),
     501: _FINAL_STATUS,
     505: _FINAL_STATUS,
 }
@@ -171,7 +158,7 @@ def _row_of_facts(detail: ErrorDetail, status: int | None, *, comes_back: bool) 
     if detail.status is not None:
         row = _row_of_status(detail.status, detail)
         # Within a stream no status came, so no class that is known by one.
-        if row.error is UnexpectedStatusError or row.error is InternalServerError:
+        if row.error is errors.UnexpectedStatusError or row.error is errors.InternalServerError:
             return _SERVER if row.retryable else _INVALID
         return row
     # What names a part of the request complains of it.
@@ -181,16 +168,16 @@ def _row_of_facts(detail: ErrorDetail, status: int | None, *, comes_back: bool) 
 def _fits(row: Row, status: int | None) -> bool:
     """Return whether a name may decide beside a status: 401 and 429 are what they are."""
     if status == _UNAUTHORIZED:
-        return row.error is AuthenticationError
-    if row.error is AuthenticationError or row.error is RetryableError:
+        return row.error is errors.AuthenticationError
+    if row.error is errors.AuthenticationError or row.error is errors.RetryableError:
         return status is None
     if status == _TOO_MANY:
         return row.error in {
-            RateLimitError,
-            QuotaExceededError,
-            UsageLimitReachedError,
-            UsageNotIncludedError,
-            ServerOverloadedError,
+            errors.RateLimitError,
+            errors.QuotaExceededError,
+            errors.UsageLimitReachedError,
+            errors.UsageNotIncludedError,
+            errors.ServerOverloadedError,
         }
     return True
 

@@ -26,6 +26,17 @@ from codex_api._logic.outgoing.json_values import (
     encode_value,
 )
 from codex_api._logic.outgoing.stand_ins import NoStandInError
+from codex_api.types.call_item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    ImageGenerationCall,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+    WebSearchCall,
+)
 from codex_api.types.content import OutputText
 from codex_api.types.item import (
     AdditionalTools,
@@ -33,20 +44,11 @@ from codex_api.types.item import (
     Compaction,
     CompactionTrigger,
     ContextCompaction,
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    ImageGenerationCall,
     KnownItem,
-    LocalShellCall,
     Message,
     Reasoning,
     ResponseItem,
-    ToolSearchCall,
-    ToolSearchOutput,
     UnknownItem,
-    WebSearchCall,
 )
 from codex_api.types.part_list import PartList
 

@@ -12,23 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from codex_api import events
+from codex_api import errors, events
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failed_response import body_error
 from codex_api._logic.incoming.header_events import header_events
 from codex_api._logic.incoming.mapping import EventMapper
-from codex_api.errors import (
-    DecodeError,
-    EventTooLargeError,
-    FirstEventTimeoutError,
-    IdleTimeoutError,
-    LivenessTimeoutError,
-    StreamClosedError,
-    StreamError,
-)
 from codex_api.rate_limits import parse_api_rate_limits
 from codex_api.transport._core.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
-from codex_api.transport.errors import EventTooLargeError as TransportEventTooLargeError
+from codex_api.transport.errors import EventTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -209,8 +200,8 @@ class ResponseStreamMachine:
         """Decode what ``chunk`` completes, arrived at ``now``."""
         try:
             payloads = self._feed_data(chunk)
-        except TransportEventTooLargeError as exc:
-            return self._stop(EventTooLargeError(str(exc), **self._mapper.context), exc)
+        except EventTooLargeError as exc:
+            return self._stop(errors.EventTooLargeError(str(exc), **self._mapper.context), exc)
         if not payloads:
             if self.done or self.failure is not None:
                 return []
@@ -243,9 +234,9 @@ class ResponseStreamMachine:
         """End the input. Without a completed response that is a failure; may be called twice."""
         if self.done or self.failure is not None:
             return []
-        return self._stop(self._foreign() or self._closed(StreamClosedError.default_message))
+        return self._stop(self._foreign() or self._closed(errors.StreamClosedError.default_message))
 
-    def broken(self, error: CodexApiError) -> StreamError:
+    def broken(self, error: CodexApiError) -> errors.StreamError:
         """Return the failure for a connection that broke with ``error``; sets ``failure``."""
         failure = self._closed(f"the connection broke before the response was complete: {error}")
         self._stop(failure, error)
@@ -257,17 +248,19 @@ class ResponseStreamMachine:
         liveness_at = self._alive_at + _or_never(self._liveness_timeout)
         idle_at = self._progress_at + _or_never(self._idle_timeout)
         silence = f"nothing at all for {now - self._alive_at:g} s"
-        failure: StreamError
+        failure: errors.StreamError
         if self._first_event_at() < min(liveness_at, idle_at):
             waited = now - self._started_at
             message = f"no event within {waited:g} s of the call's start, and {silence}"
-            failure = FirstEventTimeoutError(message + self._trace(), **context)
+            failure = errors.FirstEventTimeoutError(message + self._trace(), **context)
         elif liveness_at < idle_at:
-            failure = LivenessTimeoutError(f"the server sent {silence}{self._trace()}", **context)
+            failure = errors.LivenessTimeoutError(
+                f"the server sent {silence}{self._trace()}", **context
+            )
         else:
             waited = now - self._progress_at
             message = f"the server sent no event for {waited:g} s, and {silence}"
-            failure = IdleTimeoutError(message + self._trace(), **context)
+            failure = errors.IdleTimeoutError(message + self._trace(), **context)
         self._stop(failure)
         return failure
 
@@ -308,7 +301,7 @@ class ResponseStreamMachine:
             return told
         if coded:
             what = f"but encoded as {excerpt(coding)!r}, which was not asked for"
-        error = DecodeError(
+        error = errors.DecodeError(
             f"the answer of {self._endpoint} is no event stream {what}",
             **self._mapper.context,
         )
@@ -316,9 +309,9 @@ class ResponseStreamMachine:
         error.retryable = True
         return error
 
-    def _closed(self, message: str) -> StreamClosedError:
+    def _closed(self, message: str) -> errors.StreamClosedError:
         """Return the error of a cut stream."""
-        return StreamClosedError(message + self._trace(), **self._mapper.context)
+        return errors.StreamClosedError(message + self._trace(), **self._mapper.context)
 
     def _trace(self) -> str:
         """Return what came last and could not be read, for the message of an error."""

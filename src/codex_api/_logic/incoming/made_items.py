@@ -21,8 +21,9 @@ from codex_api._logic.incoming.item_parts import (
     TEXT,
 )
 from codex_api._logic.incoming.slots import Slot
+from codex_api.types.call_item import CustomToolCall, FunctionCall
 from codex_api.types.content import OutputText, ReasoningText, SummaryText, UnknownPart
-from codex_api.types.item import CustomToolCall, FunctionCall, Message, Reasoning, ResponseItem
+from codex_api.types.item import Message, Reasoning, ResponseItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

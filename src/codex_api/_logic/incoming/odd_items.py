@@ -13,8 +13,8 @@ import msgspec
 from msgspec import NODEFAULT
 
 from codex_api._logic.outgoing.stand_ins import NoStandInError, known_fields, stand_in
+from codex_api.types.call_item import LocalShellCall
 from codex_api.types.content import Extra, KeepsExtra, UnknownPart
-from codex_api.types.item import LocalShellCall
 from codex_api.types.raw_parts import raw_part
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw
 
 from codex_api._logic.incoming.error_body import read_as
-from codex_api.types.item import CustomToolCall, ResponseItem, UnknownItem
+from codex_api.types.call_item import CustomToolCall
+from codex_api.types.item import ResponseItem, UnknownItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,6 +13,17 @@ from typing import Any, cast
 import msgspec
 
 from codex_api.transport.errors import RequestBuildError
+from codex_api.types.call_item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    KeepsId,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+    WebSearchCall,
+)
 from codex_api.types.content import Extensible, OutputText, ReasoningText, null
 from codex_api.types.item import (
     AdditionalTools,
@@ -20,18 +31,9 @@ from codex_api.types.item import (
     Compaction,
     CompactionTrigger,
     ContextCompaction,
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    KeepsId,
-    LocalShellCall,
     Message,
     Reasoning,
-    ToolSearchCall,
-    ToolSearchOutput,
     UnknownItem,
-    WebSearchCall,
 )
 
 _ID: dict[str, None] = {"id": None}

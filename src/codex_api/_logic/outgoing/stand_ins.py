@@ -10,8 +10,9 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT
 
+from codex_api.types.call_item import FunctionCallOutput
 from codex_api.types.content import KeepsExtra, OutputText, ReasoningText, SummaryText
-from codex_api.types.item import FunctionCallOutput, Message, Reasoning
+from codex_api.types.item import Message, Reasoning
 
 # Without these an item says nothing, or asks for something that nobody can do. The output of a
 # function may name the function instead of the call.

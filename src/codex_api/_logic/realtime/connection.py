@@ -17,15 +17,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
+from codex_api import errors
 from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api._logic.realtime.session_state import SessionState
-from codex_api.errors import (
-    IdleTimeoutError,
-    LivenessTimeoutError,
-    StreamClosedError,
-    StreamError,
-    map_api_error,
-)
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
     ClientStateError,
@@ -166,11 +160,11 @@ class SessionMachine:
             case RealtimeErrorEvent(message):
                 self.closed = True
                 text = f"the server refused the realtime session: {message}"
-                raise StreamError(text, retryable=False)
+                raise errors.StreamError(text, retryable=False)
             case _ if self._greets:
                 self.closed = True
                 text = "the server sent an event before it greeted the realtime session"
-                raise StreamError(text)
+                raise errors.StreamError(text)
             case _:
                 pass
 
@@ -202,16 +196,18 @@ class SessionMachine:
             for since, limit in self._clocks(last_activity)
         )
         if greeting:
-            return StreamError(
+            return errors.StreamError(
                 "the server did not acknowledge the realtime session within"
                 f" {self.options.acknowledge_timeout} s"
             )
         if alive:
-            return LivenessTimeoutError(
+            return errors.LivenessTimeoutError(
                 f"nothing came over the realtime WebSocket for {self.options.liveness_timeout} s"
             )
         if idle:
-            return IdleTimeoutError(f"no realtime event came for {self.options.idle_timeout} s")
+            return errors.IdleTimeoutError(
+                f"no realtime event came for {self.options.idle_timeout} s"
+            )
         return None
 
     def _clocks(self, last_activity: float) -> tuple[tuple[float, float | None], ...]:
@@ -263,24 +259,24 @@ class SessionMachine:
         return self.state.transcript if policy.replay_transcript else ()
 
 
-def closed_error() -> StreamClosedError:
+def closed_error() -> errors.StreamClosedError:
     """Make the error for sending to a session that has ended."""
-    return StreamClosedError("the realtime session is closed", retryable=False)
+    return errors.StreamClosedError("the realtime session is closed", retryable=False)
 
 
 def opening_error(error: CodexApiError, *, now: float) -> CodexApiError:
     """Make the error for a session that could not be opened, of what prevented it."""
     if isinstance(error, WebSocketClosedError):
         message = f"the realtime session was closed before it began: {error.message}"
-        return StreamClosedError(message)
-    return map_api_error(error, now=now)
+        return errors.StreamClosedError(message)
+    return errors.map_api_error(error, now=now)
 
 
 def final_error(error: CodexApiError, *, now: float) -> CodexApiError:
     """Make the error that ends the iteration of events, of what ended the session."""
     if isinstance(error, WebSocketClosedError):
-        return StreamClosedError(f"the realtime session broke off: {error.message}")
-    return map_api_error(error, now=now)
+        return errors.StreamClosedError(f"the realtime session broke off: {error.message}")
+    return errors.map_api_error(error, now=now)
 
 
 def _passes(error: CodexApiError) -> bool:
@@ -291,7 +287,7 @@ def _passes(error: CodexApiError) -> bool:
             return status not in _REFUSED
         case RequestBuildError() | ClientStateError():
             return False
-        case IdleTimeoutError() | LivenessTimeoutError() | TransportTimeoutError():
+        case errors.IdleTimeoutError() | errors.LivenessTimeoutError() | TransportTimeoutError():
             return True
         case _:
             return error.retryable

@@ -11,26 +11,13 @@ turns go first, and a handoff says how many of those it should have shown are go
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from codex_api.types import realtime_events as events
 from codex_api.types.realtime import TranscriptEntry
-from codex_api.types.realtime_events import (
-    HandoffRequested,
-    InputAudioSpeechStarted,
-    InputTranscriptDelta,
-    InputTranscriptDone,
-    OutputTranscriptDelta,
-    OutputTranscriptDone,
-    ResponseCancelled,
-    ResponseCreated,
-    ResponseDone,
-)
 from codex_api.types.realtime_options import MAX_TRANSCRIPT_CHARS
-
-if TYPE_CHECKING:
-    from codex_api.types.realtime_events import RealtimeEvent
 
 _Role = Literal["user", "assistant"]
 
@@ -115,25 +102,25 @@ class SessionState:
         self._mark_handed_off()
         return tail
 
-    def apply(self, event: RealtimeEvent) -> RealtimeEvent:
+    def apply(self, event: events.RealtimeEvent) -> events.RealtimeEvent:
         """Take note of ``event`` and give it back, a handoff with its transcript filled in."""
         match event:
-            case InputAudioSpeechStarted():
+            case events.InputAudioSpeechStarted():
                 self._fresh["user"] = True
-            case ResponseCreated():
+            case events.ResponseCreated():
                 self._fresh["assistant"] = True
                 self.response_active = True
-            case ResponseCancelled() | ResponseDone():
+            case events.ResponseCancelled() | events.ResponseDone():
                 self.response_active = False
-            case InputTranscriptDelta(text):
+            case events.InputTranscriptDelta(text):
                 self._hear("user", text, whole=False)
-            case OutputTranscriptDelta(text):
+            case events.OutputTranscriptDelta(text):
                 self._hear("assistant", text, whole=False)
-            case InputTranscriptDone(text):
+            case events.InputTranscriptDone(text):
                 self._hear("user", text, whole=True)
-            case OutputTranscriptDone(text):
+            case events.OutputTranscriptDone(text):
                 self._hear("assistant", text, whole=True)
-            case HandoffRequested():
+            case events.HandoffRequested():
                 return self._hand_off(event)
             case _:
                 pass
@@ -178,7 +165,7 @@ class SessionState:
             self._turns[0].cut_front(excess)
             self._size -= excess
 
-    def _hand_off(self, event: HandoffRequested) -> HandoffRequested:
+    def _hand_off(self, event: events.HandoffRequested) -> events.HandoffRequested:
         request = event.input_transcript.strip()
         # Only what this handoff shows can make the request a repetition: the same words asked a
         # second time are a second request.

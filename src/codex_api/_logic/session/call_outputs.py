@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.outgoing.json_values import encode_json
+from codex_api.types.call_item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+)
 from codex_api.types.content import InputAudio, InputImage, InputText
 from codex_api.types.function_tool import ToolError
 from codex_api.types.hosted_item import (
@@ -26,15 +35,6 @@ from codex_api.types.hosted_item import (
     ShellCallOutput,
 )
 from codex_api.types.hosted_parts import ComputerScreenshot, Exit, ShellOutput
-from codex_api.types.item import (
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    LocalShellCall,
-    ToolSearchCall,
-    ToolSearchOutput,
-)
 from codex_api.types.structured import is_pydantic
 
 if TYPE_CHECKING:

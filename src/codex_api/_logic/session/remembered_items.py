@@ -17,6 +17,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from codex_api.types.call_item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+)
 from codex_api.types.content import (
     Extra,
     InputImage,
@@ -25,15 +31,7 @@ from codex_api.types.content import (
     ReasoningText,
     SummaryText,
 )
-from codex_api.types.item import (
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    Message,
-    Reasoning,
-    UnknownItem,
-)
+from codex_api.types.item import Message, Reasoning, UnknownItem
 from codex_api.types.part_list import PartList
 
 _UNCHANGING: Final = frozenset({msgspec.Raw, UnknownItem})

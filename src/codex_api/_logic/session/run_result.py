@@ -10,6 +10,15 @@ import msgspec
 from codex_api._logic.incoming.collect import CollectedResponse
 from codex_api.errors import DecodeError
 from codex_api.events import ResponseEvent
+from codex_api.types.call_item import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+)
 from codex_api.types.hosted_item import (
     ApplyPatchCall,
     ApplyPatchCallOutput,
@@ -22,16 +31,7 @@ from codex_api.types.hosted_item import (
     ShellCallOutput,
 )
 from codex_api.types.hosted_parts import ShellOutput
-from codex_api.types.item import (
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    LocalShellCall,
-    ResponseItem,
-    ToolSearchCall,
-    ToolSearchOutput,
-)
+from codex_api.types.item import ResponseItem
 from codex_api.types.usage import TokenUsage
 
 T = TypeVar("T")

@@ -12,6 +12,13 @@ import msgspec
 from codex_api._logic.session.run_result import ToolCall  # noqa: TC001 - the reference reads it
 from codex_api.tools import CustomTool, FunctionTool, Namespace, Tool
 from codex_api.transport.errors import RequestBuildError
+from codex_api.types.call_item import (
+    CustomToolCall,
+    FunctionCall,
+    LocalShellCall,
+    ToolSearchCall,
+    ToolSearchOutput,
+)
 from codex_api.types.content import Tagged
 from codex_api.types.function_tool import ToolError
 from codex_api.types.hosted_item import (
@@ -26,14 +33,7 @@ from codex_api.types.hosted_item import (
     ShellCallOutput,
 )
 from codex_api.types.hosted_parts import ComputerScreenshot, ContainerReference, ShellOutput
-from codex_api.types.item import (
-    CustomToolCall,
-    FunctionCall,
-    LocalShellCall,
-    ResponseItem,
-    ToolSearchCall,
-    ToolSearchOutput,
-)
+from codex_api.types.item import ResponseItem  # noqa: TC001 - the reference reads it
 
 T = TypeVar("T")
 #: What a run takes as a tool.

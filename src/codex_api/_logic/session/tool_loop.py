@@ -18,7 +18,8 @@ from codex_api._logic.session.run_result import RunEnd, RunResult, ToolAnswered,
 from codex_api._logic.session.run_tools import AnyTool, CallHandlers, Job, RunTools, as_tool
 from codex_api.tools import AllowedTools
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.item import Message, ResponseItem, ToolSearchCall
+from codex_api.types.call_item import ToolSearchCall
+from codex_api.types.item import Message, ResponseItem
 
 if TYPE_CHECKING:
     from codex_api._logic.incoming.collect import CollectedResponse

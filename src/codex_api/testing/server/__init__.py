@@ -5,7 +5,7 @@ Needs the extra ``codex-api[server]``.
 
 from __future__ import annotations
 
-from codex_api._extras import installed_by
+from codex_api._imports import installed_by
 
 with installed_by("server", "starlette", "uvicorn"):
     from codex_api.testing.server.app import create_app

@@ -12,18 +12,7 @@ import msgspec
 
 from codex_api._logic.incoming.error_body import read_as
 from codex_api.transport._core.messages import encode_json
-from codex_api.types.realtime_events import (
-    ConversationItemAdded,
-    ConversationItemDone,
-    InputTranscriptDelta,
-    InputTranscriptDone,
-    OutputTranscriptDelta,
-    OutputTranscriptDone,
-    RealtimeErrorEvent,
-    RealtimeEvent,
-    RealtimeOtherEvent,
-    SessionUpdated,
-)
+from codex_api.types import realtime_events as events
 
 if TYPE_CHECKING:
     from codex_api.types.realtime import (
@@ -33,7 +22,7 @@ if TYPE_CHECKING:
     )
 
 JsonObject: TypeAlias = dict[str, object]
-Decoder: TypeAlias = Callable[[bytes], RealtimeEvent | None]
+Decoder: TypeAlias = Callable[[bytes], events.RealtimeEvent | None]
 
 FINAL_MESSAGE_PREFIX: Final = '"Agent Final Message":\n\n'
 """Opens the text of an agent's final answer where the dialect has no message of its own for it."""
@@ -107,7 +96,7 @@ class Dialect(Protocol):
         """Return the messages to send before the close frame."""
         ...
 
-    def decode(self, frame: bytes) -> RealtimeEvent:
+    def decode(self, frame: bytes) -> events.RealtimeEvent:
         """Read one text frame; anything not understood becomes ``RealtimeOtherEvent``."""
         ...
 
@@ -131,7 +120,7 @@ _HEAD = msgspec.json.Decoder(_Head)
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
-def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent:
+def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> events.RealtimeEvent:
     """Read ``frame`` with the decoder that its ``type`` names.
 
     A decoder that refuses, or gives None, leaves the frame as it is.
@@ -139,16 +128,16 @@ def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent
     try:
         kind = _HEAD.decode(frame).type
     except UNREADABLE:
-        return RealtimeOtherEvent("", msgspec.Raw(frame))
+        return events.RealtimeOtherEvent("", msgspec.Raw(frame))
     decoder = decoders.get(kind)
-    event: RealtimeEvent | None = None
+    event: events.RealtimeEvent | None = None
     if decoder is not None:
         try:
             event = decoder(frame)
         except UNREADABLE:
             event = None
     if event is None:
-        return RealtimeOtherEvent(kind, msgspec.Raw(frame))
+        return events.RealtimeOtherEvent(kind, msgspec.Raw(frame))
     # Nobody else has seen the event yet; another copy would cost as much as the decoding.
     msgspec.structs.force_setattr(event, "raw", msgspec.Raw(frame))
     return event
@@ -157,7 +146,7 @@ def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> RealtimeEvent
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
-def reader(wire: type[_T], build: Callable[[_T], RealtimeEvent | None]) -> Decoder:
+def reader(wire: type[_T], build: Callable[[_T], events.RealtimeEvent | None]) -> Decoder:
     """Compose a decoder of ``wire`` with what makes the event of it."""
     decoder = msgspec.json.Decoder(wire)
     return lambda frame: build(decoder.decode(frame))
@@ -207,7 +196,7 @@ class _FailureFrame(_Told):
     error: msgspec.Raw = msgspec.Raw()
 
 
-def _error(wire: _FailureFrame) -> RealtimeErrorEvent | None:
+def _error(wire: _FailureFrame) -> events.RealtimeErrorEvent | None:
     inner = read_as(_Told, wire.error)
     message = read_as(str, wire.message)
     told = wire if inner is None or message is not None else inner
@@ -222,7 +211,7 @@ def _error(wire: _FailureFrame) -> RealtimeErrorEvent | None:
     answered = None if inner is None else read_as(str, inner.event_id)
     code = _text(told.code) or (None if inner is None else _text(inner.code))
     param = read_as(str, told.param)
-    return RealtimeErrorEvent(message, code, kind, param, answered)
+    return events.RealtimeErrorEvent(message, code, kind, param, answered)
 
 
 def _text(raw: msgspec.Raw) -> str | None:
@@ -231,13 +220,15 @@ def _text(raw: msgspec.Raw) -> str | None:
     return read_as(str, raw) if number is None else str(number)
 
 
-SESSION: Final = reader(_Session, lambda w: SessionUpdated(w.session.id, w.session.instructions))
-INPUT_DELTA: Final = reader(_Delta, lambda w: InputTranscriptDelta(w.delta))
-INPUT_DONE: Final = reader(_Transcript, lambda w: InputTranscriptDone(w.transcript))
-OUTPUT_DELTA: Final = reader(_Delta, lambda w: OutputTranscriptDelta(w.delta))
-OUTPUT_DONE: Final = reader(_Transcript, lambda w: OutputTranscriptDone(w.transcript))
-ITEM_ADDED: Final = reader(_ItemAdded, lambda w: ConversationItemAdded(w.item.copy()))
-ITEM_DONE: Final = reader(_ItemDone, lambda w: ConversationItemDone(w.item.id))
+SESSION: Final = reader(
+    _Session, lambda w: events.SessionUpdated(w.session.id, w.session.instructions)
+)
+INPUT_DELTA: Final = reader(_Delta, lambda w: events.InputTranscriptDelta(w.delta))
+INPUT_DONE: Final = reader(_Transcript, lambda w: events.InputTranscriptDone(w.transcript))
+OUTPUT_DELTA: Final = reader(_Delta, lambda w: events.OutputTranscriptDelta(w.delta))
+OUTPUT_DONE: Final = reader(_Transcript, lambda w: events.OutputTranscriptDone(w.transcript))
+ITEM_ADDED: Final = reader(_ItemAdded, lambda w: events.ConversationItemAdded(w.item.copy()))
+ITEM_DONE: Final = reader(_ItemDone, lambda w: events.ConversationItemDone(w.item.id))
 ERROR: Final = reader(_FailureFrame, _error)
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codex_api._logic.realtime.dialects import dialect
+from codex_api.types import realtime_events as events
 from codex_api.types.realtime import RealtimeAudioFrame, RealtimeVersion
-from codex_api.types.realtime_events import AudioOut, HandoffRequested
 
 if TYPE_CHECKING:
     from codex_api._logic.realtime.dialects.dialect import Decoder, JsonObject
     from codex_api.types.realtime import RealtimeRole, RealtimeSessionConfig
-    from codex_api.types.realtime_events import RealtimeEvent
 
 
 class _Audio(msgspec.Struct):
@@ -25,12 +24,14 @@ class _Audio(msgspec.Struct):
     samples_per_channel: int | None = None
 
 
-def _audio(wire: _Audio) -> AudioOut | None:
+def _audio(wire: _Audio) -> events.AudioOut | None:
     data = wire.data if wire.delta is None else wire.delta
     channels = wire.num_channels if wire.channels is None else wire.channels
     if data is None or channels is None:
         return None
-    return AudioOut(RealtimeAudioFrame(data, wire.sample_rate, channels, wire.samples_per_channel))
+    return events.AudioOut(
+        RealtimeAudioFrame(data, wire.sample_rate, channels, wire.samples_per_channel)
+    )
 
 
 class _Handoff(msgspec.Struct):
@@ -57,7 +58,7 @@ _DECODERS: Final[dict[str, Decoder]] = {
     "conversation.item.created": dialect.ITEM_ADDED,
     "conversation.item.done": dialect.ITEM_DONE,
     "conversation.handoff.requested": dialect.reader(
-        _Handoff, lambda w: HandoffRequested(w.handoff_id, w.item_id, w.input_transcript)
+        _Handoff, lambda w: events.HandoffRequested(w.handoff_id, w.item_id, w.input_transcript)
     ),
     "error": dialect.ERROR,
 }
@@ -123,6 +124,6 @@ class V1:
         """Return nothing: the close frame says it all."""
         return []
 
-    def decode(self, frame: bytes) -> RealtimeEvent:
+    def decode(self, frame: bytes) -> events.RealtimeEvent:
         """Read one text frame."""
         return dialect.decode_frame(frame, _DECODERS)

@@ -15,23 +15,12 @@ from codex_api._logic.incoming.failure_body import read_failure
 from codex_api._logic.incoming.terminal import read_terminal
 from codex_api._logic.realtime.dialects import dialect
 from codex_api.errors import InvalidRequestError
+from codex_api.types import realtime_events as events
 from codex_api.types.realtime import RealtimeAudioFrame, RealtimeVersion
-from codex_api.types.realtime_events import (
-    AudioOut,
-    ConversationItemDone,
-    HandoffRequested,
-    InputAudioSpeechStarted,
-    NoopRequested,
-    OutputTranscriptDone,
-    ResponseCancelled,
-    ResponseCreated,
-    ResponseDone,
-)
 
 if TYPE_CHECKING:
     from codex_api._logic.realtime.dialects.dialect import Decoder, JsonObject
     from codex_api.types.realtime import RealtimeRole, RealtimeSessionConfig
-    from codex_api.types.realtime_events import RealtimeEvent
 
 AGENT_TOOL: Final = "background_agent"
 SILENT_TOOL: Final = "remain_silent"
@@ -78,9 +67,9 @@ class _Audio(msgspec.Struct):
     item_id: str | None = None
 
 
-def _audio(wire: _Audio) -> AudioOut:
+def _audio(wire: _Audio) -> events.AudioOut:
     channels = wire.num_channels if wire.channels is None else wire.channels
-    return AudioOut(
+    return events.AudioOut(
         RealtimeAudioFrame(
             wire.delta,
             24_000 if wire.sample_rate is None else wire.sample_rate,
@@ -117,16 +106,16 @@ class _ItemDone(msgspec.Struct):
     item: _Item
 
 
-def _item_done(wire: _ItemDone) -> RealtimeEvent | None:
+def _item_done(wire: _ItemDone) -> events.RealtimeEvent | None:
     item = wire.item
     call_id = item.call_id or item.id
     item_id = item.id or item.call_id
     if item.type == "function_call" and call_id and item_id:
         if item.name == AGENT_TOOL:
-            return HandoffRequested(call_id, item_id, prompt_from_arguments(item.arguments))
+            return events.HandoffRequested(call_id, item_id, prompt_from_arguments(item.arguments))
         if item.name == SILENT_TOOL:
-            return NoopRequested(call_id, item_id)
-    return None if item.id is None else ConversationItemDone(item.id)
+            return events.NoopRequested(call_id, item_id)
+    return None if item.id is None else events.ConversationItemDone(item.id)
 
 
 def prompt_from_arguments(arguments: object) -> str:
@@ -150,11 +139,11 @@ def _response_id(wire: _Response) -> str | None:
     return read_terminal(wire.type, wire.response).id or read_as(str, wire.response_id)
 
 
-def _response_done(wire: _Response) -> ResponseDone:
+def _response_done(wire: _Response) -> events.ResponseDone:
     """Read how an answer ended, whatever its ``response`` is."""
     end = read_terminal(wire.type, wire.response)
     failure = (read_failure(end.error) if end.has_error else None) or ErrorDetail()
-    return ResponseDone(
+    return events.ResponseDone(
         end.id or read_as(str, wire.response_id),
         end.outcome,
         end.reason,
@@ -165,7 +154,7 @@ def _response_done(wire: _Response) -> ResponseDone:
 
 
 _AUDIO: Final = dialect.reader(_Audio, _audio)
-_TEXT_DONE: Final = dialect.reader(_Text, lambda w: OutputTranscriptDone(w.text))
+_TEXT_DONE: Final = dialect.reader(_Text, lambda w: events.OutputTranscriptDone(w.text))
 
 _DECODERS: Final[dict[str, Decoder]] = {
     "session.updated": dialect.SESSION,
@@ -183,13 +172,17 @@ _DECODERS: Final[dict[str, Decoder]] = {
     "response.audio_transcript.delta": dialect.OUTPUT_DELTA,
     "response.audio_transcript.done": dialect.OUTPUT_DONE,
     "input_audio_buffer.speech_started": dialect.reader(
-        _Speech, lambda w: InputAudioSpeechStarted(w.item_id)
+        _Speech, lambda w: events.InputAudioSpeechStarted(w.item_id)
     ),
     "conversation.item.added": dialect.ITEM_ADDED,
     "conversation.item.created": dialect.ITEM_ADDED,
     "conversation.item.done": dialect.reader(_ItemDone, _item_done),
-    "response.created": dialect.reader(_Response, lambda w: ResponseCreated(_response_id(w))),
-    "response.cancelled": dialect.reader(_Response, lambda w: ResponseCancelled(_response_id(w))),
+    "response.created": dialect.reader(
+        _Response, lambda w: events.ResponseCreated(_response_id(w))
+    ),
+    "response.cancelled": dialect.reader(
+        _Response, lambda w: events.ResponseCancelled(_response_id(w))
+    ),
     "response.done": dialect.reader(_Response, _response_done),
     "error": dialect.ERROR,
 }
@@ -286,6 +279,6 @@ class V2:
         """Return nothing: the close frame says it all."""
         return []
 
-    def decode(self, frame: bytes) -> RealtimeEvent:
+    def decode(self, frame: bytes) -> events.RealtimeEvent:
         """Read one text frame."""
         return dialect.decode_frame(frame, _DECODERS)

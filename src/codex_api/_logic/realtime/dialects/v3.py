@@ -11,16 +11,8 @@ import msgspec
 
 from codex_api._logic.realtime.dialects import dialect
 from codex_api.errors import InvalidRequestError
+from codex_api.types import realtime_events as events
 from codex_api.types.realtime import RealtimeAudioFrame, RealtimeVersion
-from codex_api.types.realtime_events import (
-    AudioOut,
-    HandoffRequested,
-    InputTranscriptDelta,
-    InputTranscriptDone,
-    OutputTranscriptDelta,
-    OutputTranscriptDone,
-    RealtimeEvent,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,19 +64,19 @@ class _Delegated(msgspec.Struct):
     item: _Delegation
 
 
-def _added(build: Callable[[str], RealtimeEvent]) -> Decoder:
+def _added(build: Callable[[str], events.RealtimeEvent]) -> Decoder:
     return dialect.reader(_Added, lambda w: build(w.item.text))
 
 
-def _turn_done(wire: _Turn) -> RealtimeEvent | None:
+def _turn_done(wire: _Turn) -> events.RealtimeEvent | None:
     if wire.turn.role == "user":
-        return InputTranscriptDone(wire.turn.transcript)
+        return events.InputTranscriptDone(wire.turn.transcript)
     if wire.turn.role == "assistant":
-        return OutputTranscriptDone(wire.turn.transcript)
+        return events.OutputTranscriptDone(wire.turn.transcript)
     return None
 
 
-def _delegated(wire: _Delegated) -> HandoffRequested | None:
+def _delegated(wire: _Delegated) -> events.HandoffRequested | None:
     item = wire.item
     # A plain name, or an object with a type as "delegation" is in the session.
     target = item.target if isinstance(item.target, str) else item.target.type
@@ -93,17 +85,17 @@ def _delegated(wire: _Delegated) -> HandoffRequested | None:
     request = "".join(
         part.text for part in item.content if part.type == "input_text" and part.text is not None
     )
-    return HandoffRequested(item.id, item.id, request)
+    return events.HandoffRequested(item.id, item.id, request)
 
 
 _DECODERS: Final[dict[str, Decoder]] = {
     "session.started": dialect.SESSION,
     "session.updated": dialect.SESSION,
     "output_audio.delta": dialect.reader(
-        _Audio, lambda w: AudioOut(RealtimeAudioFrame(w.audio, 24_000, 1))
+        _Audio, lambda w: events.AudioOut(RealtimeAudioFrame(w.audio, 24_000, 1))
     ),
-    "input_transcript.added": _added(InputTranscriptDelta),
-    "output_transcript.added": _added(OutputTranscriptDelta),
+    "input_transcript.added": _added(events.InputTranscriptDelta),
+    "output_transcript.added": _added(events.OutputTranscriptDelta),
     "turn.done": dialect.reader(_Turn, _turn_done),
     "delegation.created": dialect.reader(_Delegated, _delegated),
     "error": dialect.ERROR,
@@ -194,7 +186,7 @@ class V3:
         """Return the goodbye that precedes the close frame."""
         return [dialect.encode({"type": "session.close"})]
 
-    def decode(self, frame: bytes) -> RealtimeEvent:
+    def decode(self, frame: bytes) -> events.RealtimeEvent:
         """Read one text frame."""
         return dialect.decode_frame(frame, _DECODERS)
 

@@ -1,60 +1,31 @@
-"""Spans and metrics of calls, streams and realtime sessions. Needs the extra ``otel``.
-
-Pass ``Client(telemetry=OpenTelemetry())``. Names and units are those of the semantic conventions
-for generative AI. What was said is never recorded: no prompt, no answer, no text of an error.
-"""
+"""Spans and metrics of one call each: what is recorded while it goes on."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.parse import urlsplit
 
-from codex_api import __version__
-from codex_api._extras import installed_by
-from codex_api.provider import is_azure_responses_provider
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind, StatusCode
+
 from codex_api.telemetry import (
     CallEnd,
     CallObserver,
     RealtimeObserver,
     StreamObserver,
-    Telemetry,
     UnaryObserver,
 )
-from codex_api.types.realtime_events import (
-    AudioOut,
-    OutputTranscriptDelta,
-    ResponseCancelled,
-    ResponseCreated,
-    ResponseDone,
-)
-
-with installed_by("otel", "opentelemetry"):
-    from opentelemetry import metrics, propagate, trace
-    from opentelemetry.trace import SpanKind, StatusCode
+from codex_api.types import realtime_events as events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.metrics import Meter, MeterProvider
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.metrics import Meter
+    from opentelemetry.trace import Span, Tracer
 
-    from codex_api.telemetry import CallStart, RealtimeStart, StreamEnd, StreamStart
+    from codex_api.telemetry import StreamEnd, Telemetry
     from codex_api.transport.errors import CodexApiError
-    from codex_api.types.realtime_events import RealtimeEvent
     from codex_api.types.usage import TokenUsage
-
-_SCOPE: Final = "codex_api"
-_CHAT: Final = "chat"
-# What the conventions call the work of an endpoint; others run no model.
-_OPERATIONS: Final = {
-    "responses": _CHAT,
-    "responses/compact": _CHAT,
-    "memories/trace_summarize": _CHAT,
-    "images/generations": "generate_content",
-    "images/edits": "generate_content",
-}
-_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 # Buckets that the conventions recommend.
 _SECONDS: Final = tuple(0.01 * 2**n for n in range(14))
@@ -64,113 +35,10 @@ _FIRST_CHUNK_SECONDS: Final = (
 )
 _TOKENS: Final = tuple(4**n for n in range(14))
 
-_Attributes: TypeAlias = dict[str, str | int]
+Attributes: TypeAlias = dict[str, str | int]
 
 
-class OpenTelemetry(Telemetry):
-    """Makes a span of each response, of each other call, and of each realtime session.
-
-    A response's span covers it from the call to its last event, its failure, or the moment at which
-    the caller gave it up; its parent is the span that was active when the call began. A call that
-    runs no model is a span named after its method and endpoint. A realtime session is a span whose
-    children are its responses. Over HTTP the server gets the span as ``traceparent``; a WebSocket
-    frame carries the active span.
-
-    Args:
-        tracer_provider: None takes the global one.
-        meter_provider: None takes the global one.
-        provider_name: Value of ``gen_ai.provider.name``; None tells ``openai`` and
-            ``azure.ai.openai`` apart by the URL.
-    """
-
-    def __init__(
-        self,
-        *,
-        tracer_provider: TracerProvider | None = None,
-        meter_provider: MeterProvider | None = None,
-        provider_name: str | None = None,
-    ) -> None:
-        self._tracer = trace.get_tracer(_SCOPE, __version__, tracer_provider)
-        self._meters = _Meters(metrics.get_meter(_SCOPE, __version__, meter_provider))
-        self._provider_name = provider_name
-
-    def on_stream(self, start: StreamStart) -> StreamObserver:
-        """Begin the span of a response."""
-        attributes = self._attributes(_CHAT, start.url, start.model)
-        more: _Attributes = {"gen_ai.request.stream": True, "openai.api.type": "responses"}
-        if start.conversation_id is not None:
-            more["gen_ai.conversation.id"] = start.conversation_id
-        if start.service_tier is not None:
-            more["openai.request.service_tier"] = start.service_tier
-        work = _Work(self._tracer, self._meters, attributes, more)
-        return _StreamSpan(self, work)
-
-    def on_call(self, start: CallStart) -> UnaryObserver:
-        """Begin the span of a call whose answer comes whole."""
-        operation = _OPERATIONS.get(start.endpoint)
-        if operation is None or start.method != "POST":
-            attributes = {
-                "http.request.method": start.method,
-                "url.template": start.endpoint,
-                **_server(start.url),
-            }
-            span = self._tracer.start_span(
-                f"{start.method} {start.endpoint}", kind=SpanKind.CLIENT, attributes=attributes
-            )
-            return _PlainSpan(self, span)
-        attributes = self._attributes(operation, start.url, start.model)
-        more: _Attributes = {}
-        if start.endpoint.startswith("responses"):
-            more["openai.api.type"] = "responses"
-        if start.service_tier is not None:
-            more["openai.request.service_tier"] = start.service_tier
-        return _WholeSpan(self, _Work(self._tracer, self._meters, attributes, more))
-
-    def on_realtime(self, start: RealtimeStart) -> RealtimeObserver:
-        """Begin the span of a realtime session."""
-        attributes = self._attributes(_CHAT, start.url, start.model)
-        more: _Attributes = {"gen_ai.operation.name": "realtime"}
-        if start.call_id is not None:
-            more["codex_api.realtime.call_id"] = start.call_id
-        span = self._tracer.start_span(
-            f"realtime {start.model}" if start.model else "realtime",
-            kind=SpanKind.CLIENT,
-            attributes={**attributes, **more},
-        )
-
-        def begin() -> _Work:
-            return _Work(self._tracer, self._meters, attributes, {}, parent=span)
-
-        return _RealtimeSpan(self, span, begin)
-
-    def trace_headers(self) -> Mapping[str, str]:
-        """Return the active trace context, in the form of the global propagator."""
-        headers: dict[str, str] = {}
-        propagate.inject(headers)
-        return headers
-
-    def _attributes(self, operation: str, url: str, model: str | None) -> _Attributes:
-        azure = is_azure_responses_provider("", url)
-        attributes: _Attributes = {
-            "gen_ai.operation.name": operation,
-            "gen_ai.provider.name": self._provider_name
-            or ("azure.ai.openai" if azure else "openai"),
-            **_server(url),
-        }
-        if model is not None:
-            attributes["gen_ai.request.model"] = model
-        return attributes
-
-
-def _server(url: str) -> _Attributes:
-    parts = urlsplit(url)
-    return {
-        "server.address": parts.hostname or "",
-        "server.port": parts.port or _PORTS.get(parts.scheme, 0),
-    }
-
-
-class _Meters:
+class Meters:
     def __init__(self, meter: Meter) -> None:
         self.duration = meter.create_histogram(
             "gen_ai.client.operation.duration",
@@ -192,7 +60,7 @@ class _Meters:
         )
 
 
-class _Work:
+class Work:
     """Work of a model: its span and its metrics, which carry only attributes of few values.
 
     Args:
@@ -204,9 +72,9 @@ class _Work:
     def __init__(
         self,
         tracer: Tracer,
-        meters: _Meters,
-        attributes: _Attributes,
-        more: _Attributes,
+        meters: Meters,
+        attributes: Attributes,
+        more: Attributes,
         parent: Span | None = None,
     ) -> None:
         operation, model = attributes["gen_ai.operation.name"], "gen_ai.request.model"
@@ -261,7 +129,7 @@ class _Work:
         self.span.end()
         self._meters.duration.record(time.perf_counter() - self._started_at, attributes)
 
-    def _count(self, usage: TokenUsage, attributes: _Attributes) -> None:
+    def _count(self, usage: TokenUsage, attributes: Attributes) -> None:
         for kind, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
             if tokens is None:
                 continue
@@ -277,7 +145,7 @@ class _Work:
                 self.span.set_attribute(f"gen_ai.usage.{name}", count)
 
 
-class _Attempts(CallObserver):
+class Attempts(CallObserver):
     """A span that records attempts; the server gets it as ``traceparent``."""
 
     def __init__(self, telemetry: Telemetry, span: Span) -> None:
@@ -306,10 +174,10 @@ class _Attempts(CallObserver):
         return headers
 
 
-class _StreamSpan(_Attempts, StreamObserver):
+class StreamSpan(Attempts, StreamObserver):
     """A streamed response."""
 
-    def __init__(self, telemetry: Telemetry, work: _Work) -> None:
+    def __init__(self, telemetry: Telemetry, work: Work) -> None:
         super().__init__(telemetry, work.span)
         self._work = work
 
@@ -322,10 +190,10 @@ class _StreamSpan(_Attempts, StreamObserver):
         self._work.end(end)
 
 
-class _WholeSpan(_Attempts, UnaryObserver):
+class WholeSpan(Attempts, UnaryObserver):
     """A response, or another work of a model, that comes whole."""
 
-    def __init__(self, telemetry: Telemetry, work: _Work) -> None:
+    def __init__(self, telemetry: Telemetry, work: Work) -> None:
         super().__init__(telemetry, work.span)
         self._work = work
 
@@ -333,7 +201,7 @@ class _WholeSpan(_Attempts, UnaryObserver):
         self._work.end(end)
 
 
-class _PlainSpan(_Attempts, UnaryObserver):
+class PlainSpan(Attempts, UnaryObserver):
     """A call that runs no model: a span by the conventions for HTTP, and no metrics."""
 
     def on_end(self, end: CallEnd) -> None:
@@ -342,30 +210,30 @@ class _PlainSpan(_Attempts, UnaryObserver):
         self._span.end()
 
 
-class _RealtimeSpan(_Attempts, RealtimeObserver):
+class RealtimeSpan(Attempts, RealtimeObserver):
     """A realtime session, and the responses in it."""
 
-    def __init__(self, telemetry: Telemetry, span: Span, begin: Callable[[], _Work]) -> None:
+    def __init__(self, telemetry: Telemetry, span: Span, begin: Callable[[], Work]) -> None:
         super().__init__(telemetry, span)
         self._begin = begin
-        self._work: _Work | None = None
+        self._work: Work | None = None
 
     def on_open(self, *, reconnected: bool) -> None:
         if reconnected:
             self._give_up()  # the server begins an empty conversation
             self._span.add_event("codex_api.realtime.reconnected")
 
-    def on_event(self, event: RealtimeEvent) -> None:
+    def on_event(self, event: events.RealtimeEvent) -> None:
         match event:
-            case ResponseCreated():
+            case events.ResponseCreated():
                 self._give_up()
                 self._work = self._begin()
-            case AudioOut() | OutputTranscriptDelta():
+            case events.AudioOut() | events.OutputTranscriptDelta():
                 if self._work is not None:
                     self._work.first_chunk()
-            case ResponseDone():
+            case events.ResponseDone():
                 self._done(event)
-            case ResponseCancelled():
+            case events.ResponseCancelled():
                 self._give_up()
             case _:
                 pass
@@ -376,7 +244,7 @@ class _RealtimeSpan(_Attempts, RealtimeObserver):
             _fail(self._span, error)
         self._span.end()
 
-    def _done(self, event: ResponseDone) -> None:
+    def _done(self, event: events.ResponseDone) -> None:
         work, self._work = self._work or self._begin(), None
         end = CallEnd(
             response_id=event.response_id,

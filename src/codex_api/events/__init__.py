@@ -18,64 +18,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Raw, Struct
 
-from codex_api._lazy import Lookup, lazy_attributes
+from codex_api._imports import Lookup, lazy_attributes
 from codex_api.rate_limits import RateLimitSnapshot
 from codex_api.transport.errors import CodexApiError
-from codex_api.types.content import wire_type
 from codex_api.types.item import ResponseItem
 from codex_api.types.usage import TokenUsage
 from codex_api.types.wire_event import NotWire, WireEvent
 
 if TYPE_CHECKING:
     from codex_api._logic.outgoing.events import encode_event
-    from codex_api.types.further_events import (
-        AnnotationAdded,
-        AudioDelta,
-        AudioDone,
-        AudioTranscriptDelta,
-        AudioTranscriptDone,
-        CodeInterpreterCallCompleted,
-        CodeInterpreterCallInProgress,
-        CodeInterpreterCallInterpreting,
-        CodeInterpreterCodeDelta,
-        CodeInterpreterCodeDone,
-        CompactionCompacting,
-        ContentPartAdded,
-        ContentPartDone,
-        FileSearchCallCompleted,
-        FileSearchCallInProgress,
-        FileSearchCallSearching,
-        FunctionCallArgumentsDone,
-        FurtherEvent,
-        ImageGenerationCallCompleted,
-        ImageGenerationCallGenerating,
-        ImageGenerationCallInProgress,
-        InProgress,
-        McpCallArgumentsDelta,
-        McpCallArgumentsDone,
-        McpCallCompleted,
-        McpCallFailed,
-        McpCallInProgress,
-        McpListToolsCompleted,
-        McpListToolsFailed,
-        McpListToolsInProgress,
-        OutputTextDone,
-        PartialImage,
-        Queued,
-        ReasoningContentDone,
-        ReasoningSummaryPartDone,
-        RefusalDone,
-        ShellCallCommandAdded,
-        ShellCallCommandDelta,
-        ShellCallCommandDone,
-        ShellCallOutputContentDelta,
-        ShellCallOutputContentDone,
-        ShellOutputDelta,
-        ToolCallInputDone,
-        WebSearchCallCompleted,
-        WebSearchCallInProgress,
-        WebSearchCallSearching,
-    )
+    from codex_api.events._raw import RawEvent
+    from codex_api.types.further_events import *
 
 
 class ModelVerification(StrEnum):
@@ -346,34 +299,6 @@ else:
     ResponseEvent = _Usual
 
 
-class RawEvent(Struct, frozen=True):
-    """One payload of a stream as it came, to be passed on or kept, and what came of it.
-
-    Attributes:
-        raw: Its exact bytes; empty for events that were made of the answer's headers.
-        events: What the stream delivers for it: nothing, one event, or several.
-    """
-
-    raw: bytes
-    events: list[ResponseEvent]
-
-    @property
-    def type(self) -> str:
-        """Its wire type; empty when it has none."""
-        return wire_type(self.raw) if self.raw else ""
-
-    @property
-    def sse(self) -> bytes:
-        """The payload as a server-sent event, framed as the public API does; nothing when empty."""
-        if not self.raw:
-            return b""
-        lines = self.raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        data = b"".join(b"data: " + line + b"\n" for line in lines)
-        # A name with a line break in it would end the line.
-        name = self.type if self.type.isprintable() else ""
-        return (b"event: " + name.encode() + b"\n" if name else b"") + data + b"\n"
-
-
 __all__ = [
     "AnnotationAdded",
     "AudioDelta",
@@ -449,54 +374,14 @@ __all__ = [
     "encode_event",
 ]
 
-_LAZY = {
-    "CodeInterpreterCallInProgress": "types.further_events",
-    "CodeInterpreterCallInterpreting": "types.further_events",
-    "CodeInterpreterCallCompleted": "types.further_events",
-    "FileSearchCallInProgress": "types.further_events",
-    "FileSearchCallSearching": "types.further_events",
-    "FileSearchCallCompleted": "types.further_events",
-    "WebSearchCallInProgress": "types.further_events",
-    "WebSearchCallSearching": "types.further_events",
-    "WebSearchCallCompleted": "types.further_events",
-    "ImageGenerationCallInProgress": "types.further_events",
-    "ImageGenerationCallGenerating": "types.further_events",
-    "ImageGenerationCallCompleted": "types.further_events",
-    "McpListToolsInProgress": "types.further_events",
-    "McpListToolsCompleted": "types.further_events",
-    "McpListToolsFailed": "types.further_events",
-    "McpCallInProgress": "types.further_events",
-    "McpCallCompleted": "types.further_events",
-    "McpCallFailed": "types.further_events",
-    "CompactionCompacting": "types.further_events",
-    "PartialImage": "types.further_events",
-    "CodeInterpreterCodeDelta": "types.further_events",
-    "CodeInterpreterCodeDone": "types.further_events",
-    "McpCallArgumentsDelta": "types.further_events",
-    "McpCallArgumentsDone": "types.further_events",
-    "FunctionCallArgumentsDone": "types.further_events",
-    "ToolCallInputDone": "types.further_events",
-    "ShellCallCommandAdded": "types.further_events",
-    "ShellCallCommandDelta": "types.further_events",
-    "ShellCallCommandDone": "types.further_events",
-    "ShellOutputDelta": "types.further_events",
-    "ShellCallOutputContentDelta": "types.further_events",
-    "ShellCallOutputContentDone": "types.further_events",
-    "ContentPartAdded": "types.further_events",
-    "ContentPartDone": "types.further_events",
-    "OutputTextDone": "types.further_events",
-    "RefusalDone": "types.further_events",
-    "AnnotationAdded": "types.further_events",
-    "ReasoningContentDone": "types.further_events",
-    "ReasoningSummaryPartDone": "types.further_events",
-    "AudioDelta": "types.further_events",
-    "AudioDone": "types.further_events",
-    "AudioTranscriptDelta": "types.further_events",
-    "AudioTranscriptDone": "types.further_events",
-    "InProgress": "types.further_events",
-    "Queued": "types.further_events",
-    "FurtherEvent": "types.further_events",
+# All that is not here already is imported when somebody asks for it.
+_LAZY = {name: "types.further_events" for name in __all__ if name not in globals()} | {
+    "RawEvent": "events._raw",
     "encode_event": "_logic.outgoing.events",
 }
 
 __getattr__: Lookup = lazy_attributes(__name__, _LAZY, parent="codex_api")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
