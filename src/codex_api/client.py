@@ -90,10 +90,11 @@ _HOMES = {
     "search": ("Search",),
     "websocket": ("ResponsesWebSocket", "WebSocketResponseStream"),
 }
-_MODULES = {"CollectedResponse": "_logic.incoming.collect"}
-for _home, _names in _HOMES.items():
-    for _name in _names:
-        _MODULES |= {_name: f"_sync.{_home}", f"Async{_name}": f"_async.{_home}"}
+_MODULES = {
+    "CollectedResponse": "_logic.incoming.collect",
+    **{name: f"_sync.{home}" for home, names in _HOMES.items() for name in names},
+    **{f"Async{name}": f"_async.{home}" for home, names in _HOMES.items() for name in names},
+}
 
 __getattr__: Lookup = lazy_attributes(__name__, _MODULES, parent="codex_api")
 

@@ -64,12 +64,12 @@ class ResponsesWebSocket:
         self._options = options
         self._shared = SharedSocket(socket)
         facts = self._shared.facts
-        self.status = facts.status
-        self.headers = facts.headers
-        self.reasoning_included = facts.reasoning_included
-        self.models_etag = facts.models_etag
-        self.server_model = facts.server_model
-        self.turn_state = facts.turn_state
+        self.status: int = facts.status
+        self.headers: Headers = facts.headers
+        self.reasoning_included: bool = facts.reasoning_included
+        self.models_etag: str | None = facts.models_etag
+        self.server_model: str | None = facts.server_model
+        self.turn_state: str | None = facts.turn_state
 
     @property
     def is_closed(self) -> bool:
