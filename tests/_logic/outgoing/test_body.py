@@ -211,6 +211,7 @@ def test_ids_are_sent_only_when_asked_for() -> None:
         ({"include": [1]}, "include must be a sequence of strings"),
         ({"client_metadata": {"a": 1}}, "client_metadata must be a mapping of strings"),
         ({"client_metadata": {1: "a"}}, "client_metadata must be a mapping of strings"),
+        ({"metadata": {"a": 1}}, "metadata must be a mapping of strings"),
         ({"client_metadata": [("a", "b")]}, "client_metadata must be a mapping"),
         ({"extra_body": [1]}, "extra_body must be a mapping"),
         ({"extra_body": {"x": object()}}, "extra_body cannot be encoded"),

@@ -272,11 +272,36 @@ def test_a_timeout_at_the_deadline_is_reported_as_the_deadline() -> None:
         flow.throw(TransportTimeoutError("late"))
 
 
+def test_a_signature_that_takes_until_the_deadline_is_reported_as_the_deadline() -> None:
+    time = Time()
+    flow = call(REQUEST, policy(clock=time.monotonic, deadline=110.0))
+    assert isinstance(next(flow), Authorize)
+    time.now = 110.0
+    late = TransportTimeoutError("no credentials in time")
+
+    with pytest.raises(DeadlineExceededError) as caught:
+        flow.throw(late)
+
+    assert caught.value.__cause__ is late
+
+
 def test_a_timeout_of_one_attempt_is_retried() -> None:
     flow = call(replace(REQUEST, timeout=5.0), policy())
     assert sent(flow, next(flow)).timeout == 5.0
 
     assert flow.throw(TransportTimeoutError("late")) == Sleep(0.2)
+
+
+def test_what_creates_something_is_not_sent_again_once_it_may_have_been_read() -> None:
+    flow = call(replace(REQUEST, is_repeatable=False), policy())
+    sent(flow, next(flow))
+    broken = NetworkError("reset")
+    broken.sent = "maybe"
+
+    with pytest.raises(NetworkError) as caught:
+        flow.throw(broken)
+
+    assert caught.value is broken
 
 
 def test_accepted_statuses_are_answers() -> None:
