@@ -321,13 +321,26 @@ async def test_what_is_no_response_is_refused(
 
     assert "responses" in str(caught.value)
     assert caught.value.status == 200
+    assert (caught.value.sent, caught.value.attempts) == ("begun", 1)
+
+
+@pytest.mark.parametrize("odd", ['"x": -Infinity,', '"x": "a\tb",', ""])
+async def test_what_is_nearly_json_is_read(front: Front, odd: str) -> None:
+    body = ("" if odd else "\ufeff") + "{" + odd + json.dumps(WHOLE)[1:]
+
+    response = await made(front, answer(200, body))
+
+    assert response.text == '{"n": 3}'
+    assert response.raw == body.encode()
 
 
 async def test_an_error_with_status_200_is_a_failure(front: Front) -> None:
     body = {"error": {"code": "rate_limit_exceeded", "message": "try again in 2s"}}
 
-    with pytest.raises(errors.RateLimitError):
+    with pytest.raises(errors.RateLimitError) as caught:
         await made(front, answer(200, body))
+
+    assert (caught.value.sent, caught.value.attempts) == ("begun", 1)
 
 
 HALF = [Send(http_head(200, {"content-length": "400"}) + b'{"id":"resp_1"'), Close()]

@@ -82,7 +82,11 @@ class Runner:
             self.settings.raise_mapped(exc)
         if self.settings.on_answer is not None:
             self.settings.on_answer(answer)
-        return operation.decode(answer)
+        try:
+            return operation.decode(answer)
+        except CodexApiError as exc:
+            exc.sent, exc.attempts = "begun", answer.attempts
+            raise
 
     def open(
         self,

@@ -17,6 +17,7 @@ from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.failed_response import terminal_error
 from codex_api._logic.incoming.failure_body import read_failure
 from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.incoming.repair import repaired
 from codex_api._logic.incoming.terminal import (
     Terminal,
     UsualResponse,
@@ -127,6 +128,7 @@ def _read(answer: Answer, endpoint: str, cell: TurnState | None) -> tuple[Respon
     body, headers = without_halves(answer.body), answer.headers
     usual = read_usual(body, _Usual)
     if usual is None:
+        body = repaired(body) or body
         terminal = read_terminal(_TAG, body)
     else:
         terminal = usual_terminal(_TAG, body, usual, _ABSENT)
