@@ -91,6 +91,17 @@ async def test_a_nearer_limit_brings_the_timer_forward(watchdog: Watchdog) -> No
         await watchdog.guard(forever(), start + SOON)
 
 
+async def test_a_timer_set_ahead_serves_waits_of_any_limit(watchdog: Watchdog) -> None:
+    start = time.monotonic()
+    watchdog.expect(start + NEVER)
+    timer = watchdog._timer
+    await watchdog.guard(result(1), start + 2 * NEVER)
+    assert watchdog._timer is timer
+
+    with pytest.raises(TimeoutError):
+        await watchdog.guard(forever(), start + SOON)
+
+
 async def test_a_timer_that_fires_between_waits_ends_none(watchdog: Watchdog) -> None:
     await watchdog.guard(result(1), time.monotonic() + SOON)
     await asyncio.sleep(3 * SOON)

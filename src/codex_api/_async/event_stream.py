@@ -90,14 +90,14 @@ class AsyncEventStream:
         if self._state != "new":
             raise ClientStateError(OPENED_ONCE)
         self._state = "opening"
+        self._keeper = self._kept()
         try:
+            await anext(self._keeper)
             initial = await self._open()
             self._check_not_closed()
         except BaseException as exc:
             await self._fail(exc)
             raise
-        self._keeper = self._kept()
-        await anext(self._keeper)
         self._ready = iter(initial)
         self._home = home()
         self._state = "open"
@@ -135,9 +135,9 @@ class AsyncEventStream:
             CodexApiError: The failure that ended the response.
             ClientStateError: It is not open, was closed, or is being read elsewhere.
         """
-        if self._state == "over":
-            return None
         if self._state != "open":
+            if self._state == "over":
+                return None
             self._check_readable()
         if self._home is not home():
             raise ClientStateError(FOREIGN)

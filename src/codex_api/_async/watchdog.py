@@ -61,6 +61,13 @@ class Watchdog:
                 self._reason = None
                 task.uncancel()
 
+    def expect(self, deadline: float) -> None:
+        """Set the timer for waits to come, none of which ends before ``deadline``.
+
+        For when there is time: the first wait of a stream is for what has come already.
+        """
+        self._set(deadline)
+
     def interrupt(self) -> None:
         """End the wait that is going on, if any. May be called from other threads."""
         task = self._task

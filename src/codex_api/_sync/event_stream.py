@@ -91,14 +91,14 @@ class EventStream:
         if self._state != "new":
             raise ClientStateError(OPENED_ONCE)
         self._state = "opening"
+        self._keeper = self._kept()
         try:
+            next(self._keeper)
             initial = self._open()
             self._check_not_closed()
         except BaseException as exc:
             self._fail(exc)
             raise
-        self._keeper = self._kept()
-        next(self._keeper)
         self._ready = iter(initial)
         self._home = home()
         self._state = "open"
@@ -136,9 +136,9 @@ class EventStream:
             CodexApiError: The failure that ended the response.
             ClientStateError: It is not open, was closed, or is being read elsewhere.
         """
-        if self._state == "over":
-            return None
         if self._state != "open":
+            if self._state == "over":
+                return None
             self._check_readable()
         if self._home is not home():
             raise ClientStateError(FOREIGN)

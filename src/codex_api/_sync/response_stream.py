@@ -12,7 +12,6 @@ from codex_api._sync.waits import Waiter
 from codex_api.transport.errors import NetworkError, TransportTimeoutError
 
 if TYPE_CHECKING:
-    from codex_api._logic.incoming.machine import ResponseStreamMachine
     from codex_api._logic.incoming.observe import Feed
     from codex_api._sync.runner import Runner
     from codex_api.events import RawEvent, ResponseEvent
@@ -44,6 +43,8 @@ class ResponseStream(EventStream, StreamFacts):
     def _open(self) -> list[ResponseEvent]:
         started_at = self._monotonic()
         observer = self._begin(started_at)
+        if (limit := self._call.shortest_limit) is not None:
+            self._waiter.expect(started_at + limit)
         self._response, self._attempts = response, _ = self._runner.open(
             self._call.request, started_at, observer, asks_once=self._call.asks_once
         )
@@ -60,15 +61,6 @@ class ResponseStream(EventStream, StreamFacts):
             raise machine.failure
         if machine.done:
             return None
-        chunk = self._wait(response, machine)
-        self._fed_at = now = self._monotonic()
-        events = machine.close() if chunk is None else self._feed(chunk, now)
-        if machine.done or machine.failure is not None:
-            self._waiter.stop()
-            response.close()  # before the caller looks at the last events
-        return events
-
-    def _wait(self, response: StreamResponse, machine: ResponseStreamMachine) -> bytes | None:
         began = self._monotonic()
         deadline = self._due(machine, began, self._fed_at)
         outcome: PollOutcome = "error"
@@ -80,11 +72,15 @@ class ResponseStream(EventStream, StreamFacts):
             raise self._late(machine, self._monotonic()) from exc
         except NetworkError as exc:
             raise machine.broken(exc) from exc
-        else:
-            return chunk
         finally:
             if self._call.telemetry is not None:
                 self._call.telemetry.on_sse_poll(outcome, self._monotonic() - began)
+        self._fed_at = now = self._monotonic()
+        events = machine.close() if chunk is None else self._feed(chunk, now)
+        if machine.done or machine.failure is not None:
+            self._waiter.stop()
+            response.close()  # before the caller looks at the last events
+        return events
 
     def _let_go(self, error: BaseException | None = None) -> None:
         del error

@@ -133,7 +133,16 @@ class SocketChannel:
         try:
             if self._closed:
                 raise self._refusal()
-            data = self._receive(deadline)
+            data = None
+            while data is None:
+                is_far = self._waits_in_slices and (
+                    deadline is None or deadline - time.monotonic() > _SLICE_SECONDS
+                )
+                try:
+                    data = self._sock.recv(self._most, 0 if is_far else _DONT_WAIT)
+                except BlockingIOError:
+                    if not is_far and not self._wait_readable(deadline):
+                        raise TransportTimeoutError("nothing came in time") from None
             if self._closed:  # what woke us was our own end of it
                 raise self._refusal()
             self._most = _MOST_BYTES if len(data) == self._most else _RECEIVE_BYTES
@@ -147,22 +156,6 @@ class SocketChannel:
             self._receiving = False
             if self._closed:
                 self._release()
-
-    def _receive(self, deadline: float | None) -> bytes:
-        sock = self._sock
-        while self._waits_in_slices and (
-            deadline is None or deadline - time.monotonic() > _SLICE_SECONDS
-        ):
-            try:
-                return sock.recv(self._most)
-            except BlockingIOError:
-                continue
-        while True:
-            try:
-                return sock.recv(self._most, _DONT_WAIT)
-            except BlockingIOError:
-                if not self._wait_readable(deadline):
-                    raise TransportTimeoutError("nothing came in time") from None
 
     def send(
         self, data: bytes, deadline: float | None = None, *, until_readable: bool = False

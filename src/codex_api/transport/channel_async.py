@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codex_api.transport.connect_errors import reason_of
 from codex_api.transport.errors import NetworkError, TransportError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from codex_api.transport.tls import TlsLayer
 
 _SEND_BYTES = 65_536
+# asyncio sets memory aside for the largest read before each: 256 KiB, so much that the system maps
+# and unmaps it every time. A quarter of it comes from the heap; full reads get all.
+_READ_BYTES = 65_536
+_MOST_BYTES = 262_144
 _SALVAGE_BYTES = 65_536
 
 
@@ -85,8 +89,19 @@ class AsyncChannel(Protocol):
         ...
 
 
+@runtime_checkable
+class _Sized(Protocol):
+    """A transport of asyncio's own, which says how much it reads at once; uvloop's does not."""
+
+    max_size: int
+
+
 class SocketChannelAsync(asyncio.Protocol):
-    """An ``AsyncChannel`` over TCP; made by ``attach``."""
+    """An ``AsyncChannel`` over TCP; made by ``attach``.
+
+    Attributes:
+        is_closed: Whether it ended, or was aborted.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self.receiver: Receiver | None = None
@@ -94,7 +109,8 @@ class SocketChannelAsync(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self._look: Callable[[], object] | None = None
-        self._is_full = self._is_closed = False
+        self.is_closed: bool = False
+        self._is_full = self._reads_much = False
         disown_after_fork(self)
 
     @classmethod
@@ -105,19 +121,14 @@ class SocketChannelAsync(asyncio.Protocol):
         await loop.create_connection(lambda: channel, sock=sock)
         return channel
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether it ended, or was aborted."""
-        return self._is_closed
-
     def write(self, data: bytes) -> None:
         """Send ``data``, or keep what the peer does not take yet."""
-        if self._transport is not None and not self._is_closed:
+        if self._transport is not None and not self.is_closed:
             self._transport.write(data)
 
     async def drain(self) -> None:
         """Wait until little of what was written is left, or the connection has ended."""
-        if self._is_closed or self._transport is None:
+        if self.is_closed or self._transport is None:
             return
         # What a broken transport was given is dropped; it tells so in the loop's next turn only.
         if self._is_full or self._transport.is_closing():
@@ -139,7 +150,7 @@ class SocketChannelAsync(asyncio.Protocol):
 
     def is_readable(self) -> bool:
         """Return whether something has come that the loop has not handed on yet."""
-        if self._is_closed:
+        if self.is_closed:
             return True
         if self._look is None:
             self._look = readable_look(self._sock)
@@ -147,12 +158,12 @@ class SocketChannelAsync(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Let what comes wait with the operating system."""
-        if self._transport is not None and not self._is_closed:
+        if self._transport is not None and not self.is_closed:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take bytes again."""
-        if self._transport is not None and not self._is_closed:
+        if self._transport is not None and not self.is_closed:
             self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -164,7 +175,7 @@ class SocketChannelAsync(asyncio.Protocol):
 
     def disown(self) -> None:
         """Let go of the parent's connection; its loop is not ours to touch."""
-        self.receiver, self._is_closed = None, True
+        self.receiver, self.is_closed = None, True
         self._sock.close()
 
     # What asyncio calls
@@ -173,11 +184,20 @@ class SocketChannelAsync(asyncio.Protocol):
         """Keep the transport."""
         # One of TCP can do both directions; that of uvloop is no subclass of asyncio's.
         self._transport = transport  # type: ignore[assignment]
+        self._read_up_to(_READ_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on."""
+        if (len(data) >= _READ_BYTES) is not self._reads_much:
+            self._reads_much = not self._reads_much
+            self._read_up_to(_MOST_BYTES if self._reads_much else _READ_BYTES)
         if self.receiver is not None:
             self.receiver.data_received(data)
+
+    def _read_up_to(self, size: int) -> None:
+        transport: object = self._transport
+        if isinstance(transport, _Sized):
+            transport.max_size = size
 
     def eof_received(self) -> None:
         """Take the peer's end for the end of both directions: HTTP and WebSocket need no half."""
@@ -187,7 +207,7 @@ class SocketChannelAsync(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake the receiver with the error that broke the connection."""
-        if self._is_closed:
+        if self.is_closed:
             return
         if exc is not None:
             self._salvage()
@@ -209,9 +229,9 @@ class SocketChannelAsync(asyncio.Protocol):
                 self.receiver.data_received(data)
 
     def _end(self, error: TransportError | None) -> None:
-        if self._is_closed:
+        if self.is_closed:
             return
-        self._is_closed = True
+        self.is_closed = True
         self.wake_drainers()
         if self.receiver is not None:
             self.receiver.connection_lost(error)

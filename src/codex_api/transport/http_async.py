@@ -247,7 +247,7 @@ class _Stream:
         reader = self._reader
         while not reader.is_complete:
             if self._connection is None:
-                raise self._failure or ClientStateError(_CLOSED)
+                raise self._refusal()
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
@@ -264,7 +264,13 @@ class _Stream:
         while not self._held:
             if self._reader.is_complete:
                 return None
-            self._check_waiting()
+            if (
+                self._connection is None
+                or self._waiter is not None
+                or self._channel.is_closed
+                or asyncio.get_running_loop() is not self._loop
+            ):
+                raise self._refusal()
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
@@ -280,24 +286,24 @@ class _Stream:
         return chunk
 
     async def _wait(self) -> None:
-        """Wait until something has changed."""
-        self._check_waiting()
+        """Wait until something has changed. For the task that made the call."""
+        if self._connection is None:
+            raise self._refusal()
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _check_waiting(self) -> None:
-        """Refuse a wait that nothing would end, or that somebody else is in."""
+    def _refusal(self) -> Exception:
+        """Return why one must not wait: nothing would end it, or somebody else is waiting."""
         if self._failure is not None:
-            raise self._failure
+            return self._failure
         if self._connection is None:
-            raise ClientStateError(_CLOSED)
+            return ClientStateError(_CLOSED)
         if asyncio.get_running_loop() is not self._loop or self._channel.is_closed:
-            raise ClientStateError(_FOREIGN)
-        if self._waiter is not None:
-            raise ClientStateError(_IN_USE)
+            return ClientStateError(_FOREIGN)
+        return ClientStateError(_IN_USE)
 
     def close(self) -> None:
         """Close the connection at once; a task that reads gets an error."""

@@ -165,6 +165,8 @@ class ResponseReader:
         try:
             if self._state == _HEAD:
                 data = self._read_heads(data)
+                if self._state == _SIZE:  # the first chunk may have come with the head, as a whole
+                    return self.feed(data)
             return self._read_body(data) if data else b""
         except HttpProtocolError as error:
             self._give_up(error)
