@@ -145,7 +145,7 @@ class SocketChannel:
                         raise TransportTimeoutError("nothing came in time") from None
             if self._closed:  # what woke us was our own end of it
                 raise self._refusal()
-            self._most = _MOST_BYTES if len(data) == self._most else _RECEIVE_BYTES
+            self._most = _RECEIVE_BYTES if len(data) < _RECEIVE_BYTES else _MOST_BYTES
         except TransportError:
             raise
         except OSError as exc:

@@ -39,7 +39,6 @@ from codex_api.transport.slots import Slots
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, StreamedBody
     from codex_api.transport._core.route import Route
     from codex_api.transport.channel import Channel
@@ -147,6 +146,8 @@ class _Stream:
         "_reused",
         "_route",
         "_sent_all",
+        "headers",
+        "status",
     )
 
     def __init__(self, pool: _Pool, outgoing: Outgoing, channel: Channel, *, reused: bool) -> None:
@@ -157,19 +158,13 @@ class _Stream:
         self._generation = pool.generation
         # Whoever pops it gives the connection back: the reader, or whoever closes.
         self._lease = [channel]
-        self._reader = ResponseReader(outgoing.method)
+        self._reader = reader = ResponseReader(outgoing.method)
+        self.status = 0  # as its headers, there with the head
+        self.headers = reader.headers
         self._sent_all = False
         self._began = False
         self._failure: NetworkError | None = None
         self._body = b""  # what came together with the head
-
-    @property
-    def status(self) -> int:
-        return self._reader.status or 0
-
-    @property
-    def headers(self) -> Headers:
-        return self._reader.headers
 
     # The request
 
@@ -228,6 +223,7 @@ class _Stream:
                     raise
                 self._failure = exc  # of the body, which is for whoever reads it
                 self.close()
+        self.status, self.headers = self._reader.status, self._reader.headers
         if self._reader.is_complete:
             self._release()
 

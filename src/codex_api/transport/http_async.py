@@ -50,7 +50,11 @@ _IN_USE = "another task is reading this answer"
 
 
 class _Stream:
-    """One exchange: the request that goes out, and the answer whose body arrives."""
+    """One exchange: the request that goes out, and the answer whose body arrives.
+
+    Attributes:
+        reader: Has status and headers, as soon as they are there.
+    """
 
     __slots__ = (
         "_awaits_head",
@@ -64,16 +68,16 @@ class _Stream:
         "_is_sending",
         "_is_whole",
         "_loop",
-        "_reader",
         "_sent_all",
         "_waiter",
+        "reader",
     )
 
     def __init__(self, connection: Connection, method: str, *, whole: bool) -> None:
         self._connection: Connection | None = connection
         self._channel = connection.channel
         self._loop = connection.loop
-        self._reader = ResponseReader(method)
+        self.reader: ResponseReader = ResponseReader(method)
         self._is_whole = whole  # then nobody is woken before the end
         self._awaits_head = not whole
         self._held: list[bytes] = []
@@ -83,21 +87,11 @@ class _Stream:
         self._waiter: asyncio.Future[None] | None = None
         self._channel.receiver = self
 
-    @property
-    def status(self) -> int:
-        """Status code."""
-        return self._reader.status or 0
-
-    @property
-    def headers(self) -> Headers:
-        """Header fields, in the order in which they came."""
-        return self._reader.headers
-
     # What the channel calls
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and wake whoever waits for it."""
-        reader = self._reader
+        reader = self.reader
         self._began = True
         try:
             piece = reader.feed(data)
@@ -122,7 +116,7 @@ class _Stream:
     def connection_lost(self, error: TransportError | None) -> None:
         """Take the end of the connection for that of the answer, if it may be that."""
         try:
-            self._reader.close()
+            self.reader.close()
         except NetworkError as exc:
             self._fail(error or exc)
         else:
@@ -131,10 +125,10 @@ class _Stream:
 
     def _check_size(self) -> None:
         try:
-            check_size(self._reader.headers, self._held_bytes)
+            check_size(self.reader.headers, self._held_bytes)
         except EventTooLargeError as exc:
             self._fail(exc)
-        if self._is_sending and self._reader.status is not None:
+        if self._is_sending and self.reader.status is not None:
             self._wake()
 
     def _complete(self) -> None:
@@ -143,7 +137,7 @@ class _Stream:
         if connection is not None:
             if self._is_paused:
                 self._channel.resume_reading()
-            connection.give_back(reusable=self._sent_all and self._reader.can_reuse)
+            connection.give_back(reusable=self._sent_all and self.reader.can_reuse)
 
     def _fail(self, error: TransportError) -> None:
         if self._failure is None:
@@ -229,22 +223,28 @@ class _Stream:
         return not self._is_answered()
 
     def _is_answered(self) -> bool:
-        return self._failure is not None or self._reader.status is not None
+        return self._failure is not None or self.reader.status is not None
 
     # The answer
 
     async def wait_for_head(self) -> None:
         """Wait until status and headers are there."""
-        while self._reader.status is None:
-            await self._wait()
+        # The wait once more, here and below: a coroutine less for each wake-up.
+        while self.reader.status is None:
+            if self._connection is None:
+                raise self._refusal()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         self._awaits_head = False
         if self._connection is not None:
             self._connection.call_at(None)  # from here on the reader sets limits
 
     async def read_all(self) -> Response:
         """Wait for the whole answer."""
-        # `_wait` once more, here and in `read_chunk`: a coroutine less for each wake-up.
-        reader = self._reader
+        reader = self.reader
         while not reader.is_complete:
             if self._connection is None:
                 raise self._refusal()
@@ -262,7 +262,7 @@ class _Stream:
     async def read_chunk(self, _handle: AsyncHttpStream) -> bytes | None:
         """Wait for the next piece of the body; the handle lives as long as the wait."""
         while not self._held:
-            if self._reader.is_complete:
+            if self.reader.is_complete:
                 return None
             if (
                 self._connection is None
@@ -285,16 +285,6 @@ class _Stream:
             self._channel.resume_reading()
         return chunk
 
-    async def _wait(self) -> None:
-        """Wait until something has changed. For the task that made the call."""
-        if self._connection is None:
-            raise self._refusal()
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
     def _refusal(self) -> Exception:
         """Return why one must not wait: nothing would end it, or somebody else is waiting."""
         if self._failure is not None:
@@ -307,7 +297,7 @@ class _Stream:
 
     def close(self) -> None:
         """Close the connection at once; a task that reads gets an error."""
-        if not self._reader.is_complete:
+        if not self.reader.is_complete:
             self._held.clear()
         self._drop()
         self._wake()
@@ -339,8 +329,8 @@ class AsyncHttpStream:
 
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
-        self.status: int = stream.status
-        self.headers: Headers = stream.headers
+        self.status: int = stream.reader.status or 0
+        self.headers: Headers = stream.reader.headers
 
     def read_chunk(self) -> Coroutine[Any, Any, bytes | None]:
         """Wait for the next piece of the body; cancelling loses nothing."""
@@ -406,7 +396,7 @@ class AsyncHttpTransport:
                 raise
         except TransportTimeoutError as exc:
             raise late(exc, "head of the answer", timeout, deadline) from None
-        self._preparer.keep_cookies(request.url, stream.headers)
+        self._preparer.keep_cookies(request.url, stream.reader.headers)
         return AsyncHttpStream(stream)
 
     async def _begin(self, request: Request, deadline: float | None, *, whole: bool) -> _Stream:

@@ -232,7 +232,10 @@ class AsyncPool:
         """Return a connection that is there and needs no turn, or None."""
         if self.is_closed or self._slots is not None:
             return None
-        return self._of_running_loop().take(route)
+        connections = self._last
+        if connections is None or connections.loop is not asyncio.get_running_loop():
+            connections = self._of_running_loop()
+        return connections.take(route)
 
     async def take(self, route: Route, deadline: float | None) -> Connection:
         """Return a connection for one exchange.
@@ -264,9 +267,6 @@ class AsyncPool:
 
     def _of_running_loop(self) -> _LoopConnections:
         loop = asyncio.get_running_loop()
-        last = self._last
-        if last is not None and last.loop is loop:
-            return last
         with self._lock:
             for ended in [known for known in self._by_loop if known.is_closed()]:
                 del self._by_loop[ended]

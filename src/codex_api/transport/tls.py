@@ -155,17 +155,15 @@ class TlsLayer:
         Raises:
             NetworkError: The peer broke the protocol.
         """
-        pieces: list[bytes] = []
         if len(ciphertext) <= _FEED_BYTES:
-            self._decrypt(ciphertext, pieces)
-        else:
-            view = memoryview(ciphertext)
-            for start in range(0, len(view), _FEED_BYTES):
-                self._decrypt(view[start : start + _FEED_BYTES], pieces)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return self._decrypt(ciphertext)
+        view = memoryview(ciphertext)
+        starts = range(0, len(view), _FEED_BYTES)
+        return b"".join([self._decrypt(view[start : start + _FEED_BYTES]) for start in starts])
 
-    def _decrypt(self, ciphertext: bytes | memoryview, pieces: list[bytes]) -> None:
+    def _decrypt(self, ciphertext: bytes | memoryview) -> bytes:
         incoming, read = self._incoming, self._tls.read
+        plaintext = b""
         incoming.write(ciphertext)
         try:
             # Looking first saves the exception for "nothing more" in the common case.
@@ -174,12 +172,13 @@ class TlsLayer:
                 if not piece:
                     self.is_over = True
                     break
-                pieces.append(piece)
+                plaintext += piece  # no copy for the first one, which mostly is all
         except ssl.SSLWantReadError:
             pass  # half a record
         except ssl.SSLError as exc:
             message = f"{self._peer} broke TLS: {_reason(exc)}"
             raise NetworkError(message) from exc
+        return plaintext
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
         """Return the records that carry ``plaintext``, and whatever else has to go out.

@@ -49,7 +49,7 @@ def encode_head(
     if not "".join(lines).isprintable():
         _check(fields)
     names = fields.names()
-    framing = _framing(body)
+    framing = _framing(body) if body is not None else ""
     if not _FRAMING_NAMES.isdisjoint(names):
         _check_framing(fields, framing)
         framing = ""
@@ -83,10 +83,8 @@ def _check(fields: Headers) -> None:
             raise RequestBuildError("the request's headers are not legal HTTP")
 
 
-def _framing(body: RawBody | StreamedBody | None) -> str:
+def _framing(body: RawBody | StreamedBody) -> str:
     """Return the line that frames ``body``, empty when none is needed."""
-    if body is None:
-        return ""
     if not isinstance(body, StreamedBody):
         return f"content-length: {len(body.data)}" if body.data else ""
     length = body.length

@@ -179,8 +179,7 @@ class ResponseReader:
         buffer = self._buffer
         if not buffer and (end := data.find(_HEAD_END)) >= 0:
             # A head that comes whole, as nearly all do, is not copied.
-            self._count_head(end + 4)
-            if self._take_head(parse_head(data[: end + 2], self._limits)):
+            if self._take_head(data[: end + 2]):
                 return data[end + 4 :]
             data = data[end + 4 :]
         buffer += data
@@ -188,8 +187,7 @@ class ResponseReader:
             head = bytes(buffer[: end + 2])
             del buffer[: end + 4]
             self._seen = 0
-            self._count_head(end + 4)
-            if self._take_head(parse_head(head, self._limits)):
+            if self._take_head(head):
                 rest = bytes(buffer)
                 buffer.clear()
                 return rest
@@ -207,38 +205,39 @@ class ResponseReader:
         if self._head_bytes + len(buffer) > self._limits.head_bytes:
             refuse(f"its head is larger than {self._limits.head_bytes} bytes")
 
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
+    def _take_head(self, data: bytes) -> bool:
+        """Read a head without the blank line behind it, and return whether it is the final one."""
+        self._head_bytes += len(data) + 2
         if self._head_bytes > self._limits.head_bytes:
             refuse(f"its head is larger than {self._limits.head_bytes} bytes")
+        head = parse_head(data, self._limits)
+        if head.status < _FIRST_FINAL:
+            self._pass_over(head)
+            return False
+        self._begin_body(head)
+        self.status = head.status
+        self.headers = head.headers
+        return True
 
-    def _take_head(self, head: Head) -> bool:
-        """Take over a head, and return whether it is the final one."""
+    def _pass_over(self, head: Head) -> None:
+        """Take note of a head that is not the final one."""
         if head.status == _SWITCHING_PROTOCOLS:
             refuse("it switches protocols, which nobody asked for")
-        if head.status < _FIRST_FINAL:
-            self._informational += 1
-            if self._informational > self._limits.informational:
-                refuse(f"more than {self._limits.informational} answers of status 1xx came first")
-            return False
+        self._informational += 1
+        if self._informational > self._limits.informational:
+            refuse(f"more than {self._limits.informational} answers of status 1xx came first")
+
+    def _begin_body(self, head: Head) -> None:
+        """Settle how the body is framed (RFC 9112, 6.3), and what becomes of the connection."""
         # Looking for a name costs less than asking what its absence means.
         names = head.headers.names()
         self._keeps_alive = head.keeps_alive() if "connection" in names else not head.is_http_10
         if self._method == "CONNECT" and head.status < _FIRST_REDIRECTION:
             # What follows belongs to no answer, and the fields say nothing about it.
             self._end()
-        else:
-            self._begin_body(
-                head,
-                is_chunked="transfer-encoding" in names and head.is_chunked(),
-                length=head.content_length() if "content-length" in names else None,
-            )
-        self.status = head.status
-        self.headers = head.headers
-        return True
-
-    def _begin_body(self, head: Head, *, is_chunked: bool, length: int | None) -> None:
-        """Settle how the body is framed (RFC 9112, 6.3)."""
+            return
+        is_chunked = "transfer-encoding" in names and head.is_chunked()
+        length = head.content_length() if "content-length" in names else None
         if length == 0 or self._method == "HEAD" or head.status in _WITHOUT_BODY:
             self._end()
         elif is_chunked:
