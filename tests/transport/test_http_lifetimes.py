@@ -46,6 +46,14 @@ async def close(front: Front, transport: Any) -> None:
     await front(transport.aclose if front.is_async else transport.close)
 
 
+def seems_dead(front: Front, transport: Any) -> bool:
+    """Return whether the end of the connection that is idle has come, or was handled already."""
+    idle = (transport._pool._last if front.is_async else transport._pool)._idle
+    waiting = [each for of_route in idle._by_route.values() for each in of_route]
+    channels = [each.channel if front.is_async else each for each in waiting]
+    return all(channel.is_readable() for channel in channels)
+
+
 # The pool
 
 
@@ -69,6 +77,9 @@ async def test_connection_that_was_closed_while_idle_is_not_used(front: Front) -
     with ScriptedServer([first, answer(200, b"ok")]) as server:
         await front(transport.execute, get(server.url), PATIENCE)
         await asyncio.to_thread(server.wait_for_disconnect, timeout=PATIENCE)
+        # The server notes the end before it closes.
+        while not seems_dead(front, transport):  # noqa: ASYNC110 - the state itself is waited for
+            await asyncio.sleep(0.001)
         response = await front(transport.execute, get(server.url), PATIENCE)
         await close(front, transport)
 

@@ -221,8 +221,7 @@ class SSEDecoder:
         """Read the end of one event, then whole events, then the start of another."""
         start = 0
         if not self._between:
-            found = data.find(_BLANK_LINE)
-            start = len(data) if found < 0 else found + len(_BLANK_LINE)
+            start = _end_of_event(data)
             self._read_lines(data[:start], make, out)
         found = data.rfind(_BLANK_LINE, start)
         if found >= 0:
@@ -315,6 +314,16 @@ class SSEDecoder:
             return []
         last_id = self.last_event_id
         return [ServerSentEvent(event or "message", text, last_id) for event, text in pairs]
+
+
+def _end_of_event(data: bytes) -> int:
+    """Return where ``data`` has its first blank line behind it, or its end."""
+    # A single byte is found twenty times faster than two of them, and events of a megabyte are one
+    # line.
+    end = data.find(b"\n") + 1
+    while end and data[end : end + 1] != b"\n":
+        end = data.find(b"\n", end) + 1
+    return end + 1 if end else len(data)
 
 
 def _tile_payloads(data: bytes) -> list[bytes]:
