@@ -32,14 +32,36 @@ def some_items() -> list[Any]:
         msgspec.Raw(b'{"type":"new","x":1}'),
         UnknownItem.of({"type": "other"}),
         {"type": "message", "role": "user", "content": "plain"},
+        Message(role="user", content=[InputText("c")]),
+        call(async_=True),
+        Message(role="assistant", content=[OutputText("d", annotations=[{"n": 1}])]),
+        Message(role="user", content=[InputText("e")], metadata={"n": 1}),
     ]
+
+
+def touch(item: Any) -> None:
+    """Change an item inside, where it can be changed."""
+    if isinstance(item, dict):
+        item["n"] = item.get("n", 0) + 1
+    elif getattr(item, "metadata", None):
+        item.metadata["n"] += 1
+    elif isinstance(item, Message):
+        notes = getattr(item.content[0], "annotations", None)
+        if notes:
+            notes[0]["n"] += 1
+        else:
+            item.content.append(InputText("more"))  # type: ignore[attr-defined]  # a list
 
 
 def call(**fields: Any) -> FunctionCall:
     return FunctionCall(name="f", arguments="{}", call_id="c", **fields)
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["more", "same", "less", "twin"]))))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10), st.sampled_from(["more", "same", "less", "twin", "touch"]))
+    )
+)
 def test_what_is_remembered_never_shows(steps: list[tuple[int, str]]) -> None:
     remembered, pool = EncodedInput(), some_items()
     history: list[Any] = []
@@ -50,6 +72,8 @@ def test_what_is_remembered_never_shows(steps: list[tuple[int, str]]) -> None:
             history = history[:index]
         elif step == "twin":
             history = [*some_items()[:index], *history[index:]]
+        elif step == "touch" and index < len(history):
+            touch(history[index])
 
         assert bytes(remembered.encode(history, keep_ids=False)) == anew(history)
 
@@ -194,7 +218,7 @@ def test_a_list_that_was_changed_is_seen_in_whatever_order_things_happen() -> No
         assert bytes(remembered.encode(messages, keep_ids=False)) == anew(messages)
 
 
-def test_items_before_a_mapping_stay_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mapping_is_all_that_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     remembered, history = EncodedInput(), [Message.user(f"m{n}") for n in range(100)]
     remembered.encode(history, keep_ids=False)
     prepare, encoded = prepare_items, list[int]()
@@ -204,11 +228,12 @@ def test_items_before_a_mapping_stay_encoded(monkeypatch: pytest.MonkeyPatch) ->
         return prepare(items, keep_ids=keep_ids)
 
     monkeypatch.setattr(encoded_input, "prepare_items", counted)
-    given: list[Any] = [*history, {"type": "x"}]
-    for _ in range(2):
-        remembered.encode(given, keep_ids=False)
+    given: list[Any] = [*history, {"type": "x"}, *map(Message.assistant, "abc")]
+    remembered.encode(given, keep_ids=False)
+    encoded.clear()
+    remembered.encode([*given, Message.user("new")], keep_ids=False)
 
-    assert encoded == [1, 1]
+    assert encoded == [1, 1]  # the mapping to compare it, and what is new
 
 
 def test_a_turn_makes_as_many_calls_after_a_long_history_as_after_a_short_one() -> None:

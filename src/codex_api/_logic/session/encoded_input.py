@@ -7,6 +7,7 @@ with every turn, so what lies before one is kept by itself.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,7 +36,7 @@ class EncodedInput:
         self._forget()
 
     def _forget(self) -> None:
-        self._items = RememberedItems()
+        self._items = RememberedItems(partial(_encoded, keep_ids=self._keep_ids))
         # The marked parts of each item that has any.
         self._marks: dict[int, set[int]] = {}
         self._turns = [_Turn()]
@@ -62,8 +63,8 @@ class EncodedInput:
         given: list[Any] = items if isinstance(items, list) else list(items)
         marks = parts_by_item(breakpoints, len(given))
         if keep_ids != self._keep_ids or not self._items.are_unchanged():
+            self._keep_ids = keep_ids
             self._forget()
-        self._keep_ids = keep_ids
         known = self._keep_common(given, marks)
         self._marks = {index: marks[index] for index in marks if index < known}
         try:
@@ -93,15 +94,15 @@ class EncodedInput:
         marked = marked_items(items, ahead, keep_ids=self._keep_ids)
         # A mark will be elsewhere next time, and what is before it will not have changed.
         cuts = sorted({known, len(items), *ahead})
-        text, is_remembered = self._turns[-1].text, True
+        text = self._turns[-1].text
         for start, end in pairwise(cuts):
             piece = items[start:end]
             sent = piece
             if start in marked:
                 sent = [marked[start], *piece[1:]]
             text = text.grown(_encoded(sent, keep_ids=self._keep_ids))
-            if is_remembered := is_remembered and self._items.add(piece):
-                self._turns.append(_Turn(self._items.extent, text))
+            self._items.add(piece)
+            self._turns.append(_Turn(self._items.extent, text))
         return text
 
 

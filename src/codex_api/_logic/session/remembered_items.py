@@ -1,48 +1,38 @@
 """Items that were encoded, and whether they are still what they were.
 
-Items are values: raw JSON, or frozen structs. Such an item has the same JSON as before, unless one
+Most items are values: raw JSON, or frozen structs. A value has the same JSON as before, unless one
 of the lists inside was changed, so those are compared with copies; of lists that tell when they are
 changed, only once one of them has. What holds anything else that can be changed, such as a mapping,
-is not remembered.
+is opaque: it is encoded each time, and compared as JSON.
 
 A history is looked at in one comparison of lists, which takes a step of C for each item that is the
-same object, and compares others by their values. Equal values have equal JSON, but for those that
-``_is_exact`` lists; items that hold one of these have to be the same objects.
+same object, and compares others by what they are equal to. Equal values have equal JSON, but for
+those with a number or an unknown key in them: these, and what is opaque, have to be the same
+objects.
 """
 
 from __future__ import annotations
 
 from operator import is_
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from codex_api.types.call_item import (
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-)
-from codex_api.types.content import (
-    Extra,
-    InputImage,
-    InputText,
-    OutputText,
-    ReasoningText,
-    SummaryText,
-)
-from codex_api.types.item import Message, Reasoning, UnknownItem
+from codex_api.transport.errors import RequestBuildError
+from codex_api.types.content import Extra, KeepsExtra, UnknownPart
+from codex_api.types.item import UnknownItem
 from codex_api.types.part_list import PartList
 
-_UNCHANGING: Final = frozenset({msgspec.Raw, UnknownItem})
-_FROZEN: Final = frozenset(
-    {Message, Reasoning, FunctionCall, FunctionCallOutput, CustomToolCall, CustomToolCallOutput}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EXACT: Final = frozenset(
+    {str, type(None), msgspec.UnsetType, msgspec.Raw, UnknownItem, UnknownPart}
 )
-_PARTS: Final = frozenset({InputText, InputImage, ReasoningText, SummaryText})
-_EXACT: Final = frozenset({str, type(None), msgspec.UnsetType, msgspec.Raw})
-_LISTS: Final = frozenset({list, PartList})
 # Equal numbers may be written differently, and equal mappings have their keys in another order.
 _INEXACT: Final = frozenset({int, float, bool, Extra})
+_LISTS: Final = frozenset({list, PartList})
+_NOTHING: Final = b"[]"
 
 
 class Extent(NamedTuple):
@@ -52,18 +42,27 @@ class Extent(NamedTuple):
     odd: int = 0
     telling: int = 0
     others: int = 0
+    opaque: int = 0
+    opaque_bytes: int = len(_NOTHING)
 
 
 class RememberedItems:
-    """The items of a history, from its beginning."""
+    """The items of a history, from its beginning.
 
-    def __init__(self) -> None:
+    Args:
+        encode: Makes the JSON array of items.
+    """
+
+    def __init__(self, encode: Callable[[list[Any]], bytes]) -> None:
+        self._encode = encode
         self._items: list[Any] = []
         # Indexes of those that are known as objects only.
         self._odd: list[int] = []
         self._telling = _Lists()
         self._others = _Lists()
         self._sign = PartList.sign
+        self._opaque: list[Any] = []
+        self._opaque_json = _NOTHING
 
     @property
     def extent(self) -> Extent:
@@ -73,37 +72,55 @@ class RememberedItems:
             len(self._odd),
             len(self._telling.originals),
             len(self._others.originals),
+            len(self._opaque),
+            len(self._opaque_json),
         )
 
-    def add(self, items: list[Any]) -> bool:
-        """Remember more items; none of them, and False, where one is no value."""
-        before = self.extent
-        for index, item in enumerate(items, before.items):
+    def add(self, items: list[Any]) -> None:
+        """Remember more items, which were encoded just now."""
+        opaque: list[Any] = []
+        for index, item in enumerate(items, len(self._items)):
             look = _Look()
             if not look.is_value(item):
-                self.cut(before)
-                return False
+                opaque.append(item)
+                self._odd.append(index)
+                continue
             if not look.is_exact:
                 self._odd.append(index)
             for found in look.lists:
                 kind: type = type(found)
                 (self._telling if kind is PartList else self._others).add(found)
         self._items += items
-        return True
+        if opaque:
+            more = self._encode(opaque)
+            head = self._opaque_json[:-1]
+            self._opaque_json = head + b"," + more[1:] if self._opaque else more
+            self._opaque += opaque
 
     def cut(self, extent: Extent) -> None:
         """Forget what came after ``extent``."""
         del self._items[extent.items :], self._odd[extent.odd :]
         self._telling.cut(extent.telling)
         self._others.cut(extent.others)
+        if extent.opaque < len(self._opaque):
+            del self._opaque[extent.opaque :]
+            self._opaque_json = self._opaque_json[: extent.opaque_bytes - 1] + b"]"
 
     def are_unchanged(self) -> bool:
-        """Return whether no list inside was changed since it was remembered."""
+        """Return whether no item was changed inside since it was remembered."""
         sign = PartList.sign
         if sign is not self._sign and not self._telling.are_unchanged():
             return False
         self._sign = sign
-        return self._others.are_unchanged()
+        return self._others.are_unchanged() and self._is_opaque_unchanged()
+
+    def _is_opaque_unchanged(self) -> bool:
+        if not self._opaque:
+            return True
+        try:
+            return self._encode(self._opaque) == self._opaque_json
+        except RequestBuildError:
+            return False
 
     def common(self, items: list[Any]) -> int:
         """Return how many of the remembered items ``items`` begins with."""
@@ -153,40 +170,17 @@ class _Look:
         self.lists: list[list[Any]] = []
         self.is_exact: bool = True
 
-    def is_value(self, item: object) -> bool:
+    def is_value(self, value: Any) -> bool:  # noqa: ANN401  # any JSON
         """Return whether only ``lists`` could change it."""
-        if type(item) in _UNCHANGING:
-            return True
-        return type(item) in _FROZEN and self._are_fields(item)
-
-    def _are_fields(self, item: Any) -> bool:  # noqa: ANN401  # any struct
-        return all(self._is_field(getattr(item, name)) for name in item.__struct_fields__)
-
-    def _is_field(self, value: Any) -> bool:  # noqa: ANN401  # any JSON
         kind = value.__class__
         if kind in _EXACT:
             return True
         if kind in _INEXACT:
             self.is_exact = False
             return True
-        if kind not in _LISTS:
-            return False
-        self.lists.append(value)
-        return all(map(self._is_part, value))
-
-    def _is_part(self, part: object) -> bool:
-        if isinstance(part, OutputText):
-            return (
-                self._is_field(part.extra)
-                and self._is_field(part.text)
-                and self._is_empty(part.annotations)
-                and self._is_empty(part.logprobs)
-            )
-        return type(part) in _PARTS and self._are_fields(part)
-
-    def _is_empty(self, value: Any) -> bool:  # noqa: ANN401  # any JSON
-        """Return whether what a server said holds nothing that could be changed."""
-        if value.__class__ in _LISTS and not value:
+        if isinstance(value, KeepsExtra) and value.__struct_config__.frozen:
+            return all(self.is_value(getattr(value, name)) for name in value.__struct_fields__)
+        if kind in _LISTS:
             self.lists.append(value)
-            return True
-        return value is None or (value.__class__ is tuple and not value)
+            return all(map(self.is_value, value))
+        return kind is tuple and all(map(self.is_value, value))
