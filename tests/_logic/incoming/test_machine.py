@@ -352,6 +352,16 @@ def test_answer_that_is_no_stream_says_what_it_is(
     assert stream.failure.retryable
 
 
+def test_a_whole_response_in_place_of_a_stream_is_not_worth_another_one() -> None:
+    machine = ResponseStreamMachine(Headers({"content-type": "application/json"}))
+    machine.feed(b'{"id": "r", "object": "response", "status": "completed", "output": []}', 0.0)
+    machine.close()
+
+    assert isinstance(machine.failure, DecodeError)
+    assert "responses.create" in str(machine.failure)
+    assert not machine.failure.retryable
+
+
 def test_compressed_answer_that_nobody_asked_for_is_named() -> None:
     headers = Headers({"content-type": "text/event-stream", "content-encoding": "GZip"})
     machine = ResponseStreamMachine(headers)

@@ -10,6 +10,7 @@ A stream has one outcome: ``done``, or ``failure``. What comes after it is not l
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from codex_api import errors, events
@@ -37,6 +38,7 @@ _STREAM_TYPE: Final = "text/event-stream"
 # How much of a body that is no event stream is kept for the error message.
 _HEAD_BYTES: Final = 64 << 10
 _FOREIGN_STARTS: Final = (b"{", b"[", b"<")
+_WHOLE: Final = re.compile(rb'"object"\s*:\s*"response"')
 NEVER: Final = float("inf")
 
 
@@ -299,14 +301,17 @@ class ResponseStreamMachine:
         told = body_error(head, self._mapper.context)
         if told is not None:
             return told
+        if _WHOLE.search(head):
+            what = f"but a whole response, which responses.create reads: {excerpt(head)}"
         if coded:
             what = f"but encoded as {excerpt(coding)!r}, which was not asked for"
         error = errors.DecodeError(
             f"the answer of {self._endpoint} is no event stream {what}",
             **self._mapper.context,
         )
-        # Observed: the Codex CLI tries again.
-        error.retryable = True
+        # Observed: the Codex CLI tries again. A server that gives whole responses would give the
+        # next one so, too, and charge for it.
+        error.retryable = not _WHOLE.search(head)
         return error
 
     def _closed(self, message: str) -> errors.StreamClosedError:
