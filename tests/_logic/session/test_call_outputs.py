@@ -116,6 +116,18 @@ def test_a_value_stands_for_the_output_of_its_call(
     assert wire(answer_of(call, value)) == {"call_id": "c1", **output}
 
 
+def test_a_picture_in_bytes_is_a_png() -> None:
+    assert wire(answer_of(COMPUTER, b"\x89PNG"))["output"] == {
+        "type": "computer_screenshot",
+        "image_url": "data:image/png;base64,iVBORw==",
+    }
+
+
+def test_a_yes_approves_and_a_no_denies() -> None:
+    assert answer_of(APPROVAL, True) == APPROVAL.approved()
+    assert answer_of(APPROVAL, False) == APPROVAL.denied()
+
+
 def test_one_output_of_a_shell_needs_no_list() -> None:
     timed_out = items.ShellOutput(stdout="", stderr="", outcome=items.Timeout())
 
@@ -293,6 +305,21 @@ def test_a_function_goes_before_a_handler_and_a_handler_before_nobody() -> None:
     assert named["h"] is not None
     with pytest.raises(tools.ToolError, match="no tool named h"):
         named["h"].work()
+
+
+def test_a_job_is_called_by_what_is_called() -> None:
+    handlers: CallHandlers = {"shell_call": str, "mcp_approval_request": bool}
+    mine = RunTools([], handlers, is_async=False)
+
+    jobs = [mine.job(item) for item in (SHELL, APPROVAL)]
+    assert [job.name for job in jobs if job is not None] == ["shell_call", "n"]
+
+
+def test_a_call_that_cannot_be_read_is_nobodys() -> None:
+    unreadable = items.UnknownItem.of({"type": "shell_call"})
+
+    assert RunTools([], {"shell_call": str}, is_async=False).job(unreadable) is None
+    assert run_of(unreadable, handlers={"shell_call": str}).ended == "open_calls"
 
 
 @pytest.mark.parametrize(
