@@ -134,6 +134,15 @@ def test_an_error_counts_from_the_beginning() -> None:
     assert bytes(remembered.encode(items, keep_ids=False)) == anew(items)
 
 
+def test_an_error_beside_a_breakpoint_is_an_error() -> None:
+    remembered, items = EncodedInput(), [Message.user("a")]
+    remembered.encode(items, keep_ids=False, breakpoints=[(0, 0)])
+
+    with pytest.raises(RequestBuildError):
+        remembered.encode([*items, 7], keep_ids=False, breakpoints=[(0, 0)])
+    assert bytes(remembered.encode(items, keep_ids=False)) == anew(items)
+
+
 def changed(item: Any, change: Any) -> tuple[bytes, bytes]:
     """Encode an item, change it, and give what the memory makes of it and what is right."""
     remembered = EncodedInput()

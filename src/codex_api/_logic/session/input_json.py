@@ -66,9 +66,9 @@ def _since(ancestor: InputJson | None, text: InputJson | None) -> bytes:
 
 def _shared(one: InputJson | None, other: InputJson | None) -> InputJson | None:
     """Return the longest text that both have grown from, if there is one."""
-    while one is not other:
-        if one is not None and (other is None or one.size >= other.size):
+    while one is not None and other is not None and one is not other:
+        if one.size >= other.size:
             one = one.before
-        elif other is not None:
+        else:
             other = other.before
-    return one
+    return one if one is other else None
