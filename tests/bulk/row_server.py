@@ -69,6 +69,7 @@ class RowServer:
     Attributes:
         came: How often each row came, refused or not.
         charged: How often each row was let in.
+        answered: How often the embedded server's answer to a row was about to be sent.
         refused: How many were refused for a limit of the embedded server.
     """
 
@@ -83,6 +84,7 @@ class RowServer:
         self.behave = behave
         self.came: Counter[str] = Counter()
         self.charged: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
         self.keys: list[str] = []
         self.bodies: list[bytes] = []
         self.refused = self.at_once = 0
@@ -162,6 +164,7 @@ class RowServer:
                     message["headers"] = [*headers, (b"content-length", length)]
             elif status == 200 and not message.get("more_body"):
                 message["body"] = answer_to(row)
+                self.answered[row] += 1
             await send(message)
 
         return sending

@@ -70,7 +70,7 @@ class Engine:
         self._budget = budget
         self._settings = settings
         self._wake = asyncio.Event()
-        self._source = RowSource(requests, settings.shard, self._wake.set)
+        self._source = RowSource(requests, settings.shard, self._wake.set, settings.order)
         self.ledger: Ledger = Ledger(journal, settings, self._stop_for)
         self._queue = RowQueue(self._source, self.ledger, settings)
         self.over: bool = False
@@ -165,8 +165,7 @@ class Engine:
             facts, _ = await asyncio.gather(looking, asyncio.to_thread(journal.read_ahead))
         await self.ledger.open(facts)
         self.ledger.counts.rows = count = self._source.count(facts)
-        if journal is not None:
-            self._source.skip_what(journal, count)
+        await asyncio.to_thread(self._source.begin, journal, count)
         for index, custom_id in journal.unknown if journal is not None else ():
             row = PendingRow(index=index, custom_id=custom_id, body=b"")
             words = "it was in flight when a process ended, and is not sent again"
@@ -234,6 +233,7 @@ class Engine:
         if isinstance(answer, TooLarge):
             words = f"it needs {answer.needed:.0f} of the limit on {answer.limit}, "
             words += f"which is {answer.allowed:.0f}"
+            self._source.release(row.index)
             self.ledger.fail(row, "too_large", RowError("too_large", words), settles=False)
             return None
         self._wants_end = answer.limit == "in flight"
@@ -324,6 +324,7 @@ class Engine:
         else:
             now = self._loop.time()
             self._budget.seen(grant, response.api_rate_limits, now)
+            self._source.release(row.index)
             self.ledger.answer(row, response, "ok", now)
 
     def _take_failure(self, row: PendingRow, grant: Grant, exc: CodexApiError) -> None:
@@ -334,6 +335,8 @@ class Engine:
         if was_maybe:
             row.sent_maybe += 1
             self.ledger.calls.lose()
+        if verdict.course in {"final", "transient"}:
+            self._source.release(row.index)
         if verdict.course == "final":
             partial = getattr(exc, "partial", None)
             if isinstance(exc, ResponseIncompleteError) and isinstance(partial, Response):

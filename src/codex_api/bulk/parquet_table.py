@@ -51,6 +51,7 @@ def write_parquet(lines: Iterator[bytes], out: IO[bytes]) -> int:
         "error_message": text,
         "input_tokens": number,
         "cached_input_tokens": number,
+        "cache_write_tokens": number,
         "output_tokens": number,
         "reasoning_output_tokens": number,
         "cost": pyarrow.float64(),

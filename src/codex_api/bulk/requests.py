@@ -207,16 +207,29 @@ class RequestFile:
         Raises:
             OSError: The file cannot be read.
         """
-        index = -1
+        for index, _, line in self.placed_rows(shard, skip):
+            yield index, line
+
+    def placed_rows(
+        self, shard: tuple[int, int] | None = None, skip: RowSet | None = None
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """Yield what ``rows`` does, with the place of each line in the file between.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        index, end = -1, 0
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
+                end += len(line)
                 if line.isspace() or (number == 1 and not _text(line, number)):
                     continue
                 index += 1
                 if shard is not None and index % shard[1] != shard[0] - 1:
                     continue
                 if skip is None or index not in skip:
-                    yield index, line if number > 1 else _text(line, number)
+                    text = line.removeprefix(_BOM) if number == 1 else line
+                    yield index, end - len(text), text
 
     def decode(self, index: int, line: bytes) -> BulkRequest:
         """Decode what ``rows`` gave.

@@ -42,6 +42,7 @@ class RowFacts(msgspec.Struct, omit_defaults=True, gc=False):
         cost: Dollars, by the prices of the run, or None.
         input_tokens: As the answer told.
         cached_input_tokens: As the answer told.
+        cache_write_tokens: As the answer told.
         output_tokens: As the answer told.
         reasoning_output_tokens: As the answer told.
     """
@@ -56,6 +57,7 @@ class RowFacts(msgspec.Struct, omit_defaults=True, gc=False):
     cost: float | None = None
     input_tokens: int = 0
     cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_output_tokens: int = 0
 
@@ -63,6 +65,7 @@ class RowFacts(msgspec.Struct, omit_defaults=True, gc=False):
         """Take the tokens over."""
         self.input_tokens = usage.input_tokens or 0
         self.cached_input_tokens = usage.cached_input_tokens or 0
+        self.cache_write_tokens = usage.cache_write_tokens or 0
         self.output_tokens = usage.output_tokens or 0
         self.reasoning_output_tokens = usage.reasoning_output_tokens or 0
 

@@ -115,6 +115,7 @@ class RowQueue:
         try:
             row.read(self._settings.tier)
         except CodexApiError as exc:
+            self._source.release(row.index)
             self._ledger.fail(row, "request", error_of(exc, "request"), exc, settles=False)
             return None
         return row

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+from codex_api.bulk.cache_order import CacheOrder
 from codex_api.bulk.failures import BulkInputError
 from codex_api.bulk.requests import BulkRequest, RequestFile
 from codex_api.bulk.row_ids import digest_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from codex_api.bulk.journal import Journal
     from codex_api.bulk.requests import InputFacts
+    from codex_api.bulk.settings import RunOrder
 
 Given: TypeAlias = (
     BulkRequest | Mapping[str, Any] | tuple[str, ResponsesApiRequest | Mapping[str, Any] | bytes]
@@ -45,16 +47,23 @@ class RowSource:
         requests: A path, or rows.
         shard: Which part of a file.
         wake: Called when a row that was pending is there.
+        order: Of the rows of a file.
     """
 
     def __init__(
-        self, requests: Requests, shard: tuple[int, int] | None, wake: Callable[[], None]
+        self,
+        requests: Requests,
+        shard: tuple[int, int] | None,
+        wake: Callable[[], None],
+        order: RunOrder = "input",
     ) -> None:
         if isinstance(requests, (str, os.PathLike)):
             requests = RequestFile(requests)
         self.file: RequestFile | None = requests if isinstance(requests, RequestFile) else None
         self._shard = shard
         self._wake = wake
+        self._order = order
+        self._by_group: CacheOrder | None = None
         self._given: Iterator[Given] | None = None
         self._coming: AsyncIterable[Given] | None = None
         self._lines: Iterator[tuple[int, bytes]] | None = None
@@ -62,6 +71,9 @@ class RowSource:
             self._lines = requests.rows(shard)
         elif shard is not None:
             message = "shard is for files: a program gives each process its own rows"
+            raise BulkInputError(message)
+        elif order != "input":
+            message = "order is for files: a program gives its rows in the order that it likes"
             raise BulkInputError(message)
         elif isinstance(requests, AsyncIterable):
             self._coming = requests
@@ -99,13 +111,32 @@ class RowSource:
         number, of = self._shard
         return len(range(number - 1, facts.rows, of))
 
-    def skip_what(self, journal: Journal, count: int | None) -> None:
-        """Leave out what a journal has; ``count`` is how many rows there are, if that is known."""
+    def begin(self, journal: Journal | None, count: int | None) -> None:
+        """Leave out what a journal has, and find the order of the rows.
+
+        Args:
+            journal: Of the run, open, or None.
+            count: How many rows there are, or None.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
         self._journal = journal
-        if self.file is not None:
-            self._lines = self.file.rows(self._shard, journal.rows)
-            self.ended = len(journal.rows) == count
-        self._unknown = {custom_id for _, custom_id in journal.unknown}
+        if journal is not None:
+            self._unknown = {custom_id for _, custom_id in journal.unknown}
+        if self.file is None:
+            return
+        done = None if journal is None else journal.rows
+        self.ended = done is not None and len(done) == count
+        if self._order == "cache" and not self.ended:
+            self._by_group = CacheOrder(self.file, self._shard, done)
+        else:
+            self._lines = self.file.rows(self._shard, done)
+
+    def release(self, index: int) -> None:
+        """Take in that a row's call has ended: rows that begin as it does may follow."""
+        if self._by_group is not None:
+            self._by_group.release(index)
 
     def poll(self) -> BulkRequest | _Pending | None:
         """Return the next row, ``PENDING`` while none is there, or None at the end.
@@ -114,15 +145,19 @@ class RowSource:
             BulkInputError: What was given is no row, or its id was given before.
         """
         while not self.ended:
-            row = self._from_file() if self._lines is not None else self._from_program()
+            row = self._from_program() if self.file is None else self._from_file(self.file)
             if row is None:
                 self.ended = True
             elif isinstance(row, _Pending) or not self._is_known(row):
                 return row
+            else:
+                self.release(row.index)
         return None
 
     async def close(self) -> None:
         """Wait for nothing more."""
+        if self._by_group is not None:
+            self._by_group.close()
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
@@ -133,14 +168,19 @@ class RowSource:
         journal = self._journal
         if journal is None:
             return False
-        index = row.index if self._lines is not None else -1
+        index = row.index if self.file is not None else -1
         return journal.knows(index, row.custom_id)
 
-    def _from_file(self) -> BulkRequest | None:
-        assert self._lines is not None  # noqa: S101 - asked only then
-        assert self.file is not None  # noqa: S101 - they are its lines
-        found = next(self._lines, None)
-        return None if found is None else self.file.decode(*found)
+    def _from_file(self, file: RequestFile) -> BulkRequest | _Pending | None:
+        by_group = self._by_group
+        if by_group is not None:
+            found = by_group.take()
+            if found is None and not by_group.is_over:
+                return PENDING
+        else:
+            assert self._lines is not None  # noqa: S101 - there is one of the two
+            found = next(self._lines, None)
+        return None if found is None else file.decode(*found)
 
     def _from_program(self) -> BulkRequest | _Pending | None:
         if self._given is not None:

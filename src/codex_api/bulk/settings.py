@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from codex_api.bulk.failures import BulkInputError
 from codex_api.bulk.prices import Prices
+
+RunOrder: TypeAlias = Literal["input", "cache"]
 
 _MOST_BATCH_ROWS: Final = 50_000
 _MOST_BATCH_BYTES: Final = 200_000_000
@@ -24,6 +26,9 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
         base_delay: Seconds before the second try, doubled for each one after it, with jitter.
         max_delay: Most seconds between two tries.
         timeout: Seconds for one call; None takes the client's own limit.
+        order: ``input`` sends rows as they are given; ``cache`` those of a file whose prompts begin
+            alike next to each other, the first of them alone, so that the provider's prompt cache
+            serves the others. Results are not affected.
         shard: Which part of a file to send, as number from 1 and count; None sends all.
         max_cost: Dollars, earlier runs on the same journal included, at which nothing more is sent;
             needs ``prices``. None sets no limit.
@@ -56,6 +61,7 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
     base_delay: float = 1.0
     max_delay: float = 60.0
     timeout: float | None = None
+    order: RunOrder = "input"
     shard: tuple[int, int] | None = None
     max_cost: float | None = None
     prices: Prices | None = None
@@ -90,10 +96,18 @@ class BulkSettings(msgspec.Struct, frozen=True, kw_only=True):
             wrong = "a window is for responses in the background: via must be background"
         elif any(limit is not None and limit <= 0 for limit in (self.timeout, self.stall_timeout)):
             wrong = "timeout and stall_timeout must be more than 0, or None"
-        wrong = wrong or self._wrong_of_batches
+        wrong = wrong or self._wrong_of_order or self._wrong_of_batches
         if wrong is not None:
             message = f"BulkSettings: {wrong}"
             raise BulkInputError(message)
+
+    @property
+    def _wrong_of_order(self) -> str | None:
+        if self.order not in {"input", "cache"}:
+            return "order must be input or cache"
+        if self.order == "cache" and self.via == "batch":
+            return "order is for calls: the server orders a batch as it likes"
+        return None
 
     @property
     def _wrong_of_batches(self) -> str | None:

@@ -32,6 +32,7 @@ class BulkSummary(msgspec.Struct, kw_only=True):
         cost: Dollars of all answers, or None without prices.
         input_tokens: Of all answers.
         cached_input_tokens: Of all answers.
+        cache_write_tokens: Of all answers, where servers tell it.
         output_tokens: Of all answers.
         reasoning_output_tokens: Of all answers.
         batches: How many batches are on their way at the server; a further run asks for them.
@@ -56,6 +57,7 @@ class BulkSummary(msgspec.Struct, kw_only=True):
     cost: float | None = None
     input_tokens: int = 0
     cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_output_tokens: int = 0
     batches: int = 0
@@ -85,6 +87,7 @@ class BulkSummary(msgspec.Struct, kw_only=True):
             self.cost = (self.cost or 0.0) + facts.cost
         self.input_tokens += facts.input_tokens
         self.cached_input_tokens += facts.cached_input_tokens
+        self.cache_write_tokens += facts.cache_write_tokens
         self.output_tokens += facts.output_tokens
         self.reasoning_output_tokens += facts.reasoning_output_tokens
 

@@ -13,7 +13,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from codex_api.cli.bulk.figures import duration, money, pace_note, progress_line, rate, short
+from codex_api.cli.bulk.figures import (
+    cache_note,
+    duration,
+    money,
+    pace_note,
+    progress_line,
+    rate,
+    short,
+)
 from codex_api.cli.console import Output, note, notes, printable
 
 if TYPE_CHECKING:
@@ -222,10 +230,9 @@ def _limits(told: BulkProgress) -> Text:
 
 def _tokens(told: BulkProgress) -> Text:
     summary = told.summary
-    cached = (
-        f" ({short(summary.cached_input_tokens)} cached)" if summary.cached_input_tokens else ""
+    text = Text(
+        f"{short(summary.input_tokens)} in{cache_note(summary)}, {short(summary.output_tokens)} out"
     )
-    text = Text(f"{short(summary.input_tokens)} in{cached}, {short(summary.output_tokens)} out")
     if summary.cost is not None:
         text.append(f"   {money(summary.cost)}", style="green")
         if told.projected_cost is not None:

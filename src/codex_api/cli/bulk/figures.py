@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_api.bulk.progress import BulkProgress
     from codex_api.bulk.summary import BulkSummary
 
@@ -51,7 +53,7 @@ def summary_lines(summary: BulkSummary) -> list[str]:
             f"calls: {summary.calls:,} in {duration(summary.seconds)}, {summary.refused:,} refused "
             f"for a limit, {summary.overloaded:,} overloaded, {summary.retried:,} tried again"
         )
-    cached = f" ({summary.cached_input_tokens:,} cached)" if summary.cached_input_tokens else ""
+    cached = cache_note(summary, "{:,}".format)
     spent = "" if summary.cost is None else f"; {money(summary.cost)}"
     lines.append(
         f"tokens: {summary.input_tokens:,} in{cached}, {summary.output_tokens:,} out{spent}"
@@ -62,6 +64,13 @@ def summary_lines(summary: BulkSummary) -> list[str]:
         about = "" if summary.maybe_cost is None else f", about {money(summary.maybe_cost)}"
         lines.append(f"maybe charged without an answer: {summary.maybe_charged:,} calls{about}")
     return lines
+
+
+def cache_note(summary: BulkSummary, show: Callable[[int], str] = short) -> str:
+    """Say how much of the input the provider's cache served, and how much it took in."""
+    counts = ((summary.cached_input_tokens, "cached"), (summary.cache_write_tokens, "written"))
+    notes = [f"{show(count)} {name}" for count, name in counts if count]
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def progress_line(told: BulkProgress) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from codex_api.bulk import BulkInputError, BulkSettings, Prices, RateBudget
+from codex_api.bulk.settings import RunOrder  # noqa: TC001 - read by the parser of the command line
 from codex_api.transport.errors import RequestBuildError
 
 
@@ -80,6 +81,13 @@ class Treatment:
         str | None,
         Parameter(help="With --via background: within which time, for less: 2h, 8h."),
     ] = None
+    order: Annotated[
+        RunOrder,
+        Parameter(
+            help="cache sends rows whose prompts begin alike next to each other, the first of them "
+            "alone, so that the provider's prompt cache serves the others."
+        ),
+    ] = "input"
     batch_rows: Annotated[int, Parameter(help="With --via batch: rows of a batch.")] = 20_000
     poll: Annotated[
         float, Parameter(help="With --via batch: seconds between two looks at a batch.")
@@ -101,6 +109,7 @@ class Treatment:
             return BulkSettings(
                 tries=self.tries,
                 retry_sent=self.retry_sent,
+                order=self.order,
                 shard=shard,
                 max_cost=self.max_cost,
                 prices=prices,
