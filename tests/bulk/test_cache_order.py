@@ -152,7 +152,7 @@ async def sent(
 
 
 async def test_the_others_of_a_group_wait_for_the_first(tmp_path: Path) -> None:
-    rows = [f"{'abcd'[n % 4]}{n}" for n in range(80)]
+    rows = [f"{'abcd'[n // 10]}{n}" for n in range(40)]
     source = write(tmp_path / "in.jsonl", [keyed(row, row[0]) for row in rows])
     began, too_early = set[str](), list[str]()
 
@@ -161,7 +161,7 @@ async def test_the_others_of_a_group_wait_for_the_first(tmp_path: Path) -> None:
             too_early.append(row)
         began.add(row[0])
 
-    with RowServer(latency=lambda _: 0.01, behave=behave) as server:
+    with RowServer(latency=lambda _: 0.1, behave=behave) as server:
         await sent(server, source, tmp_path / "out.jsonl")
 
     assert not too_early
