@@ -20,6 +20,7 @@ NAMES = (
     "unary",
     "whole_responses",
     "bulk",
+    "bulk_memory",
     "opening",
     "session_turn",
     "first_event",

@@ -40,6 +40,7 @@ TITLES = {
     "unary": "Unary calls",
     "whole_responses": "Whole responses",
     "bulk": "Bulk runs",
+    "bulk_memory": "Memory of bulk runs",
     "opening": "Opening a stream",
     "session_turn": "Turn of a session",
     "first_event": "First event",

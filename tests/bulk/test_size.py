@@ -5,23 +5,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import subprocess
 import sys
 import time
+import tracemalloc
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from codex_api import AsyncClient, Provider, Response, bulk
+from codex_api._async.responses import AsyncResponses
+from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
 from tests.bulk.row_server import RowServer
 from tests.bulk.rows import write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from codex_api import ResponsesOptions
+    from codex_api.bulk.row_source import Requests
 
 pytestmark = [
+    pytest.mark.anyio,
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"),
 ]
@@ -104,3 +115,84 @@ def test_two_thousand_in_flight_fit_into_250_mib(tmp_path: Path) -> None:
         print([amount // MIB for amount in taken])  # noqa: T201 - asked for
 
     assert max(taken) < 250 * MIB
+
+
+# --- bytes a row, as Python counts them -------------------------------------------------------
+
+PLENTY = ApiRateLimit(10**9, 10**9, 0.0)
+
+
+class Answers(AsyncResponses):
+    """Endpoints that answer at once."""
+
+    async def create_raw(
+        self,
+        body: bytes | Mapping[str, object],
+        options: ResponsesOptions | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        del body, options, timeout
+        await asyncio.sleep(0)
+        return Response(raw=b'{"id":"r"}', api_rate_limits=ApiRateLimits(PLENTY, PLENTY))
+
+
+class AnsweringClient(AsyncClient):
+    @cached_property
+    def responses(self) -> Answers:
+        return Answers(self._runner, self._network)
+
+
+async def held_after(requests: Requests, out: Path) -> int:
+    """Return the bytes that a run holds when all of its rows were taken."""
+    gc.collect()
+    before, _ = tracemalloc.get_traced_memory()
+    async with AnsweringClient(Provider("Test", "http://127.0.0.1:9")) as client:
+        run = bulk.run(client, requests, journal=bulk.Journal(out))
+        async for _ in run:
+            pass
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+FEW, MANY = 1000, 5000
+# Less than any object has, and more than what comes and goes.
+A_ROW = 16
+
+
+@pytest.mark.usefixtures("traced")
+async def test_a_finished_row_of_a_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    held = {}
+    for rows in (10, FEW, MANY):
+        source = write_rows(tmp_path / f"in{rows}.jsonl", range(rows))
+        held[rows] = await held_after(source, tmp_path / f"out{rows}.jsonl")
+
+    assert held[MANY] - held[FEW] < A_ROW * (MANY - FEW)
+
+
+@pytest.mark.usefixtures("traced")
+async def test_a_row_that_an_earlier_run_finished_takes_a_bit(tmp_path: Path) -> None:
+    held = {}
+    for rows in (10, FEW, MANY):
+        source = write_rows(tmp_path / f"in{rows}.jsonl", range(rows))
+        await held_after(source, tmp_path / f"out{rows}.jsonl")
+        held[rows] = await held_after(source, tmp_path / f"out{rows}.jsonl")
+
+    assert held[MANY] - held[FEW] < A_ROW * (MANY - FEW)
+
+
+@pytest.mark.usefixtures("traced")
+async def test_an_id_of_a_program_takes_its_digest_and_a_place_in_a_set(tmp_path: Path) -> None:
+    held = {}
+    for rows in (10, FEW, MANY):
+        given = ((f"id-{row}", {"model": "m"}) for row in range(rows))
+        held[rows] = await held_after(given, tmp_path / f"out{rows}.jsonl")
+
+    # A set of that size has room for six times as many.
+    assert held[MANY] - held[FEW] < 300 * (MANY - FEW)
