@@ -151,8 +151,7 @@ class Engine:
             reason, words, cause = self._stopping
             if isinstance(cause, BulkInputError):
                 raise cause
-            error = BulkStoppedError(words, reason=reason, summary=self.summary)
-            raise error from cause
+            raise BulkStoppedError(words, reason=reason, summary=self.summary) from cause
 
     async def _prepare(self) -> None:
         journal = self._journal
@@ -257,8 +256,7 @@ class Engine:
         limit = self._settings.stall_timeout
         idle = self._loop.time() - self.ledger.last_finish
         if may_stall and limit is not None and idle > limit and not self._stopping:
-            words = f"no row was finished for {idle:.0f} seconds"
-            self._stop_for("stalled", words)
+            self._stop_for("stalled", f"no row was finished for {idle:.0f} seconds")
             return
         handle = self._loop.call_later(max(delay, 0.0), self._wake.set)
         try:
