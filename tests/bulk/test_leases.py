@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codex_api import bulk
-from codex_api.bulk.leases import BudgetOwner, LeasedBudget, Report
+from codex_api.bulk import Grant
+from codex_api.bulk.leases import BudgetOwner, LeasedBudget, Report, pack, unpack
 from codex_api.bulk.load import Load
+from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
 from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of, client_of
 
@@ -61,6 +63,44 @@ def test_reports_of_another_owner_are_not_taken_for_ones_own(now: list[float]) -
     owner.exchange("a", "another", [Report(lease.grants[0].number, "lost")], 0, ONE)
 
     assert owner.in_flight == 1
+
+
+def test_a_lease_is_the_same_when_it_went_as_bytes(now: list[float]) -> None:
+    limits = ApiRateLimits(ApiRateLimit(1000, 900, 1.5), ApiRateLimit(10_000, 9_000, 2.0))
+    plain, packed = BudgetOwner(max_in_flight=5), BudgetOwner(max_in_flight=5)
+    packed._epoch = plain._epoch
+    now[0] = 1.0
+    told: list[Report] = []
+    for _ in range(4):
+        lease = plain.exchange("a", plain._epoch, told, 3, ONE)
+        same = unpack(packed.exchange_packed(pack("a", plain._epoch, told, 3, ONE)))
+        assert same == lease
+        told = [Report(grant.number, "seen", limits) for grant in lease.grants]
+        now[0] += 1.0
+
+    large = unpack(packed.exchange_packed(pack("a", "", [], 1, Load(1, 20_000))))
+    assert large.too_large is not None
+    assert large.grants == []
+
+
+@pytest.mark.anyio
+async def test_of_answers_to_requests_of_one_moment_one_tells_the_limits() -> None:
+    owner = BudgetOwner()
+    told: list[Report] = []
+
+    async def exchange(
+        holder: str, epoch: str, reports: list[Report], wanted: int, load: Load
+    ) -> Lease:
+        told.extend(reports)
+        return owner.exchange(holder, epoch, reports, wanted, load)
+
+    limits = ApiRateLimits(ApiRateLimit(1000, 900, 1.5))
+    budget = LeasedBudget(exchange)
+    for number, at in enumerate((9e3, 9e3 + 0.001, 9e3 + 0.02, 9e3 + 0.005, 1.0)):
+        budget.seen(Grant(number, at, ONE, ONE), limits, 1e9)
+    await budget.give_back()
+
+    assert [report.limits is not None for report in told] == [True, False, True, False, True]
 
 
 @pytest.mark.anyio

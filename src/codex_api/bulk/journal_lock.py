@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from codex_api.bulk.failures import JournalError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_TRIES: Final = 4
+_PAUSE: Final = 0.01
 
 
 class JournalLock:
@@ -23,7 +28,7 @@ class JournalLock:
     def __init__(self, path: Path) -> None:
         self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(self._handle)
+            _lock_patiently(self._handle)
         except OSError:
             owner = os.read(self._handle, 20).decode("ascii", "replace").strip()
             self.release()
@@ -52,6 +57,18 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _lock_patiently(handle: int) -> None:
+    """Lock, and take no look of `is_locked` for another process that has it."""
+    for _ in range(_TRIES):
+        try:
+            _lock(handle)
+        except OSError:
+            time.sleep(_PAUSE)
+        else:
+            return
+    _lock(handle)
 
 
 def _lock(handle: int) -> None:

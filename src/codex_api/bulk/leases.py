@@ -26,9 +26,11 @@ _MOST_AT_ONCE: Final = 64
 _LOOK: Final = 0.02
 _HEARTBEAT: Final = 1.0
 _PATIENCE: Final = 0.1
+_MOMENT: Final = 0.01
+_LONG_AGO: Final = 3600.0
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What became of a lent grant: ``seen``, ``refused``, ``overloaded`` or ``lost``."""
 
     number: int
@@ -56,6 +58,17 @@ class Lease(msgspec.Struct, frozen=True):
     too_large: TooLarge | None = None
 
 
+class _Lent(msgspec.Struct, array_like=True):
+    """A lease in few bytes: its grants follow each other, and cover the same."""
+
+    epoch: str
+    count: int
+    first: Grant | None
+    delay: float
+    limit: str
+    too_large: TooLarge | None
+
+
 class _Told(msgspec.Struct, array_like=True):
     holder: str
     epoch: str
@@ -66,7 +79,7 @@ class _Told(msgspec.Struct, array_like=True):
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _TOLD: Final[msgspec.msgpack.Decoder[_Told]] = msgspec.msgpack.Decoder(_Told)
-_LEASE: Final[msgspec.msgpack.Decoder[Lease]] = msgspec.msgpack.Decoder(Lease)
+_LENT: Final[msgspec.msgpack.Decoder[_Lent]] = msgspec.msgpack.Decoder(_Lent)
 
 
 def pack(holder: str, epoch: str, reports: list[Report], wanted: int, load: Load) -> bytes:
@@ -80,7 +93,15 @@ def unpack(data: bytes) -> Lease:
     Raises:
         msgspec.DecodeError: It is something else.
     """
-    return _LEASE.decode(data)
+    lent = _LENT.decode(data)
+    grants = [] if lent.first is None else [_nth(lent.first, nth) for nth in range(lent.count)]
+    return Lease(lent.epoch, grants, lent.delay, lent.limit, lent.too_large)
+
+
+def _nth(first: Grant, nth: int) -> Grant:
+    load, sent = first.load, first.sent
+    sent = Load(*(all_of + nth * each for all_of, each in zip(sent, load, strict=True)))
+    return Grant(first.number + nth, first.at, load, sent)
 
 
 class BudgetOwner:
@@ -135,7 +156,12 @@ class BudgetOwner:
         For carriers that would pickle each value of its own.
         """
         told = _TOLD.decode(data)
-        return _ENCODE(self.exchange(told.holder, told.epoch, told.reports, told.wanted, told.load))
+        lease = self.exchange(told.holder, told.epoch, told.reports, told.wanted, told.load)
+        grants = lease.grants
+        first = grants[0] if grants else None
+        return _ENCODE(
+            _Lent(lease.epoch, len(grants), first, lease.delay, lease.limit, lease.too_large)
+        )
 
     @property
     def in_flight(self) -> int:
@@ -199,6 +225,7 @@ class LeasedBudget(RateBudget):
         self._load = Load()
         self._task: asyncio.Task[None] | None = None
         self._spoke = 0.0
+        self._told_of = float("-inf")
 
     @property
     def in_flight(self) -> int:
@@ -227,7 +254,7 @@ class LeasedBudget(RateBudget):
     def _ask_for_more(self, now: float) -> bool:
         """Ask for grants where many are missing, or none came for a while; give whether it did."""
         free = self.window - self._out - len(self._grants)
-        group = max(1, min(_MOST_AT_ONCE, self.window // 4))
+        group = max(1, min(_MOST_AT_ONCE, self.window // 2))
         if free <= 0 or now < self._not_until or self._task is not None:
             return False
         if free < group and now - self._spoke < _PATIENCE:
@@ -236,7 +263,13 @@ class LeasedBudget(RateBudget):
         return True
 
     def seen(self, grant: Grant, limits: ApiRateLimits | None, now: float) -> None:
-        """As ``RateBudget.seen``."""
+        """As ``RateBudget.seen``; of answers to requests of one moment, one tells the limits."""
+        later = grant.at - self._told_of
+        # So much earlier: an owner with another clock lent it.
+        if limits is not None and not -_LONG_AGO < later < _MOMENT:
+            self._told_of = grant.at
+        else:
+            limits = None
         self._report(Report(grant.number, "seen", limits), now)
 
     def refused(
@@ -294,7 +327,7 @@ class LeasedBudget(RateBudget):
             raise
         if lease.epoch != self._epoch:
             self._grants.clear()  # of an owner that is gone
-            self._epoch = lease.epoch
+            self._epoch, self._told_of = lease.epoch, float("-inf")
         self._grants.extend(lease.grants)
         self._binding, self._large = lease.limit, lease.too_large
         self._not_until = asyncio.get_running_loop().time() + lease.delay

@@ -8,20 +8,17 @@ paid again.
 from __future__ import annotations
 
 import asyncio
-import os
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codex_api._imports import installed_by
-from codex_api.bulk.journal import Journal
 from codex_api.bulk.leases import BudgetOwner, LeasedBudget, pack, unpack
 from codex_api.bulk.parquet_table import record_of
-from codex_api.bulk.result_lines import KNOWN_LINE
-from codex_api.bulk.row_ids import digest_of
+from codex_api.bulk.result_lines import RowError
+from codex_api.bulk.row_source import CheckedRows
 from codex_api.bulk.running import BulkRun, run
+from codex_api.bulk.shared_journals import SharedJournals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from codex_api.bulk.settings import BulkSettings
     from codex_api.provider import Provider
 
+_Body: TypeAlias = "Mapping[str, Any] | bytes"
 COLUMNS = ("custom_id", "outcome", "text", "error_code", "error_message", "body")
 
 
@@ -86,80 +84,86 @@ class BulkActor:
         settings: BulkSettings | None = None,
     ) -> None:
         self._given = (provider, auth, budget, max_in_flight, settings)
-        self._folder = None if journals is None else Path(journals)
-        self._found: dict[bytes, tuple[Path, int]] = {}
-        self._read: dict[Path, int] = {}
-        self._rows: asyncio.Queue[tuple[str, Mapping[str, Any] | bytes]] | None = None
-        self._waiting: dict[str, asyncio.Future[BulkResult]] = {}
+        self._journals = None if journals is None else SharedJournals(Path(journals))
+        self._rows: asyncio.Queue[list[tuple[str, _Body]]] | None = None
+        self._waiting: dict[str, list[_Answers]] = {}
         self._pump: asyncio.Task[None] | None = None
 
-    async def __call__(self, batch: Mapping[str, Sequence[Any]]) -> AsyncIterator[dict[str, Any]]:
+    async def __call__(self, batch: Mapping[str, Any]) -> AsyncIterator[dict[str, list[str]]]:
         """Answer a batch."""
         if self._rows is None:
             self._start()
         assert self._rows is not None and self._pump is not None  # noqa: S101, PT018 - just set
-        self._look()
-        records: dict[str, dict[str, Any]] = {}
-        calls: dict[str, asyncio.Future[BulkResult]] = {}
-        order = [str(custom_id) for custom_id in batch["custom_id"]]
-        for custom_id, body in zip(order, batch["body"], strict=True):
-            known = self._found.get(digest_of(custom_id))
-            if known is not None:
-                records[custom_id] = _line_at(*known)
-                continue
-            if custom_id not in self._waiting:
-                future: asyncio.Future[BulkResult] = asyncio.get_running_loop().create_future()
-                self._waiting[custom_id] = future
-                self._rows.put_nowait((custom_id, _body(body)))
-            calls[custom_id] = self._waiting[custom_id]
+        if self._journals is not None:
+            self._journals.look()
+        order = [str(custom_id) for custom_id in _column(batch, "custom_id")]
+        answers, missing = _Answers(), list[tuple[str, _Body]]()
+        for custom_id, body in zip(order, _column(batch, "body"), strict=True):
+            line = None if self._journals is None else self._journals.line(custom_id)
+            if line is not None:
+                told = record_of(line)
+                answers.records[custom_id] = tuple(str(told.get(name) or "") for name in COLUMNS)
+            elif custom_id in self._waiting:
+                self._waiting[custom_id].append(answers)
+            else:
+                self._waiting[custom_id] = [answers]
+                missing.append((custom_id, body.encode() if isinstance(body, str) else body))
+        self._rows.put_nowait(missing)
+        answers.expect(set(order))
         # The pump ends only when the run was stopped, and then with an error.
-        both: set[asyncio.Future[Any]] = {self._pump, asyncio.gather(*calls.values())}
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({self._pump, answers.all}, return_when=asyncio.FIRST_COMPLETED)
         if self._pump.done():
             self._pump.result()
-        records |= {custom_id: _record(future.result()) for custom_id, future in calls.items()}
-        rows = [records[custom_id] for custom_id in order]
-        yield {name: [row.get(name) or "" for row in rows] for name in COLUMNS}
+        rows = [answers.records[custom_id] for custom_id in order]
+        yield {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
 
     def _start(self) -> None:
         from codex_api import AsyncClient, Network  # noqa: PLC0415 - in the actor only
 
         provider, auth, name, most, settings = self._given
-        journal = None
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            journal = Journal(self._folder / f"actor-{os.getpid()}-{os.urandom(4).hex()}.jsonl")
+        journal = None if self._journals is None else self._journals.journal()
         self._rows = asyncio.Queue()
         client = AsyncClient(provider, auth, network=Network(max_idle_connections=None))
         budget = LeasedBudget(_owner(name, most), max_in_flight=most)
-        sending = run(client, self._coming(), journal=journal, budget=budget, settings=settings)
+        rows = CheckedRows(self._coming())
+        sending = run(client, rows, journal=journal, budget=budget, settings=settings)
         self._pump = asyncio.ensure_future(self._hand_out(sending))
 
-    async def _coming(self) -> AsyncIterator[tuple[str, Mapping[str, Any] | bytes]]:
+    async def _coming(self) -> AsyncIterator[tuple[str, _Body]]:
         assert self._rows is not None  # noqa: S101 - the run has begun
         while True:
-            yield await self._rows.get()
+            for row in await self._rows.get():
+                yield row
 
     async def _hand_out(self, sending: BulkRun) -> None:
         async for result in sending:
-            self._waiting.pop(result.custom_id).set_result(result)
+            custom_id = result.custom_id
+            if self._journals is not None and result.error is None:
+                self._journals.answered(custom_id)
+            record = _record(result)
+            for answers in self._waiting.pop(custom_id):
+                answers.take(custom_id, record)
 
-    def _look(self) -> None:
-        """Read what other actors, and those before them, have finished since the last look."""
-        if self._folder is None:
-            return
-        for path in self._folder.glob("actor-*.jsonl"):
-            offset = self._read.get(path, 0)
-            with path.open("rb") as file:
-                file.seek(offset)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    known = KNOWN_LINE.decode(line)
-                    if known.x is not None and known.x.outcome != "failed":
-                        self._found[digest_of(known.custom_id)] = (path, offset)
-                    offset += len(line)
-            self._read[path] = offset
+
+class _Answers:
+    """Answers to a batch, some of which may be on their way."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, tuple[str, ...]] = {}
+        self.all: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._expected = -1
+
+    def expect(self, ids: set[str]) -> None:
+        self._expected = len(ids)
+        self._see()
+
+    def take(self, custom_id: str, record: tuple[str, ...]) -> None:
+        self.records[custom_id] = record
+        self._see()
+
+    def _see(self) -> None:
+        if len(self.records) == self._expected and not self.all.done():
+            self.all.set_result(None)
 
 
 def _owner(name: str | None, max_in_flight: int) -> Any:  # noqa: ANN401 - what LeasedBudget calls
@@ -179,21 +183,17 @@ def _owner(name: str | None, max_in_flight: int) -> Any:  # noqa: ANN401 - what 
     return there
 
 
-def _body(given: Any) -> Mapping[str, Any] | bytes:  # noqa: ANN401 - a column of any kind
-    return given.encode() if isinstance(given, str) else given
+def _column(batch: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """Return a column as Python values: of numpy, of Arrow, or of plain sequences."""
+    column = batch[name]
+    for method in ("to_pylist", "tolist"):
+        if hasattr(column, method):
+            return list(getattr(column, method)())
+    return list(column)
 
 
-def _line_at(path: Path, offset: int) -> dict[str, Any]:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return record_of(file.readline())
-
-
-def _record(result: BulkResult) -> dict[str, Any]:
-    record: dict[str, Any] = {"custom_id": result.custom_id, "outcome": result.facts.outcome}
-    if result.response is not None:
-        record |= {"text": result.text, "body": result.response.raw.decode("utf-8", "replace")}
-    if result.error is not None:
-        record |= msgspec.to_builtins({"error_code": result.error.code})
-        record["error_message"] = result.error.message
-    return record
+def _record(result: BulkResult) -> tuple[str, ...]:
+    response, error = result.response, result.error or RowError()
+    body = "" if response is None else response.raw.decode("utf-8", "replace")
+    outcome = result.facts.outcome
+    return (result.custom_id, outcome, result.text, error.code, error.message, body)
