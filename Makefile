@@ -97,7 +97,7 @@ docs: $(DEV) ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
 
 # Every target of tests/fuzz/targets.py, and the seconds that each gets.
-FUZZED := http sse websocket mapping items failures rate_limits realtime server cassette configuration pem
+FUZZED := http sse websocket mapping items failures rate_limits realtime server cassette scenario configuration pem
 SECONDS ?= 10
 
 .PHONY: fuzz fuzz-engine

@@ -98,6 +98,12 @@ EQUIVALENT: Final[dict[str, dict[str, str]]] = {
         "error: CodexApiError, *, was_reused: bool=True, out: Outgoing | None=None) -> "
         "Failure:": "looked at only over a WebSocket, which says it",
     },
+    "_logic/session/transport_choice": {
+        "self._until = 0.0 => self._until = 1.0": "set before it is looked at",
+        "wait = min(self._cool_down * 2.0 ** min(self._failures, 20), self._max_cool_down) => "
+        "wait = min(self._cool_down * 2.0 ** min(self._failures, 21), self._max_cool_down)": "only "
+        "keeps the number finite: 20 doublings of a second are twelve days",
+    },
     "transport/_core/sse": {
         "self._skip_line_feed = False => self._skip_line_feed = True": "an empty line at the start "
         "says nothing",

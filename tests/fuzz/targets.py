@@ -35,6 +35,7 @@ from codex_api.rate_limits import (
     parse_rate_limit_event,
 )
 from codex_api.testing import cassettes
+from codex_api.testing.scenario_files import ScenarioFileError, parse_scenario
 from codex_api.testing.server.problems import RequestProblem
 from codex_api.testing.server.realtime.intents import understand
 from codex_api.testing.server.validation import parse_response_request
@@ -182,6 +183,13 @@ def cassette(data: bytes) -> None:
             cassettes.load(path)
 
 
+def scenario(data: bytes) -> None:
+    """A scenario is read, or a ``ScenarioFileError`` says where it is wrong."""
+    with suppress(UnicodeDecodeError, ScenarioFileError):
+        kind = "json" if data.startswith(b"{") else "toml"
+        parse_scenario(data.decode(), Path(f"fuzzed.{kind}"))
+
+
 def configuration(data: bytes) -> None:
     """A file of providers is read, or the error says where it is wrong."""
     with tempfile.TemporaryDirectory() as folder:
@@ -214,6 +222,7 @@ TARGETS: Final = {
         realtime,
         server,
         cassette,
+        scenario,
         configuration,
         pem,
     )

@@ -321,6 +321,13 @@ def test_a_file_in_another_encoding_is_named(own: Path) -> None:
         Configuration.load()
 
 
+def test_a_file_that_nests_too_deep_is_named(own: Path) -> None:
+    own.write_text("a = " + "[" * 100_000)
+
+    with pytest.raises(errors.RequestBuildError, match=r"config\.toml: this is nested too deep"):
+        Configuration.load()
+
+
 def test_no_value_of_a_file_is_in_a_message(own: Path) -> None:
     own.write_text('[providers.work]\nbase_url = "https://h"\nheaders = { x = ["tok-secret"] }\n')
 

@@ -394,3 +394,9 @@ def test_the_files_of_the_documentation_can_be_read() -> None:
     assert len(files) == 2
     for text in files:
         parse_scenario(text, Path("docs.toml"))
+
+
+@pytest.mark.parametrize(("name", "before"), [("deep.json", ""), ("deep.toml", "a = ")])
+def test_a_file_that_nests_too_deep_is_refused_by_its_name(name: str, before: str) -> None:
+    with pytest.raises(ScenarioFileError, match=rf"{name}:1: is nested too deep"):
+        parse_scenario(before + "[" * 100_000, Path(name))

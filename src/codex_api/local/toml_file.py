@@ -58,6 +58,9 @@ class TomlFile:
         except tomllib.TOMLDecodeError as exc:
             message = f"{path}: {exc}"
             raise RequestBuildError(message) from None
+        except RecursionError:
+            message = f"{path}: this is nested too deep to be read"
+            raise RequestBuildError(message) from None
 
     def table(self, *keys: str) -> dict[str, object]:
         """Return the table at ``keys``; empty when it is not there.

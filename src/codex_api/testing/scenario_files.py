@@ -141,6 +141,8 @@ class _Reader:
             told = re.search(r"line (\d+)", str(exc))
             line = int(told[1]) if told else self._text.count("\n") + 1
             self._refuse(line, "", str(exc).partition(" (at ")[0])
+        except RecursionError:
+            self._refuse(1, "", "is nested too deep to be read")
         try:
             return msgspec.convert(value, ScenarioFile)
         except msgspec.ValidationError as exc:

@@ -417,6 +417,7 @@ def test_calls_and_outputs_must_come_in_pairs(
     ("content", "headers", "status"),
     [
         (b"{", {"content-type": "application/json"}, 400),
+        pytest.param(b"[" * 100_000, {"content-type": "application/json"}, 400, id="deep"),
         (b'{"model": NaN}', {"content-type": "application/json"}, 400),
         (b"\xff", {"content-type": "application/json"}, 400),
         (b"{}", {"content-type": "text/plain"}, 415),

@@ -228,6 +228,7 @@ def test_frames_are_recorded_with_the_headers_of_the_handshake(server: EmbeddedS
     ("frame", "code"),
     [
         ("{", "invalid_json"),
+        pytest.param("[" * 100_000, "invalid_json", id="deep"),
         ('{"type": "response.cancel"}', "invalid_value"),
         ('{"type": "response.create", "model": "m"}', "missing_required_parameter"),
         (b"{}", "invalid_frame"),

@@ -252,7 +252,7 @@ def _requests(content: bytes, endpoint: str) -> tuple[list[JsonObject], list[Jso
 def _request(line: bytes, endpoint: str, seen: set[str]) -> JsonObject:
     try:
         value: object = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = "This line is not valid JSON."
         raise RequestProblem(400, message, "invalid_json_line") from None
     request = as_object(value, "line")

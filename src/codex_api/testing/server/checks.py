@@ -43,7 +43,7 @@ def json_body(request: RecordedRequest) -> JsonObject:
         raise RequestProblem(400, message, "invalid_json") from exc
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         message = f"The request body is not valid JSON: {exc}."
         raise RequestProblem(400, message, "invalid_json") from exc
     return as_object(value, "body")

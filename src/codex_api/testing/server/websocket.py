@@ -282,7 +282,7 @@ def _frame_body(frame: str | bytes) -> JsonObject:
         raise RequestProblem(400, message, "invalid_frame")
     try:
         value: object = json.loads(frame)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         message = f"The frame is not valid JSON: {exc}."
         raise RequestProblem(400, message, "invalid_json") from exc
     body = as_object(value, "frame")

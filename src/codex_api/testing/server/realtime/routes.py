@@ -209,7 +209,7 @@ async def _offer(request: Request) -> tuple[str, dict[str, Any]]:
             case _:
                 message = f"a call takes SDP, JSON or multipart, not {kind or 'nothing'}"
                 raise RequestProblem(415, message)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, RecursionError) as exc:
         message = "the body has no readable SDP offer"
         raise RequestProblem(400, message, param="sdp") from exc
 
