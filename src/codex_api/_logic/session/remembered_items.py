@@ -178,8 +178,10 @@ class _Look:
         if kind in _INEXACT:
             self.is_exact = False
             return True
-        if isinstance(value, KeepsExtra) and value.__struct_config__.frozen:
-            return all(self.is_value(getattr(value, name)) for name in value.__struct_fields__)
+        if isinstance(value, KeepsExtra):
+            return value.__struct_config__.frozen and all(
+                self.is_value(getattr(value, name)) for name in value.__struct_fields__
+            )
         if kind in _LISTS:
             self.lists.append(value)
             return all(map(self.is_value, value))
