@@ -39,6 +39,7 @@ from codex_api.transport.slots import Slots
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, StreamedBody
     from codex_api.transport._core.route import Route
     from codex_api.transport.channel import Channel
@@ -159,8 +160,8 @@ class _Stream:
         # Whoever pops it gives the connection back: the reader, or whoever closes.
         self._lease = [channel]
         self._reader = reader = ResponseReader(outgoing.method)
-        self.status = 0  # as its headers, there with the head
-        self.headers = reader.headers
+        self.status: int = 0  # as its headers, there with the head
+        self.headers: Headers = reader.headers
         self._sent_all = False
         self._began = False
         self._failure: NetworkError | None = None

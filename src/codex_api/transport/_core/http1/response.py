@@ -86,9 +86,9 @@ class ResponseReader:
 
     def __init__(self, method: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self.status: int | None = None
-        self.headers = _NO_HEADERS
-        self.is_complete = False
-        self.has_leftover = False
+        self.headers: Headers = _NO_HEADERS
+        self.is_complete: bool = False
+        self.has_leftover: bool = False
         self._method = method
         self._limits = limits
         self._state = _HEAD
