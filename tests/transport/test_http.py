@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from codex_api.testing.actions import Close, Hang, Open, Reset, Send, WaitFor, answer
 from codex_api.testing.gate import Gate
@@ -31,9 +32,11 @@ from codex_api.transport.errors import (
 from codex_api.transport.http import HttpTransport
 from codex_api.transport.http_async import AsyncHttpTransport
 from codex_api.transport.network import Network
+from tests.transport.tls_peers import broken_tls_server, server_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from tests.front import Front
 
@@ -455,3 +458,17 @@ async def test_use_of_a_closed_transport_says_what_to_do_under_asyncio(
         for call in (async_transport.execute, async_transport.stream):
             with pytest.raises(ClientStateError, match="make a new one"):
                 await call(get(server.url), PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_what_came_before_a_broken_record_of_tls_counts(front: Front, tmp_path: Path) -> None:
+    ca, bundle = trustme.CA(), tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(bundle))
+    made = front.pick(HttpTransport, AsyncHttpTransport)(Network(proxy=None, ca_bundle=bundle))
+    begun = http_head(200, {"content-length": "100"}) + b"a part"
+    with broken_tls_server(server_context(ca), begun) as port:
+        with pytest.raises(NetworkError, match="broke TLS") as failed:
+            await front(made.execute, get(f"https://localhost:{port}/"), PATIENCE)
+        await front(made.aclose if isinstance(made, AsyncHttpTransport) else made.close)
+
+    assert failed.value.sent == "begun"

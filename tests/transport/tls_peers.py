@@ -171,3 +171,37 @@ def _relay(near: socket, far: socket) -> None:
     back.start()
     copy(near, far)
     back.join()
+
+
+@contextmanager
+def broken_tls_server(context: ssl.SSLContext, before: bytes) -> Iterator[int]:
+    """Answer one request with ``before`` and a record that nobody can read, in one piece."""
+    with socket(AF_INET) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=_break_tls, args=(listener, context, before), daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join()
+
+
+def _break_tls(listener: socket, context: ssl.SSLContext, before: bytes) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_side=True)
+    connection, _ = listener.accept()
+    with connection:
+        for step in (tls.do_handshake, lambda: tls.read(65_536)):
+            while True:
+                try:
+                    step()
+                    break
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    incoming.write(connection.recv(65_536))
+        tls.write(before)
+        unreadable = b"\x17\x03\x03\x00\x20" + bytes(32)
+        connection.sendall(outgoing.read() + unreadable)
+        with suppress(OSError):
+            connection.recv(65_536)  # until the client goes away

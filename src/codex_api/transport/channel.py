@@ -280,6 +280,8 @@ class TlsChannel:
             early, self._early = self._early, b""
             return early
         while not self._ended:
+            if self._layer.failure is not None:
+                raise self._layer.failure
             ciphertext = self._inner.receive(deadline)
             if not ciphertext:
                 self._ended = True

@@ -307,7 +307,9 @@ class TlsChannelAsync:
             self._inner.write(layer.take_outgoing())
         if plaintext and self.receiver is not None:
             self.receiver.data_received(plaintext)
-        if layer.is_over:
+        if layer.failure is not None:
+            self._end(layer.failure)
+        elif layer.is_over:
             self._inner.write(layer.goodbye())
             self._end(None)
 

@@ -118,10 +118,12 @@ class TlsLayer:
     Attributes:
         is_over: Whether the peer said that nothing more will come (``close_notify``). An end of
             the connection without it may be an attacker's cut.
+        failure: How the peer broke the protocol, behind what was decrypted; None while it has not.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str, peer: str) -> None:
         self.is_over: bool = False
+        self.failure: NetworkError | None = None
         self._peer = peer
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -153,13 +155,23 @@ class TlsLayer:
         """Return the plaintext that ``ciphertext`` completes; often none.
 
         Raises:
-            NetworkError: The peer broke the protocol.
+            NetworkError: The peer broke the protocol. What it sent before is returned first, with
+                ``failure`` set.
         """
+        if self.failure is not None:
+            raise self.failure
         if len(ciphertext) <= _FEED_BYTES:
-            return self._decrypt(ciphertext)
-        view = memoryview(ciphertext)
-        starts = range(0, len(view), _FEED_BYTES)
-        return b"".join([self._decrypt(view[start : start + _FEED_BYTES]) for start in starts])
+            plaintext = self._decrypt(ciphertext)
+        else:
+            view, pieces = memoryview(ciphertext), list[bytes]()
+            for start in range(0, len(view), _FEED_BYTES):
+                pieces.append(self._decrypt(view[start : start + _FEED_BYTES]))
+                if self.failure is not None:
+                    break
+            plaintext = b"".join(pieces)
+        if self.failure is not None and not plaintext:
+            raise self.failure
+        return plaintext
 
     def _decrypt(self, ciphertext: bytes | memoryview) -> bytes:
         incoming, read = self._incoming, self._tls.read
@@ -176,8 +188,8 @@ class TlsLayer:
         except ssl.SSLWantReadError:
             pass  # half a record
         except ssl.SSLError as exc:
-            message = f"{self._peer} broke TLS: {_reason(exc)}"
-            raise NetworkError(message) from exc
+            self.failure = NetworkError(f"{self._peer} broke TLS: {_reason(exc)}")
+            self.failure.__cause__ = exc
         return plaintext
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
