@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from codex_api import Provider, ResponsesApiRequest, ResponsesOptions, Timeouts, TurnState, items
@@ -9,12 +10,14 @@ from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.endpoints.responses import (
     caller_headers,
     create,
+    raw_create,
     raw_stream_call,
     stream_call,
 )
 from codex_api.errors import RequestBuildError
 from codex_api.transport import EncodedJson, Headers, JsonBody
 from tests._logic.operations import answered
+from tests._logic.operations import body_of as body_bytes
 
 if TYPE_CHECKING:
     from codex_api._logic.calling.stream_call import StreamCall
@@ -219,3 +222,15 @@ def test_what_the_server_keeps_is_not_made_twice(kept: dict[str, Any], *, repeat
 
     assert create(CONTEXT, request, options).request.is_repeatable is repeatable
     assert stream_call(CONTEXT, request, options).request.is_repeatable is repeatable
+
+
+@pytest.mark.parametrize("body", [b'{"model": "m"}', {"model": "m"}], ids=["bytes", "a mapping"])
+def test_a_body_that_was_built_elsewhere_goes_out_once_for_a_whole_answer(body: Any) -> None:
+    operation = raw_create(CONTEXT, body, ResponsesOptions(session_id="s"))
+
+    request = operation.request
+    assert msgspec.json.decode(body_bytes(operation)) == {"model": "m"}
+    assert (request.method, request.url) == ("POST", "https://h/v1/responses?v=1")
+    assert request.headers["session-id"] == "s"
+    assert not request.is_repeatable
+    assert answered(operation, b'{"id": "resp_1", "output": []}').id == "resp_1"

@@ -119,6 +119,15 @@ def test_a_mapping_that_was_changed_is_seen() -> None:
     assert bytes(remembered.encode([item], keep_ids=False)) == anew([item])
 
 
+def test_a_mapping_that_has_no_json_any_more_is_an_error() -> None:
+    remembered, item = EncodedInput(), {"type": "x"}
+    remembered.encode([item], keep_ids=False)
+    item["type"] = object()  # type: ignore[assignment]  # what no caller should do
+
+    with pytest.raises(RequestBuildError):
+        remembered.encode([item], keep_ids=False)
+
+
 def test_ids_are_a_part_of_what_is_remembered() -> None:
     remembered, items = EncodedInput(), [Message.user("a"), some_items()[2]]
     for keep_ids in (False, True, False):
