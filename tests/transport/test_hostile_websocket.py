@@ -10,6 +10,7 @@ import sys
 import threading
 import zlib
 from contextlib import contextmanager, suppress
+from logging.config import dictConfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,6 +309,8 @@ async def test_four_mebibytes_in_small_fragments_arrive(front: Front) -> None:
 async def test_no_logger_hears_of_credentials(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # Such a configuration enables loggers that were disabled.
+    dictConfig({"version": 1, "incremental": False, "disable_existing_loggers": False})
     caplog.set_level("DEBUG")
     headers = Headers({"authorization": "Bearer s3cret", "x-custom": "s3cret"})
     with peer(sending(b"\x81\x02hi")) as url:

@@ -48,8 +48,9 @@ _ACCEPTED: Final = b"HTTP/1.1 101"
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _MAX_HEAD_BYTES: Final = 256 << 10
 _MAX_BODY_BYTES: Final = 64 << 10
-# Its records would hold header values and messages.
-_SILENT = logging.getLogger("codex_api.connection.websockets")
+# Its records would hold header values and messages. `logging` does not know of it, so that no
+# configuration of the caller's can turn it on again.
+_SILENT: Final = logging.Logger("codex_api.connection.websockets")  # noqa: LOG001 - see above
 _SILENT.disabled = True
 
 
