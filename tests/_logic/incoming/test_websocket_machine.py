@@ -506,3 +506,17 @@ def test_messages_that_come_together_are_read_as_one_by_one(
         )
 
     assert run(together=True) == run(together=False)
+
+
+def test_what_names_a_response_before_is_left_alone_among_messages_that_come_together() -> None:
+    facts = HandshakeFacts.of(101, Headers())
+    facts.history.has_carried = True
+    facts.history.ids.add("old")
+    stream = machine(facts)
+    stream.feed_all([json.dumps({"type": "response.created", "response": {"id": "new"}})], 1.0)
+    late = json.dumps({"type": "response.in_progress", "response": {"id": "old"}})
+
+    found = stream.feed_all([json.dumps(DELTA), late, json.dumps(DELTA)], 2.0)
+
+    assert [type(event) for event in found] == [events.OutputTextDelta] * 2
+    assert (stream.taken, stream.leftovers) == (3, 1)
