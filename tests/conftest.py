@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+# Coverage must not hang on what random examples happen to reach.
+settings.register_profile("coverage", deadline=None, derandomize=True, max_examples=3)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # A shell's background job begins with Ctrl-C ignored, and so would every program that tests start.

@@ -18,7 +18,7 @@ TESTS: Final = "tests/_logic"
 #: Half of the work; the other half is all else.
 FIRST_SHARE: Final = (f"{TESTS}/incoming", "tests/test_events.py", "tests/test_items.py")
 _COVERAGE: Final = (sys.executable, "-m", "coverage")
-_PYTEST: Final = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=1")
+_PYTEST: Final = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=coverage")
 
 
 def measured(folder: Path) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from codex_api._logic.incoming.direct_events import (
     Skipped,
     ToolInput,
     direct_decoder,
+    direct_lines,
     lenient_event,
 )
 
@@ -98,3 +99,22 @@ def test_a_delta_needs_only_its_delta() -> None:
 
 def test_type_that_is_no_delta_is_nothing() -> None:
     assert lenient_event("response.brand_new", fields(delta="a")) is None
+
+
+A_DELTA = b'{"type":"response.output_text.delta","delta":"a"}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        (A_DELTA + b"\n" + A_DELTA, 2),
+        # One of them cannot be read, is no delta, or has a line end inside.
+        (A_DELTA + b"\n" + A_DELTA[:-1], None),
+        (A_DELTA + b'\n{"type":"response.in_progress"}', None),
+        (A_DELTA + b"\n" + A_DELTA + b"\n" + A_DELTA, None),
+    ],
+)
+def test_lines_are_decoded_together_or_not_at_all(lines: bytes, count: int | None) -> None:
+    expected = None if count is None else [events.OutputTextDelta("a")] * count
+
+    assert direct_lines(lines, 2) == expected

@@ -520,3 +520,14 @@ def test_what_names_a_response_before_is_left_alone_among_messages_that_come_tog
 
     assert [type(event) for event in found] == [events.OutputTextDelta] * 2
     assert (stream.taken, stream.leftovers) == (3, 1)
+
+
+def test_messages_that_come_together_count_up_to_the_one_that_ends_the_response() -> None:
+    stream = machine(idle_timeout=10.0)
+
+    deltas = stream.feed_all([json.dumps(DELTA), json.dumps(DELTA)], 1.0)
+    assert (len(deltas), stream.taken, stream.deadline) == (2, 2, 11.0)
+
+    end = stream.feed_all([json.dumps(DELTA), json.dumps(COMPLETED), json.dumps(DELTA)], 2.0)
+    assert [type(event) for event in end] == [events.OutputTextDelta, events.Completed]
+    assert (stream.taken, stream.done) == (2, True)
