@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -101,6 +102,57 @@ async def test_a_run_that_stops_leaves_its_batches_and_the_next_one_asks_for_the
     assert f"on their way: {looked_at.batches} batches" in "\n".join(summary_lines(looked_at))
     assert len(set(ids(out))) == len(ids(out)) == 25
     assert second.summary.maybe_charged == 0
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_rows_whose_batch_ends_before_they_are_come_to_are_not_sent_again(
+    source: Path, out: Path, *, is_file: bool
+) -> None:
+    def rows() -> Any:
+        return source if is_file else [(f"id-{row}", body_of(row)) for row in range(25)]
+
+    # Nothing is read of the source while one batch is on its way, so the first is over by then.
+    one_by_one = msgspec.structs.replace(SETTINGS, batches_at_once=1)
+    with EmbeddedServer(ServerSettings(background_pace=0.01)) as server:
+        async with client_of(server.url) as client:
+            run = bulk.run(client, rows(), journal=Journal(out), settings=one_by_one)
+            running = asyncio.ensure_future(collect(run))
+            await until(lambda: len(server.state.batches) == 1)
+            run.cut()
+            await running
+        await carried_out(server, rows(), out, one_by_one)
+
+        assert sorted(batch["request_counts"]["total"] for batch in batches(server)) == [5, 10, 10]
+    assert sorted(ids(out)) == sorted(f"id-{row}" for row in range(25))
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_rows_whose_file_did_not_get_through_are_sent_once(
+    source: Path, out: Path, *, is_file: bool
+) -> None:
+    def rows() -> Any:
+        return source if is_file else [(f"id-{row}", body_of(row)) for row in range(25)]
+
+    one_by_one = msgspec.structs.replace(SETTINGS, batches_at_once=1)
+    with EmbeddedServer(ServerSettings(background_pace=0.01)) as server:
+        async with client_of(server.url) as client:
+            run = bulk.run(client, rows(), journal=Journal(out), settings=one_by_one)
+            running = asyncio.ensure_future(collect(run))
+            await until(lambda: len(server.state.batches) == 1)
+            run.cut()
+            await running
+        server.state.batches.clear()
+        # As a process leaves it that was killed while the file was on its way.
+        kept = out.with_name("out.jsonl.batches")
+        state = json.loads(kept.read_bytes())
+        (part,) = state["parts"]
+        for known in ("file_id", "was_asked", "batch_id"):
+            part.pop(known, None)
+        kept.write_bytes(json.dumps(state).encode())
+        await carried_out(server, rows(), out, one_by_one)
+
+        assert sum(batch["request_counts"]["total"] for batch in batches(server)) == 25
+    assert sorted(ids(out)) == sorted(f"id-{row}" for row in range(25))
 
 
 async def collect(run: BulkRun) -> list[BulkResult]:

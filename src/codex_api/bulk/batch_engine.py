@@ -69,6 +69,8 @@ class BatchEngine(Engine):
         # Rows of parts that are not over, and rows of the file that are to be sent again.
         self._held: dict[str, PendingRow] = {}
         self._again: dict[int, PendingRow] = {}
+        # Ids of rows of earlier runs that the source has not come to; they may be over by then.
+        self._recalled: set[str] = set()
         self._most_rows = settings.batch_rows
         self._not_before = float("-inf")
 
@@ -105,7 +107,9 @@ class BatchEngine(Engine):
             self._queue.put_back(row)
         elif self._source.file is not None:
             self._again[row.index] = row
-        # Else a program has not given it again: it is left to a further run.
+        else:
+            # A program has not given it again; if it never does, it is left to a further run.
+            self._recalled.discard(row.custom_id)
 
     def let_go(self, row: PendingRow) -> None:
         """Take in that a row is in no part any more."""
@@ -153,6 +157,7 @@ class BatchEngine(Engine):
         for record in records:
             part = Part(record, rows[record.number])
             self._held |= part.rows
+            self._recalled.update(part.rows)
             self._carry_on(part)
 
     def _rows_of(self, records: list[PartRecord]) -> dict[int, list[PendingRow]]:
@@ -240,10 +245,12 @@ class BatchEngine(Engine):
         """Give rows as long as there are some; those to be sent again come last."""
         while self._stopping is None and (row := self._next_row(self._loop.time())) is not None:
             held = self._held.get(row.custom_id)
-            if held is None:
-                yield row
-            elif self._source.file is None:
+            if held is not None and self._source.file is None:
                 held.body = row.body  # in case it must be sent again
+            if row.custom_id in self._recalled:
+                self._recalled.discard(row.custom_id)
+            elif held is None:
+                yield row
         file = self._source.file
         if file is None or not self._again or not self._queue.is_empty:
             return
