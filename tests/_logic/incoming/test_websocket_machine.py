@@ -508,6 +508,19 @@ def test_messages_that_come_together_are_read_as_one_by_one(
     assert run(together=True) == run(together=False)
 
 
+@pytest.mark.parametrize("other", [b"binary", ""])
+def test_two_events_in_a_message_do_not_stand_for_the_message_beside_it(
+    other: str | bytes,
+) -> None:
+    stream = machine()
+    stream.feed_all([json.dumps(DELTA)], 1.0)
+
+    found = stream.feed_all([f"{json.dumps(DELTA)}\n{json.dumps(DELTA)}", other], 2.0)
+
+    assert (len(found), stream.taken) == (2, 2)
+    assert isinstance(stream.failure, errors.StreamError) == isinstance(other, bytes)
+
+
 def test_what_names_a_response_before_is_left_alone_among_messages_that_come_together() -> None:
     facts = HandshakeFacts.of(101, Headers())
     facts.history.has_carried = True

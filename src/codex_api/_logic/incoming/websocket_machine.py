@@ -119,6 +119,8 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         if not self._is_begun or self._raws is not None or self.done or self.failure is not None:
             return None
         texts = [message for message in messages if isinstance(message, str)]
+        if len(texts) < len(messages):
+            return None
         lines = "\n".join(texts)
         if self._history.ids and _RESPONSE in lines:
             return None
