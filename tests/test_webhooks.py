@@ -112,10 +112,109 @@ def test_the_time_of_the_system_counts_when_none_is_given() -> None:
         verify_webhook(signed(), BODY, SECRET)
 
 
-@pytest.mark.parametrize("secret", [[], "whsec_not base64!"])
+@pytest.mark.parametrize(
+    "secret",
+    [[], None, "", "whsec_", " \n", ["", SECRET], "whsec_not base64!", "whsec_é"],
+)
 def test_a_secret_that_is_none_is_a_mistake_of_the_caller(secret: Any) -> None:
     with pytest.raises(ValueError, match="secret"):
         verify_webhook(signed(), BODY, secret, now=NOW)
+
+
+def test_nobody_signs_with_an_empty_secret() -> None:
+    """A variable that is not set would let everybody in."""
+    with pytest.raises(ValueError, match="secret"):
+        verify_webhook(signed(key=b""), BODY, "", now=NOW)
+
+
+def test_a_secret_may_lack_its_prefix_or_have_white_space_around() -> None:
+    key = b"k" * 24
+    plain = base64.b64encode(key).decode()
+
+    assert verify_webhook(signed(key=key), BODY, plain, now=NOW).id == "evt_1"
+    assert verify_webhook(signed(key=plain.encode()), BODY, plain, now=NOW).id == "evt_1"
+    assert verify_webhook(signed(), BODY, f"{SECRET}\n", now=NOW).id == "evt_1"
+
+
+def test_a_short_secret_without_its_prefix_is_no_base64() -> None:
+    with pytest.raises(WebhookError, match="no signature"):
+        verify_webhook(signed(key=b"\0\0\0"), BODY, "AAAA", now=NOW)
+
+
+def test_a_signature_without_a_version_is_of_the_first() -> None:
+    headers = signed()
+    headers["Webhook-Signature"] = headers["Webhook-Signature"].removeprefix("v1,")
+
+    assert verify_webhook(headers, BODY, SECRET, now=NOW).id == "evt_1"
+
+
+def test_headers_may_be_pairs_of_bytes_as_asgi_has_them() -> None:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in signed().items()]
+
+    assert verify_webhook(pairs, BODY, SECRET, now=NOW).id == "evt_1"
+    assert verify_webhook(list(signed().items()), bytearray(BODY), SECRET, now=NOW).id == "evt_1"
+
+
+@pytest.mark.parametrize("tolerance", [float("nan"), -1.0])
+def test_a_tolerance_that_is_none_lets_nothing_through(tolerance: float) -> None:
+    with pytest.raises(WebhookError, match="from now"):
+        verify_webhook(signed(), BODY, SECRET, tolerance=tolerance, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"body": json.loads(BODY)}, "bytes as they came"),
+        ({"body": 5}, "bytes as they came"),
+        ({"secret": SECRET.encode()}, "secret of a webhook"),
+        ({"secret": [3]}, "secret of a webhook"),
+        ({"headers": {"webhook-id": ["x"]}}, "headers of a webhook"),
+        ({"headers": 3}, "headers of a webhook"),
+        ({"headers": ["x"]}, "headers of a webhook"),
+    ],
+)
+def test_what_is_no_webhook_at_all_is_told_as_the_callers_mistake(
+    wrong: dict[str, Any], said: str
+) -> None:
+    given: dict[str, Any] = {"headers": signed(), "body": BODY, "secret": SECRET, **wrong}
+
+    with pytest.raises(TypeError, match=said):
+        verify_webhook(**given, now=NOW)
+
+
+def test_a_text_that_is_no_unicode_fits_no_signature() -> None:
+    with pytest.raises(WebhookError, match="no signature"):
+        verify_webhook(signed(), "\ud800", SECRET, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("at", "read"), [(1.5, 1), ("2026-01-01", None), (None, None), (True, None), (1e300, None)]
+)
+def test_an_odd_time_costs_only_itself(at: Any, read: int | None) -> None:
+    body = json.dumps(
+        {"type": "response.completed", "created_at": at, "data": {"id": "r", "call_id": 3}}
+    ).encode()
+
+    found = verified(body)
+
+    assert isinstance(found, webhooks.ResponseWebhook)
+    assert (found.id, found.response_id, found.created_at) == ("wh_1", "r", read)
+
+
+@pytest.mark.parametrize("fields", [None, 3, [{"name": "From"}, {"name": "To", "value": "x"}]])
+def test_a_call_with_odd_sip_headers_is_a_call(fields: Any) -> None:
+    found = verified(event("realtime.call.incoming", {"call_id": "rtc_1", "sip_headers": fields}))
+
+    assert isinstance(found, webhooks.RealtimeCallWebhook)
+    assert found.call_id == "rtc_1"
+    assert [field.name for field in found.sip_headers] in ([], ["To"])
+
+
+def test_an_event_may_have_null_for_its_data() -> None:
+    found = verified(event("x", None))
+
+    assert isinstance(found, webhooks.OtherWebhook)
+    assert found.data == {}
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b"{}", event("x", [])])

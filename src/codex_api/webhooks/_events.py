@@ -11,6 +11,9 @@ import msgspec
 from codex_api._imports import show_as
 from codex_api.webhooks._signature import WebhookError
 
+# No second that a computer counts; what is farther may be infinite.
+_FAR = 10**15
+
 
 class _Webhook(msgspec.Struct, frozen=True, kw_only=True):
     id: str
@@ -85,49 +88,64 @@ class OtherWebhook(_Webhook, frozen=True, kw_only=True):
 WebhookEvent: TypeAlias = ResponseWebhook | BatchWebhook | RealtimeCallWebhook | OtherWebhook
 
 
-class _Data(msgspec.Struct):
-    id: str | None = None
-    call_id: str | None = None
-    sip_headers: list[SipHeader] = []
-
-
 class _Event(msgspec.Struct):
-    id: str
     type: str
+    id: Any = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
-    created_at: int | None = None
+    created_at: Any = None
 
 
-def read_event(body: bytes) -> WebhookEvent:
+def read_event(body: bytes, delivery_id: str) -> WebhookEvent:
     """Read the body of a webhook whose signature was found good.
+
+    One odd field costs only itself: whoever sent it will not send it in another form.
+
+    Args:
+        body: As it came.
+        delivery_id: What the event is known by when it has no id of its own.
 
     Raises:
         WebhookError: It is no event.
     """
     try:
         event = msgspec.json.decode(body, type=_Event)
-        data = msgspec.json.decode(event.data, type=dict[str, Any])
+        data = msgspec.json.decode(event.data, type=dict[str, Any] | None) or {}
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         message = f"the webhook is genuine, but no event: {exc}"
         raise WebhookError(message) from exc
+    at = event.created_at
     common: dict[str, Any] = {
-        "id": event.id,
+        "id": _text(event.id) or delivery_id,
         "type": event.type,
-        "created_at": event.created_at,
+        "created_at": int(at) if type(at) in (int, float) and abs(at) < _FAR else None,
         "raw": msgspec.Raw(body),
     }
-    try:
-        known = msgspec.convert(data, _Data)
-    except msgspec.ValidationError:
-        known = _Data()
     family = event.type.partition(".")[0]
-    if family == "response" and known.id:
-        return ResponseWebhook(**common, response_id=known.id)
-    if family == "batch" and known.id:
-        return BatchWebhook(**common, batch_id=known.id)
-    if event.type == "realtime.call.incoming" and known.call_id:
-        return RealtimeCallWebhook(**common, call_id=known.call_id, sip_headers=known.sip_headers)
+    subject = _text(data.get("id"))
+    if family == "response" and subject:
+        return ResponseWebhook(**common, response_id=subject)
+    if family == "batch" and subject:
+        return BatchWebhook(**common, batch_id=subject)
+    call_id = _text(data.get("call_id"))
+    if event.type == "realtime.call.incoming" and call_id:
+        fields = _sip_headers(data.get("sip_headers"))
+        return RealtimeCallWebhook(**common, call_id=call_id, sip_headers=fields)
     return OtherWebhook(**common, data=data)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _sip_headers(value: object) -> list[SipHeader]:
+    """Read the fields that have a name and a value; the caller may have sent others."""
+    fields: list[SipHeader] = []
+    for field in value if isinstance(value, list) else ():
+        try:
+            fields.append(msgspec.convert(field, SipHeader))
+        except msgspec.ValidationError:
+            continue
+    return fields
 
 
 show_as("codex_api.webhooks", globals())

@@ -6,7 +6,6 @@ It is an HMAC-SHA-256 over id, time and body, each joined to the next by a dot.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
@@ -24,6 +23,11 @@ _VERSION = "v1"
 _MAX_TIMESTAMP_DIGITS = 12
 # More signatures than any sender has keys.
 _MAX_SIGNATURES = 16
+# The least that the specification has a secret hold: what is shorter is no base64 of one.
+_LEAST_KEY_BYTES = 24
+
+
+_NOTHING_TO_CHECK_WITH = "no secret is given to check the webhook with, or an empty one"
 
 
 class WebhookError(CodexApiError):
@@ -42,10 +46,9 @@ def check_signature(
     identity = _required(fields, "webhook-id")
     timestamp = _required(fields, "webhook-timestamp")
     signatures = _required(fields, "webhook-signature").split()[:_MAX_SIGNATURES]
-    keys = [_key(secret) for secret in secrets]
+    keys = [key for secret in secrets for key in _keys(secret)]
     if not keys:
-        message = "no secret is given to check the webhook with"
-        raise ValueError(message)
+        raise ValueError(_NOTHING_TO_CHECK_WITH)
     _check_time(timestamp, now, tolerance)
     signed = b".".join((identity.encode(), timestamp.encode(), body))
     if not _fits(signed, keys, signatures):
@@ -61,14 +64,24 @@ def _required(headers: Headers, name: str) -> str:
     return value
 
 
-def _key(secret: str) -> bytes:
-    if not secret.startswith(_PREFIX):
-        return secret.encode()
+def _keys(secret: str) -> list[bytes]:
+    """Return what a secret may mean: one key, or two where its prefix may have been left out."""
+    text = secret.strip()
+    encoded = text.removeprefix(_PREFIX)
+    # Whoever can guess a key can sign, and everybody guesses the empty one.
+    if not encoded:
+        raise ValueError(_NOTHING_TO_CHECK_WITH)
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
-        message = "a webhook secret is whsec_ and base64"
-        raise ValueError(message) from None
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        key = b""
+    if encoded != text:
+        if not key:
+            message = "a webhook secret is whsec_ and base64"
+            raise ValueError(message)
+        return [key]
+    plain = text.encode()
+    return [plain, key] if len(key) >= _LEAST_KEY_BYTES else [plain]
 
 
 def _check_time(timestamp: str, now: float, tolerance: float) -> None:
@@ -76,15 +89,21 @@ def _check_time(timestamp: str, now: float, tolerance: float) -> None:
     if not is_number or len(timestamp) > _MAX_TIMESTAMP_DIGITS:
         message = "the webhook's timestamp is no number"
         raise WebhookError(message)
-    if abs(now - int(timestamp)) > tolerance:
+    # Turned round, so that a tolerance that is no number lets nothing through.
+    if not abs(now - int(timestamp)) <= tolerance:
         message = f"the webhook is more than {tolerance:g} s from now: old, sent again, or a clock"
         raise WebhookError(message)
+
+
+def _versioned(signature: str) -> tuple[str, str, str]:
+    """Part a signature from its version; one without any is of the first."""
+    return (signature if "," in signature else f"{_VERSION},{signature}").partition(",")
 
 
 def _fits(signed: bytes, keys: Sequence[bytes], signatures: Sequence[str]) -> bool:
     given = [
         value.encode()
-        for version, _, value in (signature.partition(",") for signature in signatures)
+        for version, _, value in (_versioned(signature) for signature in signatures)
         if version == _VERSION
     ]
     fits = False
