@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +124,18 @@ async def test_what_makes_no_sense_is_an_error_that_may_be_retried_by_a_layer_ab
         await ask(front, server)
 
     assert caught.value.retryable
+
+
+async def test_text_that_is_cut_within_a_character_is_put_together(front: Front) -> None:
+    deltas = [
+        {"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "delta": text}
+        for text in ("a\ud83d", "\ude00b", "c")
+    ]
+    body = b"".join(b"data: %b\n\n" % json.dumps(delta).encode() for delta in deltas)
+    with ScriptedServer([counted(STREAM, body + BODY)]) as server:
+        collected = await ask(front, server)
+
+    assert collected.text == "a\N{GRINNING FACE}bc"
 
 
 class ReadHead(Action):

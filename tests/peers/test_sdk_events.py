@@ -48,7 +48,7 @@ def test_an_event_of_the_sdk_is_typed_and_goes_back_out_equal(name: str) -> None
     for seed in range(10):
         wire = made(name, seed)
 
-        (event,) = EventMapper(all_events=True).feed(msgspec.json.encode(wire))
+        (event,) = EventMapper(all_events=True).feed_one(msgspec.json.encode(wire))
 
         assert not isinstance(event, events.OtherEvent)
         left_out = LEFT_OUT.get(name, set())

@@ -333,12 +333,12 @@ def test_first_failure_is_the_one_that_counts() -> None:
     assert isinstance(mapper.failure, ContextWindowExceededError)
 
 
-def test_feeding_one_payload_raises_its_failure() -> None:
+def test_feeding_one_payload_keeps_its_failure() -> None:
     mapper = EventMapper()
 
-    assert mapper.feed(delta("a").decode()) == [events.OutputTextDelta("a")]
-    with pytest.raises(QuotaExceededError):
-        mapper.feed(line("error", code="insufficient_quota"))
+    assert mapper.feed_one(delta("a").decode()) == [events.OutputTextDelta("a")]
+    assert mapper.feed_one(line("error", code="insufficient_quota")) == []
+    assert isinstance(mapper.failure, QuotaExceededError)
 
 
 def test_error_frame_with_a_good_status_is_ignored() -> None:
@@ -354,14 +354,14 @@ SNAPSHOT = RateLimitSnapshot("codex", primary=RateLimitWindow(5.0), plan_type="p
 def test_rate_limits_are_told_and_remembered() -> None:
     mapper = EventMapper()
 
-    assert mapper.feed(RATE_LIMITS) == [events.RateLimits(SNAPSHOT)]
+    assert mapper.feed_one(RATE_LIMITS) == [events.RateLimits(SNAPSHOT)]
     assert mapper.rate_limits == mapper.limits["codex"] == SNAPSHOT
 
 
 def test_rate_limits_may_be_only_remembered() -> None:
     mapper = EventMapper(emit_rate_limits=False)
 
-    assert mapper.feed(RATE_LIMITS) == []
+    assert mapper.feed_one(RATE_LIMITS) == []
     assert mapper.rate_limits == SNAPSHOT
 
 
@@ -464,18 +464,94 @@ def test_half_a_character_costs_only_itself() -> None:
     item = rb'{"type":"brand_new","text":"\ud83d"}'
 
     found = mapped(
-        rb'{"type":"response.output_text.delta","delta":"a\ud83d"}',
-        rb'{"type":"response.output_text.delta","delta":"\ude00b"}',
+        rb'{"type":"response.output_text.delta","delta":"a\ud83db"}',
+        rb'{"type":"response.output_text.delta","delta":"\ude00c"}',
         b'{"type":"response.output_item.done","item":%b}' % item,
         rb'{"type":"response.completed","response":{"id":"resp_1","text":"\ud83d"}}',
     )
 
     assert found[:2] == [
-        events.OutputTextDelta("a\N{REPLACEMENT CHARACTER}"),
-        events.OutputTextDelta("\N{REPLACEMENT CHARACTER}b"),
+        events.OutputTextDelta("a\N{REPLACEMENT CHARACTER}b"),
+        events.OutputTextDelta("\N{REPLACEMENT CHARACTER}c"),
     ]
     assert isinstance(found[2], events.OutputItemDone)
     assert found[3] == DONE
+
+
+def _cut_delta(delta: bytes, index: int = 0, tag: bytes = b"output_text", number: int = 1) -> bytes:
+    return b'{"type":"response.%b.delta","output_index":%d,"sequence_number":%d,"delta":"%b"}' % (
+        tag,
+        index,
+        number,
+        delta,
+    )
+
+
+CUT_STREAMS = {
+    "together": ([rb"a\ud83d", rb"\ude00b"], "a\N{GRINNING FACE}b"),
+    "capitals": ([rb"\uD83D", rb"\uDE00"], "\N{GRINNING FACE}"),
+    "two in a row": ([rb"\ud83d", rb"\ude00\ud83d", rb"\ude00"], "\N{GRINNING FACE}" * 2),
+    "a delta of nothing between": ([rb"\ud83d", b"", rb"\ude00"], "\N{GRINNING FACE}"),
+    "text instead of the rest": ([rb"\ud83d", b"b"], "\N{REPLACEMENT CHARACTER}b"),
+    "the rest alone": ([rb"a", rb"\ude00b"], "a\N{REPLACEMENT CHARACTER}b"),
+    "no rest": ([rb"a\ud83d"], "a\N{REPLACEMENT CHARACTER}"),
+    "an escaped backslash before the half": ([rb"\\\ud83d", rb"\ude00"], "\\\N{GRINNING FACE}"),
+    "an escaped backslash and no half": ([rb"\\ud83d", rb"b"], "\\ud83db"),
+    "a whole character at the end": ([rb"\ud83d\ude00", rb"b"], "\N{GRINNING FACE}b"),
+}
+
+
+@pytest.mark.parametrize("is_one_chunk", [False, True])
+@pytest.mark.parametrize("seen_through", [None, 0])
+@pytest.mark.parametrize(("pieces", "text"), CUT_STREAMS.values(), ids=CUT_STREAMS)
+def test_a_character_that_is_cut_between_two_deltas_is_whole(
+    pieces: list[bytes], text: str, *, is_one_chunk: bool, seen_through: int | None
+) -> None:
+    payloads = [_cut_delta(piece, number=number) for number, piece in enumerate(pieces, 1)]
+    payloads.append(b'{"type":"response.completed","response":{"id":"resp_1"}}')
+    mapper = EventMapper(seen_through=seen_through)
+
+    chunks = [payloads] if is_one_chunk else [[payload] for payload in payloads]
+    found = [event for chunk in chunks for event in mapper.feed_all(chunk)]
+
+    told = [event.delta for event in found if isinstance(event, events.OutputTextDelta)]
+    assert "".join(told) == text
+    assert (found[-1], mapper.done) == (DONE, True)
+    assert mapper.last_sequence_number == len(pieces)
+
+
+def test_halves_of_parts_that_come_in_turn_find_their_own() -> None:
+    arguments = b"function_call_arguments"
+    found = mapped(
+        _cut_delta(rb"a\ud83d"),
+        _cut_delta(rb"b\ud83d", index=1),
+        _cut_delta(rb"{\"c\":\"\ud83d", index=2, tag=arguments),
+        b'{"type":"keepalive"}',
+        _cut_delta(rb"\ude80", index=1),
+        _cut_delta(rb"\ude00\"}", index=2, tag=arguments),
+        _cut_delta(rb"\ude01"),
+        b'{"type":"response.completed","response":{"id":"resp_1"}}',
+    )
+
+    texts: dict[object, str] = {}
+    for event in found[:-1]:
+        assert isinstance(event, events.OutputTextDelta | events.FunctionCallArgumentsDelta)
+        texts[event.output_index] = texts.get(event.output_index, "") + event.delta
+    assert texts == {0: "a\U0001f601", 1: "b\U0001f680", 2: '{"c":"\U0001f600"}'}
+
+
+def test_a_half_is_told_alone_when_its_part_ends() -> None:
+    mapper = EventMapper()
+    (first,) = mapper.feed_one(_cut_delta(rb"a\ud83d", number=4))
+    found = mapper.feed_one(b'{"type":"response.output_text.done","output_index":0,"text":"a"}')
+
+    assert isinstance(first, events.OutputTextDelta)
+    assert first.delta == "a"
+    assert [event.delta for event in found if isinstance(event, events.OutputTextDelta)] == [
+        "\N{REPLACEMENT CHARACTER}"
+    ]
+    assert mapper.last_sequence_number == 4
+    assert mapper.takes_direct
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -644,7 +720,7 @@ def test_response_id_is_known_once_told() -> None:
     mapper = EventMapper()
 
     assert mapper.response_id is None
-    mapper.feed(line("response.created", response={"id": "resp_1"}))
+    mapper.feed_one(line("response.created", response={"id": "resp_1"}))
     assert mapper.response_id == "resp_1"
 
 

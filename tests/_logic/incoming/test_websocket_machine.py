@@ -521,6 +521,32 @@ def test_two_events_in_a_message_do_not_stand_for_the_message_beside_it(
     assert isinstance(stream.failure, errors.StreamError) == isinstance(other, bytes)
 
 
+def test_a_character_that_is_cut_between_two_messages_is_whole() -> None:
+    stream = machine()
+    texts = ("a\ud83d", "\ude00", "b")
+    first, *others = (json.dumps(DELTA | {"delta": text}) for text in texts)
+
+    found = [*stream.feed_all([first], 1.0), *stream.feed_all([*others], 2.0)]
+
+    assert [event.delta for event in found if isinstance(event, events.OutputTextDelta)] == [
+        "a",
+        "\N{GRINNING FACE}",
+        "b",
+    ]
+
+
+def test_a_half_that_is_held_back_comes_before_messages_that_come_together() -> None:
+    stream = machine()
+    stream.feed_all([json.dumps(DELTA | {"delta": "a\ud83d"})], 1.0)
+
+    found = stream.feed_all([json.dumps(DELTA | {"delta": text}) for text in ("b", "c")], 2.0)
+
+    assert [event.delta for event in found if isinstance(event, events.OutputTextDelta)] == [
+        "\N{REPLACEMENT CHARACTER}b",
+        "c",
+    ]
+
+
 def test_what_names_a_response_before_is_left_alone_among_messages_that_come_together() -> None:
     facts = HandshakeFacts.of(101, Headers())
     facts.history.has_carried = True

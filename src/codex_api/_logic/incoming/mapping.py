@@ -17,6 +17,7 @@ from msgspec import Raw
 
 from codex_api import events
 from codex_api._logic.incoming import repair
+from codex_api._logic.incoming.cut_characters import CutCharacters
 from codex_api._logic.incoming.direct_events import (
     ABSENT,
     DIRECT_TYPES,
@@ -41,7 +42,7 @@ from codex_api._logic.incoming.item_events import READERS, is_told, tool_input
 from codex_api._logic.incoming.side_events import SideChannel
 from codex_api._logic.incoming.terminal import TERMINAL_TYPES, Terminal, read_terminal
 from codex_api._logic.incoming.told_events import completed, read_told
-from codex_api._logic.outgoing.surrogates import without_halves
+from codex_api._logic.outgoing.surrogates import may_hold_halves
 from codex_api.errors import DecodeError
 from codex_api.rate_limits import DEFAULT_LIMIT_ID, parse_rate_limit_event
 from codex_api.types.turn_state import TurnState
@@ -108,6 +109,7 @@ class EventMapper:
         self._in_progress = False
         self.turn_state_cell = TurnState() if turn_state is None else turn_state
         self._sides = SideChannel(self.turn_state_cell, safety_headers)
+        self._cut = CutCharacters()
         self._other_events = other_events
         self._further: Callable[[str, Fields], ResponseEvent | None] | None = None
         if all_events:
@@ -150,17 +152,10 @@ class EventMapper:
         """What is known about the stream, for an error that ends it."""
         return {"request_id": self._request_id, "rate_limits": self.rate_limits}
 
-    def feed(self, data: bytes | str) -> list[ResponseEvent]:
-        """Map one payload.
-
-        Raises:
-            CodexApiError: The payload reports a failure. ``feed_all`` gives the events that came
-                with it, too.
-        """
-        found = self.feed_one(data)
-        if self.failure is not None:
-            raise self.failure
-        return found
+    @property
+    def takes_direct(self) -> bool:
+        """Whether events that were decoded elsewhere can be given to ``take_direct``."""
+        return self._seen_through is None and not self._cut.are_held
 
     def feed_one(self, data: bytes | str) -> list[ResponseEvent]:
         """Map one payload, as ``feed_all`` does."""
@@ -172,7 +167,7 @@ class EventMapper:
         except UNREADABLE:
             event = None
             self._decoder = direct_decoder(whole=True)
-        if type(event) in DIRECT_TYPES and self._seen_through is None:
+        if type(event) in DIRECT_TYPES and self._seen_through is None and not self._cut.are_held:
             self._told += 1
             self.progressed = True
             if event.sequence_number is not None:
@@ -197,10 +192,11 @@ class EventMapper:
         if self.done or self.failure is not None or not payloads:
             return []
         found: list[ResponseEvent] = []
+        direct: list[Any] = []
         try:
-            direct: list[Any] = self._decoder.decode_lines(b"\n".join(payloads))
+            if not self._cut.are_held:
+                direct = self._decoder.decode_lines(b"\n".join(payloads))
         except UNREADABLE:
-            direct = []
             self._decoder = direct_decoder(whole=True)
         # A payload may hold a line feed, or two objects: then lines are no payloads.
         if len(direct) != len(payloads):
@@ -237,7 +233,7 @@ class EventMapper:
 
     def _one(self, event: object, data: bytes, found: list[ResponseEvent]) -> None:
         """Map a payload that was decoded to ``event``, or could not be for None."""
-        if event is None:
+        if event is None or self._cut.are_held:
             self._read(data, found)
         else:
             self._mixed((event,), (data,), found)
@@ -293,7 +289,8 @@ class EventMapper:
 
     def _read(self, payload: bytes, found: list[ResponseEvent]) -> None:
         """Map one payload field by field."""
-        payload = without_halves(payload)
+        if self._cut.are_held or may_hold_halves(payload):
+            payload = self._cut.joined(payload)
         try:
             # msgspec validates UTF-8 only in strings that it builds; fields kept Raw would pass
             # unchecked.
@@ -338,6 +335,8 @@ class EventMapper:
             found.append(events.OtherEvent("", Raw(payload)))
 
     def _map(self, tag: str, fields: Fields, payload: bytes, found: list[ResponseEvent]) -> None:
+        for lone in self._cut.lone_at(tag):
+            self._read(lone, found)
         number = read_as(int, fields.get("sequence_number", ABSENT))
         if number is not None:
             self.last_sequence_number = number

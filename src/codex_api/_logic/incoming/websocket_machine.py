@@ -118,6 +118,8 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         """Decode messages in one go; None where one of them has to be looked at by itself."""
         if not self._is_begun or self._raws is not None or self.done or self.failure is not None:
             return None
+        if not self._mapper.takes_direct:
+            return None
         texts = [message for message in messages if isinstance(message, str)]
         if len(texts) < len(messages):
             return None
