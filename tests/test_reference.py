@@ -26,7 +26,6 @@ LEFT_OUT = {
     "codex_api.local.models_cache.cache_key": "for the clients",
     "codex_api.local.models_cache.list_cached": "for the clients",
     "codex_api.types.function_tool.Arguments": "for `FunctionTool.from_callable`",
-    "codex_api.types.function_tool.read_docstring": "for `FunctionTool.from_callable`",
 }
 #: Public modules with pages but without a directive of their own: their names stand elsewhere.
 GATHERED = ("codex_api", "codex_api.realtime", "codex_api.bulk")

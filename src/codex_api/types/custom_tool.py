@@ -10,9 +10,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from codex_api.transport.errors import RequestBuildError
+from codex_api.types.callables import called_name, read_docstring
 from codex_api.types.content import Tagged
-from codex_api.types.function_tool import read_docstring
-from codex_api.types.structured import schema_name
 
 
 class Grammar(Tagged, frozen=True, tag="grammar", gc=False):
@@ -64,7 +63,7 @@ class CustomTool(Tagged, frozen=True, kw_only=True, tag="custom", dict=True):
         Raises:
             RequestBuildError: The function cannot be called with one text.
         """
-        called = schema_name(function) if name is None else name
+        called = called_name(function) if name is None else name
         try:
             inspect.signature(function).bind("")
         except (TypeError, ValueError) as exc:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - msgspec reads annotations
-from functools import cache, partial
-from itertools import takewhile
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from codex_api.transport.errors import RequestBuildError
+from codex_api.types.callables import CalledParameter, called_name, parameters_of, read_docstring
 from codex_api.types.content import Tagged
-from codex_api.types.structured import is_pydantic, schema_name, schema_of
+from codex_api.types.structured import is_pydantic, schema_of
 
-_ARGS = cache(partial(re.compile, r"^(?:Args|Arguments|Parameters):\s*$"))
-_ENTRY = cache(partial(re.compile, r"^\s+\*{0,2}(?P<name>\w+)(?:\s*\([^)]*\))?:\s*(?P<text>.*)$"))
-_SECTION = cache(partial(re.compile, r"^[A-Z][A-Za-z ]*:\s*$"))
-_FIRST_INDENT = 4
-# Parameters that take no single argument by name.
-_UNNAMED = frozenset(
-    (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.VAR_POSITIONAL,
-        inspect.Parameter.VAR_KEYWORD,
-    )
-)
+# What servers send for a call without arguments.
+_NOTHING = ("", "null", b"", b"null")
 
 
 class ToolError(Exception):
@@ -78,13 +64,15 @@ class FunctionTool(Tagged, frozen=True, kw_only=True, tag="function", dict=True)
         """Describe a Python function, which ``call`` then calls.
 
         Names and types of the parameters come from the signature, descriptions from the docstring:
-        its first paragraph, and a Google-style ``Args`` section. A parameter with a default may be
+        its first paragraph, and what it says of the parameters in the style of Google, NumPy or
+        Sphinx; a text in ``Annotated`` stands over that. A parameter with a default may be
         left out by the model; in strict mode, which knows no optional keys, it may be ``null``,
         which stands for the default.
 
         Args:
-            function: Plain or ``async``. Parameter types are what msgspec decodes, dataclasses
-                included, or pydantic models.
+            function: Plain or ``async``; also a method, a ``functools.partial`` and an object with
+                ``__call__``. Parameter types are what msgspec decodes, dataclasses included, or
+                pydantic models and what has a pydantic ``Field``.
             name: None takes the function's.
             description: None takes the docstring's.
             strict: Whether the schema is rewritten to what the server can guarantee.
@@ -95,7 +83,7 @@ class FunctionTool(Tagged, frozen=True, kw_only=True, tag="function", dict=True)
         arguments = Arguments(function, strict=strict)
         summary, described = read_docstring(function)
         tool = cls(
-            name=schema_name(function) if name is None else name,
+            name=called_name(function) if name is None else name,
             description=(summary if description is None else description) or UNSET,
             parameters=arguments.schema(described),
             strict=strict,
@@ -140,16 +128,15 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], *, strict: bool) -> None:
         self._strict = strict
-        parameters = _parameters(function)
-        self._optional = {
-            name
-            for name, (_, default) in parameters.items()
-            if default is not inspect.Parameter.empty
-        }
-        if any(_holds_pydantic(type_) for type_, _ in parameters.values()):
-            self._type = _pydantic_model(parameters, strict=strict)
+        self._parameters = parameters_of(function)
+        # By the name that the type has them under.
+        self._names = {name: name for name in self._parameters}
+        if any(_needs_pydantic(parameter.type) for parameter in self._parameters.values()):
+            # A field there cannot have every name that a parameter can.
+            self._names = {f"p{at}": name for at, name in enumerate(self._parameters)}
+            self._type = _pydantic_model(self._names, self._parameters, strict=strict)
         else:
-            self._type = _struct(parameters, strict=strict)
+            self._type = _struct(self._parameters, strict=strict)
 
     def schema(self, described: Mapping[str, str]) -> dict[str, Any]:
         """Return the JSON Schema, with descriptions by parameter.
@@ -157,11 +144,9 @@ class Arguments:
         Raises:
             RequestBuildError: A type has no schema, or none that strict mode can say.
         """
-        schema = schema_of(self._type, strict=self._strict)
+        noted = {name: found.text for name, found in self._parameters.items() if found.text}
+        schema = schema_of(self._type, strict=self._strict, described={**described, **noted})
         schema.pop("title", None)
-        for name, text in described.items():
-            if name in schema.get("properties", {}):
-                schema["properties"][name].setdefault("description", text)
         return schema
 
     def decode(self, data: str | bytes, name: str) -> dict[str, Any]:
@@ -171,88 +156,56 @@ class Arguments:
             ToolArgumentsError: They do not fit.
         """
         try:
-            given = self._decoded(data or b"{}")
+            given = self._decoded(b"{}" if data.strip() in _NOTHING else data)
         except (ValueError, RecursionError) as exc:
             message = f"the arguments of {name} do not fit: {exc}"
             raise ToolArgumentsError(message) from exc
         return {
             key: value
             for key, value in given.items()
-            if value is not UNSET and not (value is None and key in self._optional)
+            if value is not UNSET and not (value is None and self._is_default(key))
         }
+
+    def _is_default(self, name: str) -> bool:
+        """Return whether ``null`` stands for the default, as where no key can be left out."""
+        return self._strict and self._parameters[name].is_optional
 
     def _decoded(self, data: str | bytes) -> dict[str, Any]:
         if is_pydantic(self._type):
-            model = self._type.model_validate_json(data)
-            return {key: getattr(model, key) for key in model.model_fields_set}
-        struct = msgspec.json.decode(data, type=self._type)
-        return {key: getattr(struct, key) for key in struct.__struct_fields__}
+            value = self._type.model_validate_json(data)
+            given = value.model_fields_set
+        else:
+            value = msgspec.json.decode(data, type=self._type)
+            given = self._names
+        return {self._names[key]: getattr(value, key) for key in given}
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
-    """Return type and default of each parameter."""
-    name = schema_name(function)
-    try:
-        signature = inspect.signature(function)
-        hints = get_type_hints(function, include_extras=True)
-    except (TypeError, ValueError, NameError) as exc:
-        message = f"the signature of {name} cannot be read: {exc}"
-        raise RequestBuildError(message) from exc
-    found: dict[str, tuple[Any, Any]] = {}
-    for parameter in signature.parameters.values():
-        if parameter.kind in _UNNAMED:
-            message = f"{name}: {parameter} cannot be given by name, so a model cannot give it"
-            raise RequestBuildError(message)
-        if parameter.name not in hints:
-            message = f"{name}: the parameter {parameter.name} has no type"
-            raise RequestBuildError(message)
-        found[parameter.name] = (hints[parameter.name], parameter.default)
-    return found
-
-
-def _struct(parameters: Mapping[str, tuple[Any, Any]], *, strict: bool) -> Any:  # noqa: ANN401 - a class made here
+def _struct(parameters: Mapping[str, CalledParameter], *, strict: bool) -> Any:  # noqa: ANN401 - a class made here
     absent: Any = type(None) if strict else UnsetType
     fields: list[Any] = [
-        (name, type_) if default is inspect.Parameter.empty else (name, type_ | absent, UNSET)
-        for name, (type_, default) in parameters.items()
+        (name, found.type | absent, UNSET) if found.is_optional else (name, found.type)
+        for name, found in parameters.items()
     ]
     return msgspec.defstruct("arguments", fields, kw_only=True, forbid_unknown_fields=strict)
 
 
-def _pydantic_model(parameters: Mapping[str, tuple[Any, Any]], *, strict: bool) -> Any:  # noqa: ANN401 - a class made here
+def _pydantic_model(
+    names: Mapping[str, str], parameters: Mapping[str, CalledParameter], *, strict: bool
+) -> Any:  # noqa: ANN401 - a class made here
     # Not a dependency: who has such a parameter has it.
-    from pydantic import create_model  # noqa: PLC0415
+    from pydantic import Field, create_model  # noqa: PLC0415
 
     fields: dict[str, Any] = {}
-    for name, (type_, default) in parameters.items():
-        if default is inspect.Parameter.empty:
-            fields[name] = (type_, ...)
+    for key, name in names.items():
+        found = parameters[name]
+        if not found.is_optional:
+            fields[key] = (found.type, Field(alias=name))
         else:
-            fields[name] = (type_ | None if strict else type_, None if strict else default)
+            type_ = found.type | None if strict else found.type
+            fields[key] = (type_, Field(default=None if strict else found.default, alias=name))
     return create_model("arguments", **fields)
 
 
-def _holds_pydantic(type_: Any) -> bool:  # noqa: ANN401 - any annotation
-    return is_pydantic(type_) or any(_holds_pydantic(part) for part in get_args(type_))
-
-
-def read_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """Return the first paragraph of a docstring, and its ``Args`` by name."""
-    lines = (inspect.getdoc(function) or "").splitlines()
-    summary = " ".join(takewhile(str.strip, lines)).strip()
-    found: dict[str, str] = {}
-    current = ""
-    inside = False
-    for line in lines:
-        if _SECTION().match(line):
-            inside, current = bool(_ARGS().match(line)), ""
-        elif inside and (entry := _ENTRY().match(line)) and _indent(line) <= _FIRST_INDENT:
-            current = entry["name"]
-            found[current] = entry["text"].strip()
-        elif inside and current and line.strip():
-            found[current] = f"{found[current]} {line.strip()}".strip()
-    return summary, found
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _needs_pydantic(type_: Any) -> bool:  # noqa: ANN401 - any annotation, or a note in one
+    is_note = type(type_).__module__.partition(".")[0] == "pydantic"
+    return is_note or is_pydantic(type_) or any(map(_needs_pydantic, get_args(type_)))

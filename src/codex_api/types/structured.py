@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from codex_api.transport.errors import RequestBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _Schema = dict[str, Any]
 
@@ -61,12 +64,18 @@ def is_pydantic(type_: Any) -> bool:  # noqa: ANN401  # any type
     return hasattr(type_, "__pydantic_validator__")
 
 
-def schema_of(type_: Any, *, strict: bool) -> _Schema:  # noqa: ANN401  # any type that has a schema
+def schema_of(
+    type_: Any,  # noqa: ANN401  # any type that has a schema
+    *,
+    strict: bool,
+    described: Mapping[str, str] | None = None,
+) -> _Schema:
     """Return the JSON Schema of a type, with an object at the root.
 
     Args:
         type_: A ``msgspec.Struct``, dataclass, ``TypedDict`` or pydantic model.
         strict: Whether to rewrite it for strict mode.
+        described: Descriptions by property, for those whose type has none there.
 
     Raises:
         RequestBuildError: The type has no schema, or none that the server accepts.
@@ -75,6 +84,11 @@ def schema_of(type_: Any, *, strict: bool) -> _Schema:  # noqa: ANN401  # any ty
     if schema.get("type") != "object":
         message = "an answer is a JSON object: use a type with fields, and lists or unions in those"
         raise RequestBuildError(message)
+    properties: dict[str, _Schema] = schema.get("properties", {})
+    # Before it is rewritten: a reference may have no words beside it.
+    for name, text in (described or {}).items():
+        if name in properties:
+            properties[name] = {"description": text} | properties[name]
     return _StrictSchema(schema).rewrite() if strict else schema
 
 
@@ -165,7 +179,8 @@ class _StrictSchema:
         return strict
 
     def _object(self, node: _Schema, path: str) -> _Schema:
-        if node.get("additionalProperties"):
+        # An object that names no properties is free to have any.
+        if node.get("additionalProperties", "properties" not in node):
             raise _unsayable(path, "a mapping with free keys; use a list of key and value")
         properties: dict[str, _Schema] = node.get("properties", {})
         return {
