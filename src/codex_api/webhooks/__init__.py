@@ -68,18 +68,20 @@ def verify_webhook(
     return read_event(data, fields["webhook-id"])
 
 
-def _bytes_of(body: object) -> bytes:
+def _bytes_of(body: Any) -> bytes:  # noqa: ANN401 - whatever a framework gave
     if isinstance(body, str):
         # What is no character of Unicode has no signature either: it fits none.
         return body.encode(errors="replace")
-    if isinstance(body, (bytes, bytearray, memoryview)):
+    if isinstance(body, (bytes, bytearray)):
         return bytes(body)
+    if isinstance(body, memoryview):
+        return body.tobytes()
     message = f"the body of a webhook is its bytes as they came, not {type(body).__name__}"
     raise TypeError(message)
 
 
-def _texts_of(headers: object) -> list[tuple[str, str]]:
-    pairs: Any = headers.items() if hasattr(headers, "items") else headers
+def _texts_of(headers: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - as above
+    pairs = headers.items() if hasattr(headers, "items") else headers
     try:
         return [(_text_of(name), _text_of(value)) for name, value in pairs]
     except (TypeError, ValueError):
@@ -87,7 +89,7 @@ def _texts_of(headers: object) -> list[tuple[str, str]]:
         raise TypeError(message) from None
 
 
-def _text_of(part: str | bytes) -> str:
+def _text_of(part: object) -> str:
     text = part.decode("latin-1") if isinstance(part, bytes) else part
     if isinstance(text, str):
         return text

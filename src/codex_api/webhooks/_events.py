@@ -4,7 +4,7 @@
 # is shown under, and these are shown under `codex_api.webhooks`.
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -88,6 +88,9 @@ class OtherWebhook(_Webhook, frozen=True, kw_only=True):
 WebhookEvent: TypeAlias = ResponseWebhook | BatchWebhook | RealtimeCallWebhook | OtherWebhook
 
 
+_T = TypeVar("_T")
+
+
 class _Event(msgspec.Struct):
     type: str
     id: Any = None
@@ -109,10 +112,11 @@ def read_event(body: bytes, delivery_id: str) -> WebhookEvent:
     """
     try:
         event = msgspec.json.decode(body, type=_Event)
-        data = msgspec.json.decode(event.data, type=dict[str, Any] | None) or {}
+        told: dict[str, Any] | None = msgspec.json.decode(event.data, type=dict[str, Any] | None)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         message = f"the webhook is genuine, but no event: {exc}"
         raise WebhookError(message) from exc
+    data: dict[str, Any] = told or {}
     at = event.created_at
     common: dict[str, Any] = {
         "id": _text(event.id) or delivery_id,
@@ -139,13 +143,15 @@ def _text(value: object) -> str:
 
 def _sip_headers(value: object) -> list[SipHeader]:
     """Read the fields that have a name and a value; the caller may have sent others."""
-    fields: list[SipHeader] = []
-    for field in value if isinstance(value, list) else ():
-        try:
-            fields.append(msgspec.convert(field, SipHeader))
-        except msgspec.ValidationError:
-            continue
-    return fields
+    read = (_as(SipHeader, field) for field in _as(list[Any], value) or [])
+    return [field for field in read if field is not None]
+
+
+def _as(kind: type[_T], value: object) -> _T | None:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
 
 
 show_as("codex_api.webhooks", globals())
