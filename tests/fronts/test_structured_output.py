@@ -197,3 +197,22 @@ async def test_an_answer_without_text_says_so(front: Front) -> None:
 
     with pytest.raises(errors.DecodeError, match="no text"):
         response.parse(StructCity)
+
+
+async def test_messages_before_the_answer_and_a_fence_around_it_do_no_harm(front: Front) -> None:
+    fenced = message(f"```json\n{TEXT}\n```")
+    response = await collected(front, [done(message("I look.")), done(fenced), COMPLETED])
+
+    assert response.parse(StructCity).name == "Bonn"
+
+
+async def test_an_answer_that_does_not_fit_tells_the_request(front: Front) -> None:
+    script = stream([done(message("Bonn")), COMPLETED], headers=[("x-request-id", "req_9")])
+    request = ResponsesApiRequest(model="m", input="hi")
+    with ScriptedServer([script]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            response = await front(client.responses.stream(request).collect)
+
+    with pytest.raises(errors.DecodeError) as caught:
+        response.parse(StructCity)
+    assert caught.value.request_id == "req_9"

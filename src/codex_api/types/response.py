@@ -147,12 +147,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text_final(self) -> str:
         """The answer without the commentary before it; all text where no phase is given."""
-        messages = [item for item in self.output if isinstance(item, Message)]
-        if not any(message.phase for message in messages):
-            return self.text
-        final = [message for message in messages if message.phase == "final_answer"]
-        answers = final or [message for message in messages if message.phase != "commentary"]
-        return "".join(message.text for message in answers)
+        return "".join(message.text for message in final_messages(self.output))
 
     @property
     def reasoning_summary(self) -> str:
@@ -174,11 +169,15 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def parse(self, type_: type[T]) -> T:
         """Decode the final answer as JSON of ``type_``.
 
+        Where a server does not guarantee the schema, one code fence around the JSON is taken off,
+        and messages before the last are passed over if that is JSON by itself.
+
         Raises:
             ResponseIncompleteError: The response was cut off, so its JSON would be, too.
             DecodeError: The model refused, said nothing, or its text does not fit ``type_``.
         """
-        from codex_api._logic.incoming.structured_text import parse_as  # noqa: PLC0415 - lies above
+        # It lies above.
+        from codex_api._logic.incoming.structured_text import parse_answer  # noqa: PLC0415
 
         if self.incomplete_reason is not None:
             error = ResponseIncompleteError(
@@ -190,14 +189,19 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             )
             error.partial = self
             raise error
-        text = self.text_final
-        if not text:
-            refusal = self.refusal
-            what = "the response holds no text to parse"
-            if refusal is not None:
-                what = f"the model refused: {refusal[:200]}"
-            raise DecodeError(what, request_id=self.request_id, rate_limits=self.rate_limits)
-        return parse_as(type_, text)
+        messages = [message.text for message in final_messages(self.output)]
+        try:
+            return parse_answer(type_, self.text_final, messages, self.refusal)
+        except DecodeError as exc:
+            exc.request_id, exc.rate_limits = self.request_id, self.rate_limits
+            raise
+
+
+def final_messages(output: Sequence[ResponseItem]) -> list[Message]:
+    """Return the messages of the answer without the commentary; all where no phase is given."""
+    messages = [item for item in output if isinstance(item, Message)]
+    final = [message for message in messages if message.phase == "final_answer"]
+    return final or [message for message in messages if message.phase != "commentary"]
 
 
 def _refusals(message: Message) -> list[str]:

@@ -14,15 +14,15 @@ from codex_api import events
 from codex_api._logic.incoming.assembler import Assembler
 from codex_api._logic.incoming.completeness import cut_off_reason
 from codex_api._logic.incoming.error_body import read_as
-from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.item_parts import REFUSAL, SUMMARY, TEXT
-from codex_api._logic.incoming.structured_text import parse_as
+from codex_api._logic.incoming.structured_text import parse_answer
 from codex_api._logic.incoming.terminal import Terminal, read_terminal
 from codex_api.errors import ApiError, DecodeError, ResponseIncompleteError
 from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
 from codex_api.types.call_item import FunctionCall
 from codex_api.types.content import UnknownPart
 from codex_api.types.item import Message, Reasoning, ResponseItem
+from codex_api.types.response import final_messages
 from codex_api.types.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -98,12 +98,9 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text_final(self) -> str:
         """The answer without the commentary before it; all text where no phase is given."""
-        messages = [item for item in self.items if isinstance(item, Message)]
-        if not any(message.phase for message in messages):
+        if not any(item.phase for item in self.items if isinstance(item, Message)):
             return self.text
-        final = [message for message in messages if message.phase == "final_answer"]
-        answers = final or [message for message in messages if message.phase != "commentary"]
-        return "".join(message.text for message in answers)
+        return "".join(message.text for message in final_messages(self.items))
 
     @property
     def function_calls(self) -> list[FunctionCall]:
@@ -112,6 +109,9 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     def parse(self, type_: type[T]) -> T:
         """Decode the final answer as JSON of ``type_``.
+
+        Where a server does not guarantee the schema, one code fence around the JSON is taken off,
+        and messages before the last are passed over if that is JSON by itself.
 
         Raises:
             ResponseIncompleteError: The response was cut off, so its JSON would be, too.
@@ -127,13 +127,12 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
             )
             error.partial = self
             raise error
-        text = self.text_final
-        if not text:
-            what = "the response holds no text to parse"
-            if self.refusal is not None:
-                what = f"the model refused: {excerpt(self.refusal)}"
-            raise DecodeError(what, request_id=self.request_id, rate_limits=self.rate_limits)
-        return parse_as(type_, text)
+        messages = [message.text for message in final_messages(self.items)]
+        try:
+            return parse_answer(type_, self.text_final, messages, self.refusal)
+        except DecodeError as exc:
+            exc.request_id, exc.rate_limits = self.request_id, self.rate_limits
+            raise
 
 
 class Collector:
