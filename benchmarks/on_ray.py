@@ -1,7 +1,8 @@
 """``python -m benchmarks.on_ray``: what a row costs on Ray beyond the bare call of the client.
 
 CPU of the driver and of all that it started, Ray's own processes included. Start-up costs seconds,
-so each figure is the slope between few rows and many. It needs the extra ``ray``.
+and not the same each time: so each figure is the slope within one run, from the moment when few
+rows were done to when many were. It needs the extra ``ray``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import ray
@@ -26,11 +27,8 @@ from codex_api.bulk.load import Load
 from codex_api.bulk.ray import BulkActor, shared_budget
 from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-FEW, MANY = 2_000, 10_000
-AT_ONCE = 64
+FEW, MANY = 10_000, 50_000
+AT_ONCE = 500
 PLENTY = ApiRateLimit(10**9, 10**9, 0.0)
 BODY = {"model": "bench", "input": "Say something. " * 40, "max_output_tokens": 100}
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -73,24 +71,44 @@ class Meter:
             return sum(self._seen.values()) - self._looked
 
 
-def _bare(provider: Provider, count: int) -> None:
+class Slope:
+    """Notes what was spent when rows were done; ``cost`` is microseconds a row between them."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._marks: list[tuple[int, float]] = []
+
+    def note(self, done: int) -> None:
+        if FEW <= done <= MANY:
+            self._marks.append((done, self._meter.seconds()))
+
+    @property
+    def cost(self) -> float:
+        (few, before), (many, after) = self._marks[0], self._marks[-1]
+        assert many - few > (MANY - FEW) / 2
+        return (after - before) / (many - few) * 1e6
+
+
+def _bare(provider: Provider, slope: Slope) -> None:
     async def flood() -> None:
         request = ResponsesApiRequest.public(**BODY)
         async with AsyncClient(provider, network=Network(max_idle_connections=None)) as client:
-            numbers = iter(range(count))
+            numbers = iter(range(1, MANY + 1))
 
             async def worker() -> None:
-                for _ in numbers:
+                for number in numbers:
                     await client.responses.create(request)
+                    if number % 1000 == 0:
+                        slope.note(number)
 
             await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
 
     asyncio.run(flood())
 
 
-def _on_ray(provider: Provider, count: int) -> None:
+def _on_ray(provider: Provider, slope: Slope) -> None:
     body = msgspec.json.encode(BODY).decode()
-    rows = [{"custom_id": f"row-{row}", "body": body} for row in range(count)]
+    rows = [{"custom_id": f"row-{row}", "body": body} for row in range(MANY)]
     with TemporaryDirectory() as folder:
         given: dict[str, Any] = {
             "provider": provider,
@@ -98,20 +116,14 @@ def _on_ray(provider: Provider, count: int) -> None:
             "budget": "bench",
             "max_in_flight": AT_ONCE,
         }
-        answers = ray.data.from_items(rows, override_num_blocks=8).map_batches(
+        answers = ray.data.from_items(rows, override_num_blocks=MANY // 1000).map_batches(
             BulkActor, fn_constructor_kwargs=given, batch_size=250, concurrency=1
         )
-        done = sum(len(batch["custom_id"]) for batch in answers.iter_batches(batch_size=1000))
-    assert done == count
-
-
-def _slope(meter: Meter, run: Callable[[Provider, int], None], provider: Provider) -> float:
-    costs = []
-    for count in (FEW, MANY):
-        began = meter.seconds()
-        run(provider, count)
-        costs.append(meter.seconds() - began)
-    return (costs[1] - costs[0]) / (MANY - FEW) * 1e6
+        done = 0
+        for batch in answers.iter_batches(batch_size=1000):
+            done += len(batch["custom_id"])
+            slope.note(done)
+    assert done == MANY
 
 
 def main() -> None:
@@ -126,10 +138,12 @@ def main() -> None:
         owner = shared_budget("bench", 1.0, 2000)
         # A limit that is never reached: where none is told, a run begins slowly.
         ray.get(owner.exchange.remote("benchmark", "", told, 0, Load()))
-        _on_ray(provider, 100)
         for _ in range(repetitions):
-            bare, whole = _slope(meter, _bare, provider), _slope(meter, _on_ray, provider)
-            print(f"bare call {bare:.0f} us, on Ray {whole:.0f} us, beyond {whole - bare:.0f} us")
+            bare, whole = Slope(meter), Slope(meter)
+            _bare(provider, bare)
+            _on_ray(provider, whole)
+            print(f"bare call {bare.cost:.0f} us, on Ray {whole.cost:.0f} us, ", end="")
+            print(f"beyond {whole.cost - bare.cost:.0f} us")
         ray.shutdown()
 
 

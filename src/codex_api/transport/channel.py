@@ -1,17 +1,15 @@
 """A connection in blocking code: bytes in, bytes out, with exact limits.
 
-Nothing waits longer than its limit, and signals and a close from another thread end a wait at once:
-waits are ``poll`` with a deadline. Where the limit is far off, the read itself waits in the system
-instead, a slice of time after the other; one call instead of three for a piece that is not there
-yet. One thread may receive while another sends. A channel that was closed, or inherited by a forked
-child, refuses every further use.
+Nothing waits longer than its limit, and signal handlers that raise and a close from another thread
+end a wait at once: waits are ``poll`` with a deadline, which other signals do not move. (A read
+that waits in the system, by ``SO_RCVTIMEO``, begins anew after every signal.) One thread may
+receive while another sends. A channel that was closed, or inherited by a forked child, refuses
+every further use.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -36,12 +34,6 @@ _MOST_BYTES = 262_144
 _SEND_BYTES = 65_536
 # A reader is not held up by a peer that does not take an answer of a few bytes.
 _ANSWER_SECONDS = 1.0
-# How long a read waits in the system before it looks at its limit.
-_SLICE_SECONDS = 1
-# The layout of what SO_RCVTIMEO takes is each system's own; elsewhere every read is followed by a
-# poll. So it is where a library has put another class in the place of sockets.
-_SLICE: bytes | None = struct.pack("@ll", _SLICE_SECONDS, 0) if sys.platform == "linux" else None
-_DONT_WAIT = socket.MSG_DONTWAIT if sys.platform == "linux" else 0
 _CLOSED = "the connection was closed"
 _INHERITED = "the connection was opened by the parent process; open one after os.fork()"
 
@@ -108,17 +100,10 @@ class SocketChannel:
         "_sending",
         "_sock",
         "_wait_readable",
-        "_waits_in_slices",
     )
 
     def __init__(self, sock: socket.socket) -> None:
-        self._waits_in_slices = False
-        if _SLICE is not None and type(sock).recv is socket.SocketType.recv:
-            self._waits_in_slices = True
-            sock.settimeout(None)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SLICE)
-        else:
-            sock.settimeout(0)
+        sock.settimeout(0)
         self._sock = sock
         self._look = readable_look(sock)
         self._most = _RECEIVE_BYTES
@@ -134,15 +119,14 @@ class SocketChannel:
             if self._closed:
                 raise self._refusal()
             data = None
+            is_likely = self._most > _RECEIVE_BYTES  # the read before was full: more is there
             while data is None:
-                is_far = self._waits_in_slices and (
-                    deadline is None or deadline - time.monotonic() > _SLICE_SECONDS
-                )
+                if not is_likely and not self._wait_readable(deadline):
+                    raise TransportTimeoutError("nothing came in time")
                 try:
-                    data = self._sock.recv(self._most, 0 if is_far else _DONT_WAIT)
+                    data = self._sock.recv(self._most)
                 except BlockingIOError:
-                    if not is_far and not self._wait_readable(deadline):
-                        raise TransportTimeoutError("nothing came in time") from None
+                    is_likely = False
             if self._closed:  # what woke us was our own end of it
                 raise self._refusal()
             self._most = _RECEIVE_BYTES if len(data) < _RECEIVE_BYTES else _MOST_BYTES
@@ -185,7 +169,7 @@ class SocketChannel:
         self._is_half_sent = True  # unless all of it leaves
         while view:
             try:
-                view = view[sock.send(view, _DONT_WAIT) :]
+                view = view[sock.send(view) :]
             except BlockingIOError:
                 readable = (sock,) if until_readable else ()
                 if not wait_for(readable=readable, writable=(sock,), deadline=deadline):
