@@ -20,7 +20,6 @@ from codex_api.testing.actions import Close, Hang, Pause, Reset, Send, StopReadi
 from codex_api.testing.gate import Gate
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.transport._core.route import parse_target, route_to
-from codex_api.transport.channel_async import Inbox
 from codex_api.transport.connector import open_channel
 from codex_api.transport.connector_async import open_async_channel
 from codex_api.transport.errors import (
@@ -102,7 +101,7 @@ class Dialogue:
             channel.close()
 
     async def _async(self, channel: Any, until: bytes) -> bytes:
-        inbox, answer = Inbox(channel), b""
+        inbox, answer = channel.inbox, b""
         try:
             channel.write(REQUEST)
             await channel.drain()
@@ -584,7 +583,7 @@ async def test_drain_waits_while_the_peer_does_not_read_and_ends_with_the_connec
     with ScriptedServer(connections=[[StopReading(), Hang()]]) as server:
         route = route_to(parse_target(server.url), None)
         channel = await open_async_channel(route, Network(), soon())
-        inbox = Inbox(channel)
+        inbox = channel.inbox
         channel.write(b"x" * (64 << 20))
         drained = asyncio.create_task(channel.drain())
         await asyncio.sleep(0.02)
@@ -606,7 +605,7 @@ async def test_nothing_is_read_while_reading_is_paused() -> None:
     with ScriptedServer(connections=[[WaitFor(gate), Send(b"x"), Hang()]]) as server:
         route = route_to(parse_target(server.url), None)
         channel = await open_async_channel(route, Network(), soon())
-        inbox = Inbox(channel)
+        inbox = channel.inbox
         channel.pause_reading()
         gate.set()
         await asyncio.to_thread(
@@ -629,7 +628,7 @@ async def test_reset_is_told_to_the_receiver() -> None:
     with ScriptedServer(connections=[[WaitFor(gate), Reset()]]) as server:
         route = route_to(parse_target(server.url), None)
         channel = await open_async_channel(route, Network(), soon())
-        inbox = Inbox(channel)
+        inbox = channel.inbox
         gate.set()
         with pytest.raises(NetworkError, match="the connection broke"):
             await inbox.read()

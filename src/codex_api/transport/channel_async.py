@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codex_api.transport.connect_errors import reason_of
 from codex_api.transport.errors import NetworkError, TransportError
+from codex_api.transport.inbox import Inbox
 from codex_api.transport.inheritance import disown_after_fork
 from codex_api.transport.readiness import readable_look
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from codex_api.transport.inbox import Receiver
     from codex_api.transport.tls import TlsLayer
 
 _SEND_BYTES = 65_536
@@ -29,22 +31,22 @@ _MOST_BYTES = 262_144
 _SALVAGE_BYTES = 65_536
 
 
-class Receiver(Protocol):
-    """Takes what comes in on an ``AsyncChannel``. Its methods must not raise."""
-
-    def data_received(self, data: bytes) -> None:
-        """Take at least one byte."""
-        ...
-
-    def connection_lost(self, error: TransportError | None) -> None:
-        """Handle the end of what comes: None for a proper end. Called once at most."""
-        ...
-
-
 class AsyncChannel(Protocol):
-    """A connection to a server, with TLS in it or without. Used in its own event loop only."""
+    """A connection to a server, with TLS in it or without. Used in its own event loop only.
+
+    What comes goes to ``inbox`` at first, and from ``hand_to`` on to a receiver.
+    """
 
     receiver: Receiver | None
+
+    @property
+    def inbox(self) -> Inbox:
+        """What came before there was another receiver, the end of the connection included."""
+        ...
+
+    def hand_to(self, receiver: Receiver) -> None:
+        """Set the first receiver, and tell it at once what waits in ``inbox``."""
+        ...
 
     @property
     def is_closed(self) -> bool:
@@ -100,11 +102,13 @@ class SocketChannelAsync(asyncio.Protocol):
     """An ``AsyncChannel`` over TCP; made by ``attach``.
 
     Attributes:
+        inbox: What came before there was another receiver.
         is_closed: Whether it ended, or was aborted.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self.receiver: Receiver | None = None
+        self.inbox: Inbox = Inbox()
+        self.receiver: Receiver | None = self.inbox
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._drainers: list[asyncio.Future[None]] = []
@@ -120,6 +124,11 @@ class SocketChannelAsync(asyncio.Protocol):
         channel = cls(sock)
         await loop.create_connection(lambda: channel, sock=sock)
         return channel
+
+    def hand_to(self, receiver: Receiver) -> None:
+        """Set the first receiver, and tell it what waits in ``inbox``."""
+        self.receiver = receiver
+        self.inbox.empty_into(receiver)
 
     def write(self, data: bytes) -> None:
         """Send ``data``, or keep what the peer does not take yet."""
@@ -243,14 +252,24 @@ class TlsChannelAsync:
     Args:
         inner: Carries the ciphertext.
         layer: Its handshake is done.
+
+    Attributes:
+        inbox: What came before there was another receiver.
     """
 
     def __init__(self, inner: AsyncChannel, layer: TlsLayer) -> None:
-        self.receiver: Receiver | None = None
+        self.inbox: Inbox = Inbox()
+        self.receiver: Receiver | None = self.inbox
         self._inner = inner
         self._layer = layer
         self._is_over = False
-        inner.receiver = self
+        self.data_received(b"")  # what came together with the end of the handshake
+        inner.hand_to(self)
+
+    def hand_to(self, receiver: Receiver) -> None:
+        """Set the first receiver, and tell it what waits in ``inbox``."""
+        self.receiver = receiver
+        self.inbox.empty_into(receiver)
 
     @property
     def is_closed(self) -> bool:
@@ -327,52 +346,3 @@ class TlsChannelAsync:
         self._inner.abort()
         if receiver is not None:
             receiver.connection_lost(error)
-
-
-class Inbox:
-    """A receiver for a dialogue: what came waits until it is read. For one task at a time."""
-
-    def __init__(self, channel: AsyncChannel) -> None:
-        self._data = bytearray()
-        self._error: TransportError | None = None
-        self._ended = False
-        self._waiter: asyncio.Future[None] | None = None
-        channel.receiver = self
-
-    async def read(self) -> bytes:
-        """Wait for bytes; none is the end of the connection.
-
-        Raises:
-            NetworkError: The connection broke.
-        """
-        if not self._data and not self._ended:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        if self._data:
-            return self.take()
-        if self._error is not None:
-            raise self._error
-        return b""
-
-    def take(self) -> bytes:
-        """Return what waits."""
-        data = bytes(self._data)
-        self._data.clear()
-        return data
-
-    def data_received(self, data: bytes) -> None:
-        """Keep bytes."""
-        self._data += data
-        self._wake()
-
-    def connection_lost(self, error: TransportError | None) -> None:
-        """Note the end."""
-        self._error, self._ended = error, True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)

@@ -14,7 +14,7 @@ from codex_api.transport import connect_errors
 from codex_api.transport._core.happy_eyeballs import AttemptSchedule, interleaved
 from codex_api.transport._core.tunnel import TunnelAnswer, connect_request
 from codex_api.transport.addresses import Address, addresses_from, literal_address, tcp_socket
-from codex_api.transport.channel_async import Inbox, SocketChannelAsync, TlsChannelAsync
+from codex_api.transport.channel_async import SocketChannelAsync, TlsChannelAsync
 from codex_api.transport.connect_log import first_hop, tell
 from codex_api.transport.connector import client_context
 from codex_api.transport.errors import NetworkError, TransportError
@@ -81,7 +81,7 @@ async def _with_tls(
 
     began = time.monotonic()
     layer = TlsLayer(context, host, peer)
-    inbox, data = Inbox(channel), b""
+    data = b""
     while True:
         try:
             done = layer.handshake(data)
@@ -91,23 +91,21 @@ async def _with_tls(
         if done:
             break
         try:
-            data = await inbox.read()
+            data = await channel.inbox.read()
         except NetworkError as exc:
             raise connect_errors.handshake_cut(peer, exc) from exc
         if not data:
             raise connect_errors.handshake_cut(peer)
     tell("TLS established", peer, began)
-    secured = TlsChannelAsync(channel, layer)
-    secured.data_received(inbox.take())
-    return secured
+    return TlsChannelAsync(channel, layer)
 
 
 async def _tunnel(channel: AsyncChannel, route: Route, proxy: Proxy) -> None:
-    inbox, answer, began = Inbox(channel), TunnelAnswer(), time.monotonic()
+    answer, began = TunnelAnswer(), time.monotonic()
     channel.write(connect_request(route, proxy))
     while not answer.is_complete:
         try:
-            answer.feed(await inbox.read())
+            answer.feed(await channel.inbox.read())
         except NetworkError as exc:
             raise connect_errors.tunnel_broken(route, str(exc)) from exc
     if not answer.is_open:

@@ -408,6 +408,8 @@ class AsyncHttpTransport:
         try:
             if deadline is not None:
                 connection.call_at(deadline, stream.expire)
+            if not connection.reused:
+                connection.channel.hand_to(stream)  # a server may have spoken, or gone, already
             if not stream.is_sent_at_once(outgoing):
                 await stream.send(outgoing, deadline)
         except BaseException:

@@ -10,7 +10,6 @@ from asyncio.events import (
 )
 from typing import TYPE_CHECKING
 
-from codex_api.transport.channel_async import Inbox
 from codex_api.transport.connector_async import open_async_channel
 from codex_api.transport.errors import (
     ClientStateError,
@@ -50,7 +49,7 @@ class AsyncWebSocket(SocketFacts):
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
-        channel.receiver = self
+        channel.hand_to(self)
         self._after_feeding()
 
     @property
@@ -251,13 +250,12 @@ async def connect_async(
     del url  # a traceback with locals would show its query
     deadline = None if connect_timeout is None else time.monotonic() + connect_timeout
     channel = await open_async_channel(route, network, deadline)
-    inbox = Inbox(channel)
     try:
         loop = asyncio.get_running_loop()
         left = None if deadline is None else deadline - time.monotonic()
         async with asyncio.timeout_at(None if left is None else loop.time() + left):
             channel.write(handshake.request)
-            while (agreed := handshake.feed(await inbox.read())) is None:
+            while (agreed := handshake.feed(await channel.inbox.read())) is None:
                 pass
     except BaseException as exc:
         channel.abort()
