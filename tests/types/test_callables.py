@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from typing import Annotated, Any
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pydantic
@@ -29,6 +31,17 @@ class Model(pydantic.BaseModel):
 class Place:
     city: str
     country: str = "NO"
+
+
+@dataclasses.dataclass
+class Other:
+    name: str
+
+
+@pydantic.dataclasses.dataclass
+class Trip:
+    days: int
+    stops: list[str] = pydantic.Field(default_factory=list)
 
 
 class Weather:
@@ -265,3 +278,176 @@ def test_no_arguments_come_in_many_forms(nothing: str | bytes) -> None:
 def test_names_have_only_letters_that_the_server_allows() -> None:
     assert called_name(lambda: None) == "_lambda_"
     assert called_name(Weather().__call__) == "__call__"
+
+
+def field_default(
+    n: int = pydantic.Field(3, ge=1, description="how many", alias="count"),
+) -> int:
+    return n
+
+
+def field_of_annotation(
+    n: Annotated[int, pydantic.Field(default=3, ge=1, description="how many", alias="count")],
+) -> int:
+    return n
+
+
+def field_and_default(
+    n: Annotated[int, pydantic.Field(default=7, ge=1, description="how many", alias="count")] = 3,
+) -> int:
+    return n
+
+
+def field_over_annotation(
+    n: Annotated[int, "a number"] = pydantic.Field(default=3, ge=1, description="how many"),
+) -> int:
+    return n
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    "function", [field_default, field_of_annotation, field_and_default, field_over_annotation]
+)
+def test_a_field_gives_default_limits_and_words(function: Any, strict: bool) -> None:  # noqa: FBT001 - a parameter
+    tool = tools.FunctionTool.from_callable(function, strict=strict)
+    schema: Any = tool.parameters
+    described = schema["properties"]["n"]
+
+    assert described["description"] == "how many"
+    assert schema.get("required", []) == (["n"] if strict else [])
+    assert (described["anyOf"][0] if strict else described)["minimum"] == 1
+    assert tool.call("{}") == 3
+    assert tool.call('{"n": 5}') == 5
+    with pytest.raises(tools.ToolArgumentsError):
+        tool.call('{"n": 0}')
+    if strict:
+        assert tool.call('{"n": null}') == 3
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_field_without_a_default_is_needed(strict: bool) -> None:  # noqa: FBT001 - a parameter
+    def take(n: int = pydantic.Field(description="how many"), m: int = pydantic.Field(...)) -> int:
+        return n + m
+
+    tool = tools.FunctionTool.from_callable(take, strict=strict)
+    schema: Any = tool.parameters
+
+    assert schema["required"] == ["n", "m"]
+    assert schema["properties"]["n"]["type"] == "integer"
+    assert tool.call('{"n": 1, "m": 2}') == 3
+    with pytest.raises(tools.ToolArgumentsError, match="m"):
+        tool.call('{"n": 1}')
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_factory_makes_the_default_anew_for_each_call(strict: bool) -> None:  # noqa: FBT001 - a parameter
+    def take(
+        seed: int,
+        many: list[int] = pydantic.Field(default_factory=list),  # noqa: B008 - the point
+        after: int = pydantic.Field(default_factory=lambda given: given["seed"] + 1),
+    ) -> list[int]:
+        many.append(seed)
+        return [*many, after]
+
+    tool = tools.FunctionTool.from_callable(take, strict=strict)
+
+    assert tool.call('{"seed": 1}') == [1, 2]
+    assert tool.call('{"seed": 1}') == [1, 2]
+    assert tool.call('{"seed": 1, "many": [5], "after": 9}') == [5, 1, 9]
+
+
+def test_a_field_may_tell_models_apart() -> None:
+    class Cat(pydantic.BaseModel):
+        kind: Literal["cat"]
+
+    class Dog(pydantic.BaseModel):
+        kind: Literal["dog"]
+
+    # Annotations of a nested function are looked up among the names of the module.
+    def take(pet) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001 - set below
+        return type(pet).__name__
+
+    take.__annotations__["pet"] = Annotated[Cat | Dog, pydantic.Field(discriminator="kind")]
+    tool = tools.FunctionTool.from_callable(take)
+
+    assert tool.call('{"pet": {"kind": "dog"}}') == "Dog"
+    with pytest.raises(tools.ToolArgumentsError, match="expected tags"):
+        tool.call('{"pet": {"kind": "cow"}}')
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_path_is_a_text(strict: bool) -> None:  # noqa: FBT001 - a parameter
+    def read(path: Path, more: list[PurePosixPath] | None = None) -> object:
+        return path, more
+
+    tool = tools.FunctionTool.from_callable(read, strict=strict)
+    schema: Any = tool.parameters
+
+    assert schema["properties"]["path"]["type"] == "string"
+    assert tool.call('{"path": "a/b.txt"}') == (Path("a/b.txt"), None)
+    assert tool.call('{"path": "a", "more": ["c"]}') == (Path("a"), [PurePosixPath("c")])
+    with pytest.raises(tools.ToolArgumentsError, match="path"):
+        tool.call('{"path": 3}')
+
+
+def test_an_object_is_anything() -> None:
+    def note(what: object) -> object:
+        return what
+
+    assert tools.FunctionTool.from_callable(note, strict=False).call('{"what": [1]}') == [1]
+    with pytest.raises(RequestBuildError, match=r"parameter what of note .* any type"):
+        tools.FunctionTool.from_callable(note)
+
+
+def test_types_of_pydantic_are_read_by_it() -> None:
+    def fetch(url: pydantic.HttpUrl, key: pydantic.SecretStr | None = None) -> str:
+        return f"{url.host} {key}"
+
+    tool = tools.FunctionTool.from_callable(fetch)
+
+    assert tool.call('{"url": "http://a.test/x", "key": "k"}') == "a.test **********"
+    with pytest.raises(tools.ToolArgumentsError):
+        tool.call('{"url": "no URL"}')
+
+
+class Odd:
+    pass
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        (Odd, "Odd"),
+        (Place | Other, "more than one dataclass"),
+        (list[int] | set[int], "more than one array-like"),
+        (Callable[[], int], "Callable"),
+    ],
+)
+@pytest.mark.parametrize("beside", [int, Model])
+def test_the_parameter_that_cannot_be_described_is_named(
+    annotation: Any,
+    told: str,
+    beside: Any,
+    strict: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    def take(first, second, third) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - set below
+        raise AssertionError(first, second, third)
+
+    take.__annotations__.update(first=beside, second=annotation, third=str)
+    if beside is Model and "more than one" in told:
+        pytest.skip("pydantic knows such unions")
+
+    with pytest.raises(RequestBuildError, match="the parameter second of take cannot be") as caught:
+        tools.FunctionTool.from_callable(take, strict=strict)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_dataclass_of_pydantic_is_called_with_its_fields(strict: bool) -> None:  # noqa: FBT001 - a parameter
+    tool = tools.FunctionTool.from_callable(Trip, strict=strict)
+
+    assert tool.call('{"days": 2}') == Trip(days=2)
+    with pytest.raises(tools.ToolArgumentsError, match="days"):
+        tool.call("{}")

@@ -26,6 +26,8 @@ _UNDERLINE = cache(partial(re.compile, r"-{3,}\s*"))
 _NUMPY_ENTRY = cache(partial(re.compile, r"(?P<names>\*{0,2}\w+(?:, *\*{0,2}\w+)*)(?:\s*:.*)?"))
 _FIELD = cache(partial(re.compile, r":(?P<kind>\w+)(?P<words>(?:\s+[^:\s]+)*)\s*:\s*(?P<text>.*)"))
 _PARAM_FIELDS = frozenset(("param", "parameter", "arg", "argument", "key", "keyword"))
+# What a field of pydantic has to say besides its constraints and its description.
+_FIELD_WORDS = ("title", "examples", "discriminator", "json_schema_extra")
 # Parameters that take no single argument by name.
 _UNNAMED = frozenset(
     (
@@ -40,20 +42,33 @@ class CalledParameter(NamedTuple):
     """A parameter that a model may give.
 
     Attributes:
-        type: Its annotation, resolved.
+        type: Its annotation, resolved; a pydantic ``Field`` that is the default stands in it.
         default: ``inspect.Parameter.empty`` for none.
         text: What its annotation says of it, such as ``Annotated[int, "how many"]``; empty for
             nothing.
+        field: The pydantic ``Field`` that has the default in place of the function, or None.
     """
 
     type: Any
     default: Any
     text: str
+    field: Any = None
 
     @property
     def is_optional(self) -> bool:
         """Whether it may be left out."""
         return self.default is not inspect.Parameter.empty
+
+    def made_default(self, given: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the field has
+        """Return the default that ``field`` has, made anew where it has a factory.
+
+        Args:
+            given: The arguments that were given, which a factory may ask for.
+        """
+        # Releases before 2.10 know no factories with arguments.
+        if getattr(self.field, "default_factory_takes_validated_data", False):
+            return self.field.get_default(call_default_factory=True, validated_data=given)
+        return self.field.get_default(call_default_factory=True)
 
 
 def called_name(function: Callable[..., Any]) -> str:
@@ -83,9 +98,56 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, CalledParameter]:
         if parameter.name not in hints:
             message = f"{name}: the parameter {parameter.name} has no type"
             raise RequestBuildError(message)
-        type_ = hints[parameter.name]
-        found[parameter.name] = CalledParameter(type_, parameter.default, _annotated_text(type_))
+        found[parameter.name] = _parameter(hints[parameter.name], parameter.default)
     return found
+
+
+def _parameter(type_: Any, default: Any) -> CalledParameter:  # noqa: ANN401 - as it was written
+    if type_ is object:
+        type_ = Any
+    text = _annotated_text(type_)
+    if _is_field(default):
+        text = default.description or text
+        type_ = Annotated[type_, default]
+        default = inspect.Parameter.empty
+    fields = [note for note in _notes(type_) if _is_field(note)]
+    if not fields:
+        return CalledParameter(type_, default, text)
+    # What stands as the default is the last, and counts before what the annotation has.
+    field = next((one for one in reversed(fields) if not one.is_required()), None)
+    if default is not inspect.Parameter.empty:
+        field = None
+    elif field is not None:
+        default = None if field.default_factory else field.default
+    return CalledParameter(_without_names(type_), default, text, field)
+
+
+def _is_field(value: object) -> bool:
+    """Return whether it is a ``Field`` of pydantic, or of what is built on it."""
+    return any(
+        (base.__module__, base.__name__) == ("pydantic.fields", "FieldInfo")
+        for base in type(value).__mro__
+    )
+
+
+def _notes(type_: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any annotation
+    return get_args(type_)[1:] if get_origin(type_) is Annotated else ()
+
+
+def _without_names(type_: Any) -> Any:  # noqa: ANN401 - any annotation
+    """Take aliases and defaults out of the fields: the parameter has its own name and default."""
+    # Not a dependency: who has such a field has it.
+    from pydantic import Field  # noqa: PLC0415
+
+    notes: list[Any] = []
+    for note in _notes(type_):
+        if not _is_field(note):
+            notes.append(note)
+            continue
+        said = {name: getattr(note, name, None) for name in _FIELD_WORDS}
+        kept = {name: value for name, value in said.items() if value is not None}
+        notes += [*note.metadata, Field(**kept)]
+    return Annotated[(get_args(type_)[0], *notes)]
 
 
 def _unwrapped(function: Any) -> Any:  # noqa: ANN401 - any callable
@@ -99,6 +161,11 @@ def _hints(function: Any) -> dict[str, Any]:  # noqa: ANN401 - any callable
     if inspect.isclass(target):
         # A dataclass tells its fields, another class what it is made with.
         of_class = get_type_hints(target, include_extras=True)
+        # What is made of annotations has the same ones, under names that only its maker knows.
+        if dataclasses.is_dataclass(target) and set(inspect.signature(target).parameters) <= {
+            *of_class
+        }:
+            return of_class
         return of_class | get_type_hints(target.__init__, include_extras=True)
     if not hasattr(target, "__name__"):
         target = type(target).__call__
@@ -106,9 +173,8 @@ def _hints(function: Any) -> dict[str, Any]:  # noqa: ANN401 - any callable
 
 
 def _annotated_text(type_: Any) -> str:  # noqa: ANN401 - any annotation
-    if get_origin(type_) is not Annotated:
-        return ""
-    return next((note for note in get_args(type_)[1:] if isinstance(note, str)), "")
+    texts = (note.description if _is_field(note) else note for note in _notes(type_))
+    return next((text for text in texts if text and isinstance(text, str)), "")
 
 
 def _own_docstring(function: Any) -> str:  # noqa: ANN401 - any callable

@@ -8,9 +8,10 @@ from typing import Any, Self, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from codex_api.transport.errors import RequestBuildError
 from codex_api.types.callables import CalledParameter, called_name, parameters_of, read_docstring
 from codex_api.types.content import Tagged
-from codex_api.types.structured import is_pydantic, schema_of
+from codex_api.types.structured import decoded_as, is_pydantic, schema_of, unschematic
 
 # What servers send for a call without arguments.
 _NOTHING = ("", "null", b"", b"null")
@@ -128,15 +129,12 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], *, strict: bool) -> None:
         self._strict = strict
+        self._function = called_name(function)
         self._parameters = parameters_of(function)
-        # By the name that the type has them under.
-        self._names = {name: name for name in self._parameters}
-        if any(_needs_pydantic(parameter.type) for parameter in self._parameters.values()):
-            # A field there cannot have every name that a parameter can.
-            self._names = {f"p{at}": name for at, name in enumerate(self._parameters)}
-            self._type = _pydantic_model(self._names, self._parameters, strict=strict)
-        else:
-            self._type = _struct(self._parameters, strict=strict)
+        try:
+            self._names, self._type = _type_of(self._parameters, strict=strict)
+        except RequestBuildError as exc:
+            raise self._named(exc) from exc
 
     def schema(self, described: Mapping[str, str]) -> dict[str, Any]:
         """Return the JSON Schema, with descriptions by parameter.
@@ -145,9 +143,22 @@ class Arguments:
             RequestBuildError: A type has no schema, or none that strict mode can say.
         """
         noted = {name: found.text for name, found in self._parameters.items() if found.text}
-        schema = schema_of(self._type, strict=self._strict, described={**described, **noted})
+        try:
+            schema = schema_of(self._type, strict=self._strict, described={**described, **noted})
+        except RequestBuildError as exc:
+            raise self._named(exc) from exc
         schema.pop("title", None)
         return schema
+
+    def _named(self, error: RequestBuildError) -> RequestBuildError:
+        """Return an error that names the parameter of which no schema can be made."""
+        for name, found in self._parameters.items():
+            try:
+                schema_of(_type_of({name: found}, strict=self._strict)[1], strict=self._strict)
+            except RequestBuildError as exc:
+                message = f"the parameter {name} of {self._function} cannot be described: {exc}"
+                return RequestBuildError(message)
+        return error
 
     def decode(self, data: str | bytes, name: str) -> dict[str, Any]:
         """Return the arguments by name, without those that the model left out.
@@ -160,11 +171,16 @@ class Arguments:
         except (ValueError, RecursionError) as exc:
             message = f"the arguments of {name} do not fit: {exc}"
             raise ToolArgumentsError(message) from exc
-        return {
+        given = {
             key: value
             for key, value in given.items()
             if value is not UNSET and not (value is None and self._is_default(key))
         }
+        for key, found in self._parameters.items():
+            # A function would take the field itself for its default.
+            if found.field is not None and key not in given:
+                given[key] = found.made_default(given)
+        return given
 
     def _is_default(self, name: str) -> bool:
         """Return whether ``null`` stands for the default, as where no key can be left out."""
@@ -175,9 +191,23 @@ class Arguments:
             value = self._type.model_validate_json(data)
             given = value.model_fields_set
         else:
-            value = msgspec.json.decode(data, type=self._type)
+            value = msgspec.json.decode(data, type=self._type, dec_hook=decoded_as)
             given = self._names
         return {self._names[key]: getattr(value, key) for key in given}
+
+
+def _type_of(
+    parameters: Mapping[str, CalledParameter], *, strict: bool
+) -> tuple[dict[str, str], Any]:
+    """Return a type with a field for each parameter, and the parameters by the fields' names."""
+    if not any(_needs_pydantic(found.type) for found in parameters.values()):
+        return {name: name for name in parameters}, _struct(parameters, strict=strict)
+    # A field there cannot have every name that a parameter can.
+    names = {f"p{at}": name for at, name in enumerate(parameters)}
+    try:
+        return names, _pydantic_model(names, parameters, strict=strict)
+    except (TypeError, ValueError, RuntimeError) as exc:
+        raise unschematic("arguments", exc) from exc
 
 
 def _struct(parameters: Mapping[str, CalledParameter], *, strict: bool) -> Any:  # noqa: ANN401 - a class made here
@@ -202,10 +232,22 @@ def _pydantic_model(
             fields[key] = (found.type, Field(alias=name))
         else:
             type_ = found.type | None if strict else found.type
-            fields[key] = (type_, Field(default=None if strict else found.default, alias=name))
+            # What a factory makes is no part of the schema, and made when the function is called.
+            is_made = found.field is not None and found.field.default_factory is not None
+            fields[key] = (
+                type_,
+                Field(default_factory=_absent, alias=name)
+                if is_made
+                else Field(default=None if strict else found.default, alias=name),
+            )
     return create_model("arguments", **fields)
+
+
+def _absent() -> None:
+    """Stand for what the model left out."""
 
 
 def _needs_pydantic(type_: Any) -> bool:  # noqa: ANN401 - any annotation, or a note in one
     is_note = type(type_).__module__.partition(".")[0] == "pydantic"
-    return is_note or is_pydantic(type_) or any(map(_needs_pydantic, get_args(type_)))
+    is_own = hasattr(type_, "__get_pydantic_core_schema__")
+    return is_note or is_own or is_pydantic(type_) or any(map(_needs_pydantic, get_args(type_)))

@@ -9,6 +9,7 @@ unusual format), and refused when the server could not be told the shape at all.
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +100,33 @@ def _generated(type_: Any) -> _Schema:  # noqa: ANN401  # as above
             from pydantic import TypeAdapter  # noqa: PLC0415
 
             return TypeAdapter(type_).json_schema()
-        return msgspec.json.schema(type_)
-    except (TypeError, ValueError) as exc:
-        message = f"no JSON Schema can be made of {schema_name(type_)}: {exc}"
-        raise RequestBuildError(message) from exc
+        return msgspec.json.schema(type_, schema_hook=_schema_as)
+    except (TypeError, ValueError, RuntimeError) as exc:
+        raise unschematic(schema_name(type_), exc) from exc
+
+
+def unschematic(name: str, error: Exception) -> RequestBuildError:
+    """Make the error for what has no schema, out of that of whoever was to make it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # One names the type in the end, the other at once.
+    what = lines[0] if type(error).__module__.startswith("pydantic") else lines[-1]
+    return RequestBuildError(f"no JSON Schema can be made of {name}: {what}")
+
+
+def _schema_as(type_: Any) -> _Schema:  # noqa: ANN401 - any type that msgspec does not know
+    if _is_path(type_):
+        return {"type": "string", "format": "path"}
+    raise NotImplementedError
+
+
+def decoded_as(type_: Any, value: Any) -> Any:  # noqa: ANN401 - any type that msgspec does not know
+    """Read a value as a type that msgspec does not know; it checks itself what comes of it."""
+    return type_(value) if _is_path(type_) and isinstance(value, str) else value
+
+
+def _is_path(type_: Any) -> bool:  # noqa: ANN401 - as above
+    paths = sys.modules.get("pathlib")
+    return paths is not None and isinstance(type_, type) and issubclass(type_, paths.PurePath)
 
 
 def _rooted(schema: _Schema) -> _Schema:

@@ -16,7 +16,7 @@ import msgspec
 
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api.errors import DecodeError
-from codex_api.types.structured import is_pydantic, schema_name
+from codex_api.types.structured import decoded_as, is_pydantic, schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def parse_as(type_: type[T], text: str) -> T:
     if is_pydantic(type_):
         return _parse_pydantic(type_, text)
     try:
-        return msgspec.json.decode(text, type=type_)
+        return msgspec.json.decode(text, type=type_, dec_hook=decoded_as)
     except msgspec.DecodeError as exc:
         raise _unreadable(type_, str(exc)) from exc
     except UnicodeEncodeError as exc:
