@@ -246,7 +246,7 @@ coverage: $(DEV) ## see that each module of the core is covered by tests of its 
 
 .PHONY: mutants
 mutants: $(DEV) ## change decisions one at a time, and see whether tests notice; make mutants ARGS=sse
-	$(BIN)/python tools/mutants.py $(ARGS)
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
+import resource
+import signal
 from types import SimpleNamespace
 
+import pytest
+
+import tools.mutants
 from tools.coverage_gate import gaps
-from tools.mutants import graft, mutants
+from tools.mutants import ENDLESS, ROOT, TARGETS, Child, graft, path_of
+from tools.mutations import mutants
 
 SOURCE = '''
 if TYPE_CHECKING:
@@ -22,7 +29,8 @@ def f(x: int = 3) -> bool:
 
 
 def test_decisions_are_changed_and_words_are_not() -> None:
-    texts = [mutant.text.partition(" => ")[2] for mutant in mutants(SOURCE)]
+    made = mutants(SOURCE)
+    texts = [mutant.text.partition(" => ")[2] for mutant in made]
 
     assert sorted(texts) == sorted(
         [
@@ -38,6 +46,8 @@ def test_decisions_are_changed_and_words_are_not() -> None:
             "return None",
         ]
     )
+    assert [mutant.is_inside for mutant in made if ": if" in mutant.text] == [True] * 6
+    assert {mutant.text.partition(": ")[0] for mutant in made} == {"f", "-"}
 
 
 def test_a_mutant_is_a_module_with_one_change() -> None:
@@ -76,3 +86,32 @@ def test_gaps_are_lines_and_the_branches_of_other_lines() -> None:
     }
 
     assert gaps(report) == ["4", "10", "7->9"]
+
+
+def test_every_module_that_is_changed_is_there_and_has_tests() -> None:
+    for target, told in TARGETS.items():
+        assert path_of(target).exists()
+        assert told["tests"]
+        assert all((ROOT / path).exists() for path in told["tests"])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_change_is_noticed_by_tests_that_fail_or_work_without_an_end_and_not_by_a_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def limited() -> int:
+        return resource.getrlimit(resource.RLIMIT_CPU)[0]
+
+    def stopped() -> int:
+        os.kill(os.getpid(), signal.SIGXCPU)
+        return 0
+
+    def waiting() -> int:
+        signal.pause()
+        return 1
+
+    ended = [Child(work, 7).wait() for work in (lambda: 0, lambda: 3, limited, stopped)]
+    monkeypatch.setattr(tools.mutants, "PATIENCE", -70)
+    ended.append(Child(waiting, 7).wait())
+
+    assert ended == [0, 3, 7, ENDLESS, None]
