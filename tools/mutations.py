@@ -129,7 +129,8 @@ def _changes(node: ast.AST) -> Iterator[Any]:  # noqa: C901, PLR0912 - one arm a
             if not isinstance(node, ast.While):
                 yield lambda: setattr(node, "test", ast.Constant(value=True))
     elif isinstance(node, ast.Return) and node.value is not None:
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        # Whoever asks a predicate takes None for False.
+        if ast.unparse(node.value) not in {"None", "False"}:
             yield lambda: setattr(node, "value", ast.Constant(value=None))
     elif isinstance(node, ast.Continue | ast.Break):
         yield lambda: _become(node, ast.Pass())
