@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import inspect
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+# The first one to ask waits for the build.
+pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).parent.parent
 #: Names that the reference leaves out on purpose.
 LEFT_OUT = {
@@ -42,16 +46,26 @@ print(json.dumps([[name, entry.objtype] for name, entry in objects.items()]))
 
 @pytest.fixture(scope="module")
 def inventory(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return what objects.inv has of Python: each full name, and what it names."""
-    done = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", _INVENTORY, str(tmp_path_factory.mktemp("reference"))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    """Return what objects.inv has of Python: each full name, and what it names.
+
+    Workers that share the tests build it once.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    built = folder / "inventory.json"
+    with (folder / "inventory.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            done = subprocess.run(  # noqa: S603 - this interpreter
+                [sys.executable, "-c", _INVENTORY, str(tmp_path_factory.mktemp("reference"))],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            built.write_text(done.stdout.splitlines()[-1])
+    return dict(json.loads(built.read_text()))
 
 
 def resolved(name: str) -> Any:
@@ -97,7 +111,6 @@ def missing(module: ModuleType, inventory: dict[str, str]) -> set[str]:
     }
 
 
-@pytest.mark.timeout(180)
 def test_every_public_name_stands_in_the_reference(inventory: dict[str, str]) -> None:
     pages = {name for name, kind in inventory.items() if kind == "module" and not is_hidden(name)}
 
@@ -109,7 +122,6 @@ def test_every_public_name_stands_in_the_reference(inventory: dict[str, str]) ->
     assert lacking == set()
 
 
-@pytest.mark.timeout(180)
 def test_both_fronts_stand_in_the_reference(inventory: dict[str, str]) -> None:
     documented = [resolved(name) for name, kind in inventory.items() if kind == "class"]
     twins = {
