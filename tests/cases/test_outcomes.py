@@ -99,6 +99,49 @@ async def test_a_part_that_cannot_be_read_is_missed_only_where_nothing_tells_the
 
 
 @both
+@pytest.mark.parametrize("end", [b"", b',"response":null'])
+async def test_an_answer_whose_end_tells_no_response_is_complete(
+    front: Front, end: bytes, transport: str
+) -> None:
+    bare = b'{"type":"response.completed"%b}' % end
+
+    got = await played(front, transport, CREATED, DELTA % b"Hel", DELTA % b"lo", bare)
+    empty = await played(front, transport, CREATED, bare)
+
+    assert (got.id, got.text, got.incomplete_reason) == ("resp_1", "Hello", None)
+    assert (empty.id, empty.items, empty.incomplete_reason) == ("resp_1", [], "unknown")
+
+
+@both
+@pytest.mark.parametrize("status", [b"queued", b"in_progress"])
+async def test_an_end_whose_response_goes_on_is_one_of_what_came(
+    front: Front, status: bytes, transport: str
+) -> None:
+    end = COMPLETED.replace(b'"status":"completed"', b'"status":"%b"' % status)
+
+    got = await played(front, transport, CREATED, DELTA % b"Hello", end)
+    empty = await played(front, transport, CREATED, end)
+
+    assert (got.text, got.status, got.incomplete_reason) == ("Hello", status.decode(), None)
+    assert (empty.items, empty.incomplete_reason) == ([], "unknown")
+
+
+@both
+@pytest.mark.parametrize("kind", ["output_text", "function_call_arguments"])
+async def test_a_character_cut_in_halves_is_whole(front: Front, kind: str, transport: str) -> None:
+    event = '{"type":"response.%s.delta","item_id":"i","output_index":0,"delta":"%s"}'
+    item = b'"item":{"type":"function_call","id":"i","call_id":"c","name":"f","arguments":""}'
+    added = b'{"type":"response.output_item.added","output_index":0,%b}' % item
+    told = [(event % (kind, text)).encode() for text in (r"a\ud83d", r"\ude00", "b")]
+
+    opening = [added] if kind != "output_text" else []
+    got = await played(front, transport, CREATED, *opening, *told, COMPLETED)
+
+    (made,) = got.items
+    assert getattr(made, "arguments", got.text) == "a\N{GRINNING FACE}b"
+
+
+@both
 @pytest.mark.parametrize("name", ["k2_completed_says_incomplete", "k2_truncated_tool_call"])
 async def test_a_cut_answer_is_none(front: Front, name: str, transport: str) -> None:
     with pytest.raises(errors.ResponseIncompleteError) as caught:

@@ -280,6 +280,29 @@ def test_completed_without_a_response_is_nothing() -> None:
     assert not mapper.done
 
 
+@pytest.mark.parametrize("end", [line("response.completed"), line("response.done", response=None)])
+def test_end_without_a_response_ends_the_one_that_began(end: bytes) -> None:
+    mapper = EventMapper()
+
+    found = mapper.feed_all((line("response.created", response={"id": "r"}), delta("Hi"), end))
+
+    assert found == [events.Created("r"), events.OutputTextDelta("Hi"), events.Completed("r")]
+    assert mapper.done
+
+
+def test_end_without_a_response_but_with_an_error_is_a_failure() -> None:
+    mapper = EventMapper()
+
+    mapper.feed_all(
+        (
+            line("response.created", response={"id": "r"}),
+            line("response.completed", error={"code": "insufficient_quota", "message": "gone"}),
+        )
+    )
+
+    assert isinstance(mapper.failure, QuotaExceededError)
+
+
 def test_a_completed_response_of_another_shape_is_complete_all_the_same() -> None:
     mapper = EventMapper()
     created = line("response.created", response={"id": "r"})

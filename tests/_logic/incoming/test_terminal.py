@@ -132,7 +132,11 @@ def test_the_names_of_chat_completions_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("value", "count"),
-    [(3, 3), (3.0, 3), (0, 0), (None, None), ("3", None), (-1, None), (True, None), ([], None)],
+    [
+        *((3, 3), (3.0, 3), (0, 0), ("3", 3), ("3.0", 3), ("0", 0)),
+        *((value, None) for value in (None, -1, True, [], "", "-1", "many", "3 tokens", "1e3")),
+        *((value, None) for value in ("3.5", "\N{ARABIC-INDIC DIGIT THREE}", "9" * 17, "9" * 400)),
+    ],
 )
 def test_a_count_is_a_whole_number_or_unknown(value: Any, count: int | None) -> None:
     assert usage(input_tokens=value, total_tokens=9) == TokenUsage(count, None, None, None, 9)

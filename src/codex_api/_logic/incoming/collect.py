@@ -178,7 +178,8 @@ class Collector:
             refusal="".join(map(_refusal, found)) or None,
             usage=usage,
             end_turn=done.end_turn if done else None,
-            incomplete_reason=incomplete_reason or self._unfinished(found, usage),
+            incomplete_reason=incomplete_reason
+            or self._unfinished(found, usage, facts and facts.terminal),
             rate_limits=facts.rate_limits if facts else self._limits,
             server_model=facts.server_model if facts else self._model,
             request_id=facts.request_id if facts else None,
@@ -215,13 +216,16 @@ class Collector:
             case _:
                 pass
 
-    def _unfinished(self, found: Sequence[Assembled], usage: TokenUsage | None) -> str | None:
+    def _unfinished(
+        self, found: Sequence[Assembled], usage: TokenUsage | None, terminal: Terminal | None
+    ) -> str | None:
         """Refuse a response that claims to be complete and is not."""
         if self._completed is None:
             return "unknown"
         if self._assembler.has_gaps or any(entry.item is None for entry in found):
             return "unknown"  # parts that could not be read, or of a call that nobody named
-        return cut_off_reason([entry.item for entry in found if entry.item is not None], usage)
+        items = [entry.item for entry in found if entry.item is not None]
+        return cut_off_reason(items, usage, terminal)
 
 
 def _text(entry: Assembled) -> str:

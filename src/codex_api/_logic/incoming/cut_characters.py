@@ -25,7 +25,8 @@ _Place: TypeAlias = tuple[bytes, ...]
 _ABSENT: Final = Raw()
 _DELTA: Final = ".delta"
 _ENDS_PART: Final = ".done"
-_PLACE_OF: Final = ("type", "item_id", "output_index", "content_index", "summary_index")
+_PART: Final = ("type", "content_index", "summary_index")
+_INDEX: Final = "output_index"
 # Decoders refuse the event as a whole, so the text is looked for before it is decoded.
 _DELTA_FIELD: Final = cache(partial(re.compile, rb'"delta"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL))
 # Not after a backslash that is itself escaped.
@@ -59,7 +60,7 @@ class CutCharacters:
         delta = bytes(fields.get("delta", _ABSENT))
         if found is None or without_halves(found[1]) != delta:
             return clean
-        place = tuple(bytes(fields.get(name, _ABSENT)) for name in _PLACE_OF)
+        place = _place_of(fields)
         first, _ = self._held.pop(place, (b"", fields))
         whole = b'"' + first + found[1][1:]
         if (cut := _ENDS_CUT().search(whole)) is not None:
@@ -69,21 +70,42 @@ class CutCharacters:
         whole = without_halves(whole)
         return clean if whole == delta else _with_delta(fields, whole)
 
-    def lone_at(self, tag: str) -> list[bytes]:
-        """Return the deltas of those halves whose others do not come before the event ``tag``."""
-        if not self.are_held or not (tag in TERMINAL_TYPES or tag.endswith(_ENDS_PART)):
+    def lone_at(self, tag: str, event: Fields) -> list[bytes]:
+        """Return the deltas of those halves whose others do not come before an event.
+
+        Args:
+            tag: Wire type of the event, which may end a part, an item or the response.
+            event: The event itself.
+        """
+        if not self.are_held:
             return []
+        if tag in TERMINAL_TYPES:
+            over = [*self._held]
+        elif tag.endswith(_ENDS_PART):
+            over = [place for place, (_, held) in self._held.items() if not _are_apart(held, event)]
+        else:
+            return []
+        lone = [self._held.pop(place)[1] for place in over]
+        self.are_held = bool(self._held)
         # Not numbered: the number of such a delta has been told before.
-        deltas = [
+        return [
             _with_delta(
                 {name: value for name, value in fields.items() if name != "sequence_number"},
                 b'"\\ufffd"',
             )
-            for _, fields in self._held.values()
+            for fields in lone
         ]
-        self._held.clear()
-        self.are_held = False
-        return deltas
+
+
+def _place_of(fields: Fields) -> _Place:
+    # Servers that encrypt the ids of items give another one with each event; the index stays.
+    item = fields.get(_INDEX, fields.get("item_id", _ABSENT))
+    return (bytes(item), *(bytes(fields.get(name, _ABSENT)) for name in _PART))
+
+
+def _are_apart(held: Fields, event: Fields) -> bool:
+    """Return whether two events say that they are about two items."""
+    return _INDEX in held and _INDEX in event and bytes(held[_INDEX]) != bytes(event[_INDEX])
 
 
 def _is_delta(fields: Fields) -> bool:

@@ -81,7 +81,8 @@ BY_NAME: Final[dict[str, Row]] = {
     "failed_to_download_image": _IMAGE,
     "server_is_overloaded": _OVERLOAD,
     "slow_down": _OVERLOAD,
-    "overloaded_error": _OVERLOAD,
+    # The name that a status of 529 has, which passes by itself.
+    "overloaded_error": Row(errors.ServerOverloadedError, PASSING, "the server is at capacity"),
     "rate_limit_exceeded": _LIMIT,
     "rate_limit_error": _LIMIT,
     "too_many_requests": _LIMIT,

@@ -335,7 +335,7 @@ class EventMapper:
             found.append(events.OtherEvent("", Raw(payload)))
 
     def _map(self, tag: str, fields: Fields, payload: bytes, found: list[ResponseEvent]) -> None:
-        for lone in self._cut.lone_at(tag):
+        for lone in self._cut.lone_at(tag, fields):
             self._read(lone, found)
         number = read_as(int, fields.get("sequence_number", ABSENT))
         if number is not None:
@@ -364,7 +364,8 @@ class EventMapper:
 
     def _end(self, tag: str, fields: Fields, payload: bytes) -> ResponseEvent | None:
         response = fields.get("response", ABSENT)
-        if not is_told(response) and tag in _NEEDS_RESPONSE:
+        is_bare = tag in {"response.completed", "response.done"} and not is_told(response)
+        if is_bare and self.response_id is None:  # the end of nothing
             self.unread = payload
             return None
         terminal = read_terminal(tag, response, fields.get("error", ABSENT))
@@ -391,8 +392,6 @@ class EventMapper:
         self._fail(error)
 
 
-# Without a response they would say nothing at all.
-_NEEDS_RESPONSE: Final = frozenset({"response.completed", "response.done"})
 _HEADERS: Final = b'"headers"'
 _IN_PROGRESS: Final = b'"response.in_progress"'
 _TYPE_WITHIN: Final = 64

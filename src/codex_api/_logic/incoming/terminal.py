@@ -10,6 +10,7 @@ gives what there is, ``Terminal.outcome`` what it means.
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -41,6 +42,7 @@ _BY_TAG: Final[dict[str, Outcome]] = {
 }
 #: The events that end a response.
 TERMINAL_TYPES: Final = frozenset(_BY_TAG)
+_DIGITS: Final = re.compile(r"[0-9]{1,16}(?:\.0+)?")
 # No server counts that far; what is longer is no count.
 _MAX_COUNT: Final = 1 << 53
 
@@ -178,7 +180,7 @@ def token_usage(usage: Json) -> TokenUsage | None:
     """Read a ``usage`` object, each count on its own; None when none of them is given.
 
     The names of chat completions are read as those of responses. A count is a whole number, also
-    one that is written as a float.
+    one that is written as a float or as a text.
     """
     if (usual := read_as(_UsualUsage, usage)) is not None and usual.says_all:
         return _usual_usage(usual)
@@ -275,7 +277,10 @@ def _fields(fields: Mapping[str, Raw], *names: str) -> tuple[Mapping[str, Raw], 
 
 def _count(fields: Mapping[str, Raw], *names: str) -> int | None:
     for name in names:
-        value = read_as(float, fields.get(name, _ABSENT))
+        raw = fields.get(name, _ABSENT)
+        value = read_as(float, raw)
+        if value is None and _DIGITS.fullmatch(text := read_as(str, raw) or ""):
+            value = float(text)
         if value is not None and math.isfinite(value) and 0 <= value <= _MAX_COUNT:
             return round(value)
     return None

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from codex_api._logic.incoming.answers import unreadable
-from codex_api._logic.incoming.completeness import cut_off_reason
+from codex_api._logic.incoming.completeness import GOES_ON, cut_off_reason
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.failed_response import terminal_error
 from codex_api._logic.incoming.failure_body import read_failure
@@ -202,7 +202,7 @@ def _failure(terminal: Terminal) -> ResponseFailure | None:
 
 def _incomplete_reason(terminal: Terminal, output: list[Any]) -> str | None:
     status: Literal["completed", "incomplete", "failed", "cancelled"] = terminal.outcome
-    if terminal.status in {"queued", "in_progress"} and status == "completed":
+    if terminal.status in GOES_ON and status == "completed":
         return None
     match status:
         case "completed":
