@@ -127,6 +127,22 @@ async def test_an_end_whose_response_goes_on_is_one_of_what_came(
 
 
 @both
+@pytest.mark.parametrize("index", [(0, 1), (0, 0)])
+async def test_items_that_have_one_name_are_all_there(
+    front: Front, index: tuple[int, int], transport: str
+) -> None:
+    shape = (
+        '{"type":"response.output_item.done","output_index":%d,"item":{"type":"message","id":"m",'
+        '"role":"assistant","content":[{"type":"output_text","text":"%s"}]}}'
+    )
+    told = [(shape % pair).encode() for pair in zip(index, ("Hel", "lo"), strict=True)]
+
+    got = await played(front, transport, CREATED, *told, COMPLETED)
+
+    assert (got.text, len(got.items)) == ("Hello", 2)
+
+
+@both
 @pytest.mark.parametrize("kind", ["output_text", "function_call_arguments"])
 async def test_a_character_cut_in_halves_is_whole(front: Front, kind: str, transport: str) -> None:
     event = '{"type":"response.%s.delta","item_id":"i","output_index":0,"delta":"%s"}'

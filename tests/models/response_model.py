@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from codex_api._logic.incoming.collect import CollectedResponse
 
 Payload: TypeAlias = dict[str, Any]
-#: How events name an item: by one id, by another id in each event, or not at all.
-Ids: TypeAlias = Literal["same", "each", "none"]
+#: How events name an item: by one id, by another id in each event, by one that all items have, or
+#: not at all.
+Ids: TypeAlias = Literal["same", "each", "one", "none"]
 #: The output index that events tell: the right one, always 0, or none.
 Indexes: TypeAlias = Literal["true", "zero", "none"]
 
@@ -30,6 +31,7 @@ STYLES: list[tuple[Ids, Indexes]] = [
     ("same", "zero"),
     ("same", "none"),
     ("each", "true"),
+    ("one", "true"),
     ("none", "true"),
     ("none", "zero"),
     ("none", "none"),
@@ -182,7 +184,7 @@ def text_of(item: items.ResponseItem) -> str:
 def tellings(draw: st.DrawFn, ids: Ids, indexes: Indexes) -> Telling:
     """Draw a response, told in a way that can be understood."""
     # Without a name or a place that can be relied on, an item is known by having been finished.
-    is_plain = indexes == "true" or (ids, indexes) == ("same", "none")
+    is_plain = (ids != "one" and indexes == "true") or (ids, indexes) == ("same", "none")
     count = draw(st.integers(0, 4))
     # Of a final response that leaves out items and names none, nobody knows which are there.
     repeated = st.booleans() if ids == "same" else st.just(draw(st.booleans()))
@@ -232,6 +234,8 @@ def _id(ids: Ids, place: int, where: str) -> str | None:
             return f"item_{place}"
         case "each":
             return f"item_{place}_{where}"
+        case "one":
+            return "item"
         case "none":
             return None
 

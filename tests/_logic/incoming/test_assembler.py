@@ -310,6 +310,92 @@ def test_finished_items_that_are_all_numbered_0_are_all_there() -> None:
     assert texts(got) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "output", [None, (0, 1), (1,), (1, 0)], ids=["none", "both", "second", "turned"]
+)
+@pytest.mark.parametrize("index", [(0, 1), (0, 0), (None, None)])
+def test_finished_items_of_one_name_are_all_there(
+    index: tuple[int | None, int | None], output: tuple[int, ...] | None
+) -> None:
+    told = [message("a", id="x"), message("b", id="x")]
+    final = None if output is None else tuple(told[place] for place in output)
+
+    got = results(*map(done, told, index), output=final)
+
+    assert texts(got) == (["b", "a"] if output == (1, 0) else ["a", "b"])
+
+
+def test_two_places_are_two_items_though_they_say_the_same() -> None:
+    same = message("a", id="x")
+
+    assert texts(results(done(same, 0), done(same, 1))) == ["a", "a"]
+    assert texts(results(done(same, 0), done(same, 1), output=(same, same))) == ["a", "a"]
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_a_finished_item_that_is_told_again_is_one(index: int | None) -> None:
+    again = message("a", id="x", status="completed")
+
+    assert texts(results(done(message("a", id="x"), index), done(again, index))) == ["a"]
+
+
+@pytest.mark.parametrize("index", [(0, 1), (0, 0), (None, None)])
+def test_items_of_two_kinds_that_have_one_name_are_two(
+    index: tuple[int | None, int | None],
+) -> None:
+    told = [
+        added(message(id="x"), index[0]),
+        events.OutputTextDelta("a", "x", index[0]),
+        added(call(id="x"), index[1]),
+        events.FunctionCallArgumentsDelta("{}", "x", index[1]),
+    ]
+    ends = [done(message("a", id="x"), index[0]), done(call("{}", id="x"), index[1])]
+
+    for got in (
+        results(*told),
+        results(*told, *ends),
+        results(*ends),
+        results(*ends, output=(message("a", id="x"), call("{}", id="x"))),
+    ):
+        assert texts(got) == ["a"]
+        assert [getattr(entry.item, "arguments", None) for entry in got] == [None, "{}"]
+
+
+@pytest.mark.parametrize("index", [(0, 1), (0, 0), (None, None)])
+def test_an_item_begins_anew_where_its_name_is_that_of_a_finished_one(
+    index: tuple[int | None, int | None],
+) -> None:
+    got = results(
+        added(message(id="x"), index[0]),
+        events.OutputTextDelta("a", "x", index[0]),
+        done(message("a", id="x"), index[0]),
+        added(message(id="x"), index[1]),
+        events.OutputTextDelta("a", "x", index[1]),
+    )
+
+    assert texts(got) == ["a", "a"]
+
+
+def test_deltas_of_one_name_alternate_between_the_places_that_began() -> None:
+    got = results(
+        added(message(id="x"), 0),
+        added(message(id="x"), 1),
+        events.OutputTextDelta("a", "x", 0),
+        events.OutputTextDelta("b", "x", 1),
+        events.OutputTextDelta("c", "x", 0),
+    )
+
+    assert texts(got) == ["ac", "b"]
+
+
+def test_parts_that_an_unknown_item_gave_its_name_to_begin_no_other() -> None:
+    future = {"type": "future", "id": "x"}
+
+    for told in (added(future, 0), done(future, 0)):
+        assert len(results(told, events.OutputTextDelta("a", "x", 0))) == 1
+    assert len(results(events.OutputTextDelta("a", "x", 0), done(future, 0))) == 1
+
+
 def test_an_item_that_is_named_differently_in_each_event_is_one() -> None:
     got = results(
         added(message(id="x"), 0),

@@ -2,9 +2,10 @@
 
 An item has a *slot*. An event finds it by the name that it gives, else by the output index, else by
 the kind of item: then it is about the one that is not finished. No rule holds for every server:
-some number every item 0, some name one item differently in each event, some tell neither. So an
-index does not lead to a slot that is plainly another item's: of another kind, finished already, or
-begun already when an item begins.
+some number every item 0, some name one item differently in each event, some name all items alike,
+some tell neither. So neither leads to a slot that is plainly another item's: of another kind,
+finished already, or begun already when an item begins. A name is surer than an index until its item
+is finished; after that another index, or other words, are another item's.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw
 
 from codex_api._logic.incoming.error_body import read_as
-from codex_api.types.call_item import CustomToolCall
-from codex_api.types.item import ResponseItem, UnknownItem
+from codex_api._logic.incoming.item_parts import ITEM_OF
+from codex_api.types.call_item import CustomToolCall, FunctionCall
+from codex_api.types.item import Message, ResponseItem, UnknownItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # Arrival of a slot that no event named.
 _NEVER: Final = -1
+_WITH_PARTS: Final = frozenset(ITEM_OF.values())
 
 
 class Slot:
@@ -80,6 +83,28 @@ class Slot:
         """Return the parts of one kind as one text."""
         return "".join(self.parts(kind))
 
+    def is_elsewhere(self, index: int | None) -> bool:
+        """Return whether an index is given that is not this item's."""
+        return self.is_placed and index is not None and index != self.index
+
+    def may_be_of(self, kind: str) -> bool:
+        """Return whether a part of an item of ``kind`` may be one of this item."""
+        # Items of kinds that are not known here may have any parts.
+        return self.kind in {None, kind} or self.kind not in _WITH_PARTS
+
+    def may_be(self, item: ResponseItem) -> bool:
+        """Return whether this may be ``item``, by what it is."""
+        if self.added is not None or self.done is not None:
+            return self.kind == item.type
+        return self.may_be_of(item.type) or item.type not in _WITH_PARTS
+
+    def is_other(self, index: int | None, item: ResponseItem) -> bool:
+        """Return whether this item is finished, and is not ``item``."""
+        if self.done is None:
+            return False
+        said, words = _words_of(self.done[0]), _words_of(item)
+        return self.is_elsewhere(index) or bool(said and words and said != words)
+
     def precedes(self, other: Slot) -> bool:
         """Return whether this item is known to come before the other one."""
         if self.is_placed and other.is_placed and self.index != other.index:
@@ -93,11 +118,16 @@ class Slots:
     def __init__(self) -> None:
         self._all: list[Slot] = []
         self._by_index: dict[int, Slot] = {}
-        self._by_name: dict[str, Slot] = {}
+        self._by_name: dict[str, list[Slot]] = {}
 
     def begun(self, index: int | None, item: ResponseItem) -> Slot:
         """Find or make the slot of an item that begins."""
-        found = self._named(item)
+        named = (
+            slot
+            for slot in self._named(item)
+            if slot.done is None and not (slot.added is not None and slot.is_elsewhere(index))
+        )
+        found = _first(named, lambda slot: (slot.index != index,))
         if found is None:
             found = self._placed(index, item.type)
             if found is None or found.added is not None or found.done is not None:
@@ -107,7 +137,8 @@ class Slots:
 
     def finished(self, index: int | None, item: ResponseItem) -> Slot:
         """Find or make the slot of an item that is finished."""
-        found = self._named(item)
+        named = (slot for slot in self._named(item) if not slot.is_other(index, item))
+        found = _first(named, lambda slot: (slot.index != index, slot.done is not None))
         if found is None:
             found = self._placed(index, item.type)
             if found is None or found.done is not None:
@@ -120,7 +151,15 @@ class Slots:
         A part as a whole may come after its item: where the index leads to a finished one, it says
         nothing new. A delta after it begins another item.
         """
-        found = self._by_name.get(item_id) if item_id else None
+        named = (
+            slot
+            for slot in self._by_name.get(item_id or "", ())
+            if slot.may_be_of(kind) and not (slot.done is not None and slot.is_elsewhere(index))
+        )
+        if is_whole:
+            found = _first(named, lambda slot: (slot.index != index, slot.done is not None))
+        else:
+            found = _first(named, lambda slot: (slot.done is not None, slot.index != index))
         if found is None:
             found = self._placed(index, kind)
             if found is not None and found.done is not None:
@@ -150,9 +189,11 @@ class Slots:
         return _with_missing(slots, self.in_order()) if slots else []
 
     def _same_name(self, position: int, item: ResponseItem) -> list[Slot]:
-        del position
-        named = self._named(item)
-        return [] if named is None else [named]
+        def rank(slot: Slot) -> tuple[bool, ...]:
+            is_same = slot.done is not None and slot.done[0] == item
+            return not is_same, slot.index != position
+
+        return sorted(self._named(item), key=rank)
 
     def _same_place(self, position: int, item: ResponseItem) -> list[Slot]:
         placed = self._placed(position, item.type)
@@ -174,10 +215,12 @@ class Slots:
         """Return the slots in output order."""
         return sorted(self._all, key=lambda slot: (slot.index, slot.arrival))
 
-    def _named(self, item: ResponseItem) -> Slot | None:
+    def _named(self, item: ResponseItem) -> Iterator[Slot]:
+        """Yield the slots that have the item's name and may be the item."""
         # The input of a custom call may be told under the call's id alone.
         names = [_id_of(item), item.call_id if isinstance(item, CustomToolCall) else None]
-        return next((self._by_name[name] for name in names if name in self._by_name), None)
+        for name in dict.fromkeys(names):
+            yield from (slot for slot in self._by_name.get(name or "", ()) if slot.may_be(item))
 
     def _placed(self, index: int | None, kind: str) -> Slot | None:
         slot = None if index is None else self._by_index.get(index)
@@ -192,8 +235,7 @@ class Slots:
     def _open(self, index: int | None, kind: str) -> Iterator[Slot]:
         """Yield the slots of this kind that are not finished, newest first."""
         for slot in reversed(self._all):
-            is_elsewhere = slot.is_placed and index is not None and index != slot.index
-            if slot.done is None and slot.kind == kind and not is_elsewhere:
+            if slot.done is None and slot.kind == kind and not slot.is_elsewhere(index):
                 yield slot
 
     def _new(self, index: int | None) -> Slot:
@@ -206,7 +248,7 @@ class Slots:
         self._place(slot, index)
         self._name(slot, _id_of(item))
         if isinstance(item, CustomToolCall):
-            self._by_name.setdefault(item.call_id, slot)
+            self._call(item.call_id, slot)
         slot.kind = item.type
         return slot
 
@@ -218,7 +260,29 @@ class Slots:
     def _name(self, slot: Slot, item_id: str | None) -> None:
         if item_id and item_id not in slot.names:
             slot.names.append(item_id)
-            self._by_name.setdefault(item_id, slot)
+            self._call(item_id, slot)
+
+    def _call(self, name: str, slot: Slot) -> None:
+        named = self._by_name.setdefault(name, [])
+        if slot not in named:
+            named.append(slot)
+
+
+def _first(slots: Iterator[Slot], rank: Callable[[Slot], tuple[bool, ...]]) -> Slot | None:
+    return min(slots, key=rank, default=None)
+
+
+def _words_of(item: ResponseItem) -> tuple[str, ...]:
+    """Return what no two tellings of one item differ in; nothing for an item without it."""
+    match item:
+        case Message(text=text) if text:
+            return (text,)
+        case FunctionCall(call_id=call_id, arguments=text) if text:
+            return call_id, text
+        case CustomToolCall(call_id=call_id, input=text) if text:
+            return call_id, text
+        case _:
+            return ()
 
 
 def _with_missing(order: list[Slot], known: Sequence[Slot]) -> list[Slot]:
