@@ -179,7 +179,7 @@ class Collector:
             usage=usage,
             end_turn=done.end_turn if done else None,
             incomplete_reason=incomplete_reason
-            or self._unfinished(found, usage, facts and facts.terminal),
+            or self._unfinished(found, usage, facts.terminal if facts else None),
             rate_limits=facts.rate_limits if facts else self._limits,
             server_model=facts.server_model if facts else self._model,
             request_id=facts.request_id if facts else None,

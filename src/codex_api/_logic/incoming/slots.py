@@ -274,15 +274,13 @@ def _first(slots: Iterator[Slot], rank: Callable[[Slot], tuple[bool, ...]]) -> S
 
 def _words_of(item: ResponseItem) -> tuple[str, ...]:
     """Return what no two tellings of one item differ in; nothing for an item without it."""
-    match item:
-        case Message(text=text) if text:
-            return (text,)
-        case FunctionCall(call_id=call_id, arguments=text) if text:
-            return call_id, text
-        case CustomToolCall(call_id=call_id, input=text) if text:
-            return call_id, text
-        case _:
-            return ()
+    if isinstance(item, Message):
+        return (item.text,) if item.text else ()
+    if isinstance(item, FunctionCall):
+        return (item.call_id, item.arguments) if item.arguments else ()
+    if isinstance(item, CustomToolCall):
+        return (item.call_id, item.input) if item.input else ()
+    return ()
 
 
 def _with_missing(order: list[Slot], known: Sequence[Slot]) -> list[Slot]:
