@@ -13,6 +13,8 @@ from benchmarks.clients import typed
 from benchmarks.clients.splitting import EventSplitter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from benchmarks.server import Origin
 
 NAME = "pyreqwest by hand"
@@ -39,9 +41,12 @@ class AsyncClient:
         return count
 
     async def compact(self, path: str, body: bytes) -> typed.Compacted:
-        builder = self.http.post(self._url + path).headers(typed.HEADERS).body_bytes(body)
+        return typed.decode_compacted(await self.call(path, body, typed.HEADERS))
+
+    async def call(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        builder = self.http.post(self._url + path).headers(headers).body_bytes(body)
         response = await builder.build().send()
-        return typed.decode_compacted(bytes(await response.bytes()))
+        return bytes(await response.bytes())
 
 
 class Client:
