@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codex_api.transport.errors import TransportTimeoutError
 from codex_api.transport.slots import AsyncSlots, Slots
+
+if TYPE_CHECKING:
+    from tests.front import Front
 
 PATIENCE = 10.0
 
@@ -130,12 +135,72 @@ def test_a_slot_reaches_the_task_of_another_event_loop() -> None:
     assert taken.is_set()
 
 
+def left_behind(slots: AsyncSlots) -> asyncio.Task[None]:
+    """Return a task that waits for a slot in an event loop that is closed meanwhile."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(slots.take(None))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined] # it is what we are about
+    return task
+
+
 def test_a_loop_that_was_closed_does_not_keep_the_slot() -> None:
     slots = AsyncSlots(1)
     asyncio.run(slots.take(None))
-    loop = asyncio.new_event_loop()
-    slots._waiting.append(loop.create_future())  # a task that was destroyed while it waited
-    loop.close()
+    task = left_behind(slots)
     slots.give()
 
     asyncio.run(slots.take(0.0))
+    del task
+
+
+@pytest.mark.parametrize("given_first", [True, False])
+def test_a_task_that_is_destroyed_while_it_waits_gives_no_slot(*, given_first: bool) -> None:
+    slots = AsyncSlots(1)
+    asyncio.run(slots.take(None))
+    task = left_behind(slots)
+    if given_first:
+        slots.give()
+        asyncio.run(slots.take(0.0))
+    del task
+    gc.collect()
+
+    with pytest.raises(TransportTimeoutError):
+        asyncio.run(slots.take(0.0))
+
+
+def test_a_cancelled_task_of_a_loop_that_ends_does_not_take_a_slot_along() -> None:
+    slots = AsyncSlots(1)
+    asyncio.run(slots.take(None))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(slots.take(None))
+    loop.run_until_complete(asyncio.sleep(0))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    slots.give()  # while nothing more will run in that loop
+    loop.close()
+
+    asyncio.run(slots.take(0.0))
+
+
+@pytest.mark.anyio
+async def test_places_that_were_given_up_are_not_kept() -> None:
+    slots = AsyncSlots(1)
+    await slots.take(None)
+    for _ in range(10):
+        with pytest.raises(TransportTimeoutError):
+            await slots.take(0.0)
+
+    assert not slots._waiting
+
+
+@pytest.mark.anyio
+async def test_a_slot_comes_back_in_the_middle_of_anything(front: Front) -> None:
+    slots: Any = front.pick(Slots, AsyncSlots)(1)
+    await front(slots.take, None)
+    with slots._lock:
+        slots.give()  # as the collector does, or a signal handler
+
+    await front(slots.take, soon())

@@ -78,15 +78,20 @@ class _Pool:
         if self._slots is not None:
             self._slots.take(deadline)
         try:
-            while (channel := self._take_idle(route)) is not None:
-                # What has come while nobody had asked is the end, or no answer to anything.
-                if not channel.is_readable():
-                    return channel, True
-                channel.close()
-            return open_channel(route, self._network, self._connect_deadline(deadline)), False
+            return self._take(route, deadline)
         except BaseException:
             self._give_slot()
             raise
+
+    def _take(self, route: Route, deadline: float | None) -> tuple[Channel, bool]:
+        if self.is_closed:  # while it waited for its turn
+            raise closed()
+        while (channel := self._take_idle(route)) is not None:
+            # What has come while nobody had asked is the end, or no answer to anything.
+            if not channel.is_readable():
+                return channel, True
+            channel.close()
+        return open_channel(route, self._network, self._connect_deadline(deadline)), False
 
     def _connect_deadline(self, deadline: float | None) -> float | None:
         if self._connect_timeout is None:
@@ -101,6 +106,8 @@ class _Pool:
             channel = self._idle.take(route)
         for old in expired:
             old.close()
+        if self.is_closed:
+            self._close_idle()
         return channel
 
     def give(self, route: Route, channel: Channel, generation: int, *, reusable: bool) -> None:
@@ -113,7 +120,7 @@ class _Pool:
             with self._lock:
                 dropped = self._idle.put(route, channel, time.monotonic())
             if self.is_closed:  # since we looked
-                self.close()
+                self._close_idle()
         for old in dropped:
             old.close()
         self._give_slot()
@@ -123,12 +130,19 @@ class _Pool:
             self._slots.give()
 
     def close(self) -> None:
-        """Close what is idle, and keep nothing any more."""
+        """Close what is idle, and keep nothing any more. A signal handler may call it."""
         self.is_closed = True
-        with self._lock:
-            dropped = self._idle.clear()
-        for channel in dropped:
-            channel.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        # Whoever holds the lock now, this thread below a signal handler perhaps, looks again.
+        while len(self._idle) and self._lock.acquire(blocking=False):
+            try:
+                dropped = self._idle.clear()
+            finally:
+                self._lock.release()
+            for channel in dropped:
+                channel.close()
 
 
 class _Stream:

@@ -250,13 +250,18 @@ class AsyncPool:
         if self._slots is not None:
             await self._slots.take(deadline)
         try:
-            connections = self._of_running_loop()
-            connection = connections.take(route)
-            if connection is None:
-                connection = await connections.open(route, self._connect_deadline(deadline))
+            return await self._take(route, deadline)
         except BaseException:
             self.give_slot()
             raise
+
+    async def _take(self, route: Route, deadline: float | None) -> Connection:
+        if self.is_closed:  # while it waited for its turn
+            raise closed()
+        connections = self._of_running_loop()
+        connection = connections.take(route)
+        if connection is None:
+            connection = await connections.open(route, self._connect_deadline(deadline))
         return connection
 
     def _connect_deadline(self, deadline: float | None) -> float | None:
