@@ -223,6 +223,35 @@ def test_a_genuine_body_that_is_no_event_is_refused(body: bytes) -> None:
         verified(body)
 
 
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        (b"\xef\xbb\xbf" + event("response.completed", {"id": "r"}), {"id": "r"}),
+        (event("x", {"id": "r", "cost": float("nan")}), {"id": "r", "cost": None}),
+        (event("x", {"id": "r", "a": "NaN"}), {"id": "r", "a": "NaN"}),
+        (event("x", {"id": "r", "a": "cut \ud83d"}), {"id": "r", "a": "cut \ufffd"}),
+        (b'{"type":"x","data":{"a":"\\ud83d","b":-Infinity}}', {"a": "\ufffd", "b": None}),
+        (b'{"type":"x","data":{"a":"two\nlines"}}', {"a": "two\nlines"}),
+    ],
+)
+def test_a_genuine_body_is_read_that_other_decoders_take(body: bytes, data: Any) -> None:
+    found = verified(body)
+
+    assert json.loads(body.decode("utf-8-sig"), strict=False)
+    assert bytes(found.raw) == body
+    if isinstance(found, webhooks.ResponseWebhook):
+        assert found.response_id == data["id"]
+    else:
+        assert isinstance(found, webhooks.OtherWebhook)
+        assert found.data == data
+
+
+@pytest.mark.parametrize("body", [b'{"type":"x","data":"\xff"}', b"NaN", b'{"type":"\xef\xbb\xbf'])
+def test_a_body_that_nobody_can_read_is_refused(body: bytes) -> None:
+    with pytest.raises(WebhookError, match="no event"):
+        verified(body)
+
+
 def test_events_have_classes() -> None:
     batch = verified(event("batch.expired", {"id": "batch_1"}))
     fields = [{"name": "From", "value": "x"}]

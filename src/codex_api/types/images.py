@@ -117,11 +117,11 @@ class ImageResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Images that were drawn or changed.
 
     Attributes:
-        created: Unix time in seconds.
+        created: Unix time in seconds; None when the server does not say.
         usage: Token usage as the server reports it, or None.
     """
 
-    created: int
+    created: int | None = None
     data: list[ImageData | UnknownImage]
     background: str | None = None
     quality: str | None = None

@@ -101,7 +101,9 @@ class _Event(msgspec.Struct):
 def read_event(body: bytes, delivery_id: str) -> WebhookEvent:
     """Read the body of a webhook whose signature was found good.
 
-    One odd field costs only itself: whoever sent it will not send it in another form.
+    One odd field costs only itself: whoever sent it will not send it in another form. For the same
+    reason it may be nearly JSON, as the decoders of other languages take it: a byte order mark,
+    numbers that JSON does not have (null), and halves of characters (U+FFFD).
 
     Args:
         body: As it came.
@@ -111,12 +113,10 @@ def read_event(body: bytes, delivery_id: str) -> WebhookEvent:
         WebhookError: It is no event.
     """
     try:
-        event = msgspec.json.decode(body, type=_Event)
-        told: dict[str, Any] | None = msgspec.json.decode(event.data, type=dict[str, Any] | None)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        event, data = _read(body)
+    except (ValueError, RecursionError) as exc:
         message = f"the webhook is genuine, but no event: {exc}"
         raise WebhookError(message) from exc
-    data: dict[str, Any] = told or {}
     at = event.created_at
     common: dict[str, Any] = {
         "id": _text(event.id) or delivery_id,
@@ -135,6 +135,24 @@ def read_event(body: bytes, delivery_id: str) -> WebhookEvent:
         fields = _sip_headers(data.get("sip_headers"))
         return RealtimeCallWebhook(**common, call_id=call_id, sip_headers=fields)
     return OtherWebhook(**common, data=data)
+
+
+def _read(body: bytes) -> tuple[_Event, dict[str, Any]]:
+    try:
+        return _decoded(body)
+    except ValueError:
+        # Rarely needed, and not cheap to import.
+        from codex_api._logic.incoming.repair import repaired  # noqa: PLC0415
+        from codex_api._logic.outgoing.surrogates import without_halves  # noqa: PLC0415
+
+        whole = without_halves(body)
+        return _decoded(repaired(whole) or whole)
+
+
+def _decoded(body: bytes) -> tuple[_Event, dict[str, Any]]:
+    event = msgspec.json.decode(body, type=_Event)
+    data: dict[str, Any] | None = msgspec.json.decode(event.data, type=dict[str, Any] | None)
+    return event, data or {}
 
 
 def _text(value: object) -> str:

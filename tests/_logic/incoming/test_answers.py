@@ -95,3 +95,34 @@ def test_a_failure_under_a_status_of_success_is_the_failure_that_it_tells(
         decode_answer(CLOUD, response, "clouds")
 
     assert (caught.value.request_id, caught.value.attempts) == ("req_1", 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        (b'\xef\xbb\xbf{"points":[],"title":"a"}', "a"),
+        (b'{"points":[],"title":"a\nb","z":NaN}', "a\nb"),
+        (b'{"points":[],"title":"a\\ud83d"}', "a\ufffd"),
+        (b'\xef\xbb\xbf{"points":[],"title":"\\ud83d"}', "\ufffd"),
+    ],
+)
+def test_an_answer_that_is_nearly_json_is_read(body: bytes, title: str) -> None:
+    assert decode_answer(CLOUD, Response(200, Headers(), body), "clouds").title == title
+
+
+def test_a_number_that_json_does_not_have_is_null_at_its_path() -> None:
+    assert "`$.points[0].x`" in str(failure(b'{"points":[{"x":NaN}]}'))
+
+
+def test_an_unknown_coding_is_told_instead_of_the_bytes() -> None:
+    response = Response(200, Headers({"content-encoding": "br"}), b"\x8b\x01\x80")
+    with pytest.raises(DecodeError, match="encoded as 'br', which was not asked for") as caught:
+        decode_answer(CLOUD, response, "clouds")
+
+    assert "begins" not in str(caught.value)
+
+
+def test_the_error_tells_that_the_server_had_answered_and_after_how_many_tries() -> None:
+    error = failure(b"{}")
+
+    assert (error.sent, error.attempts) == ("begun", 1)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from codex_api._logic.endpoints.files import CREATE_ENDPOINT, check_size
-from codex_api._logic.incoming.answers import decode_answer
+from codex_api._logic.incoming.objects import read_object
 from codex_api._logic.outgoing.fields import require_text
 from codex_api.transport._core.flow import call
 from codex_api.transport._core.messages import StreamedBody
@@ -28,7 +26,6 @@ _ESCAPES = {
     "\\": "\\\\",
     '"': '\\"',
 }
-_FILE: msgspec.json.Decoder[FileObject] = msgspec.json.Decoder(FileObject)
 
 
 def create_file(
@@ -69,7 +66,8 @@ def create_file(
         if source.failure is not None:
             raise source.failure from None
         raise
-    return decode_answer(_FILE, response, CREATE_ENDPOINT)
+    known = {"filename": source.file_name, "bytes": source.size, "purpose": purpose}
+    return read_object(response, CREATE_ENDPOINT, kind=FileObject, known=known)
 
 
 def _multipart(source: UploadSource, purpose: str, boundary: str) -> StreamedBody:

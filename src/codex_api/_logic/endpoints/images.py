@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from codex_api._logic.incoming.answers import decode_answer, decode_elements
+from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.outgoing.fields import check_fields, illegal, require_text
 from codex_api._logic.outgoing.plain_values import as_value
 from codex_api._logic.outgoing.unary_request import post
@@ -40,16 +41,19 @@ EDIT_ENDPOINT = "images/edits"
 
 
 class _Body(msgspec.Struct, kw_only=True):
-    created: int
     data: list[msgspec.Raw]
-    background: str | None = None
-    quality: str | None = None
-    size: str | None = None
-    output_format: str | None = None
-    usage: dict[str, Any] | None = None
+    # An odd value of these is not worth the images.
+    created: msgspec.Raw = msgspec.Raw()
+    background: msgspec.Raw = msgspec.Raw()
+    quality: msgspec.Raw = msgspec.Raw()
+    size: msgspec.Raw = msgspec.Raw()
+    output_format: msgspec.Raw = msgspec.Raw()
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 _BODY: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(_Body)
+
+
 _IMAGE: msgspec.json.Decoder[ImageData] = msgspec.json.Decoder(ImageData)
 
 
@@ -169,11 +173,11 @@ def _decode(response: Response, *, endpoint: str) -> ImageResponse:
     body = decode_answer(_BODY, response, endpoint)
     images = decode_elements(body.data, _IMAGE.decode, UnknownImage)
     return ImageResponse(
-        created=body.created,
+        created=read_as(int, body.created),
         data=images,
-        background=body.background,
-        quality=body.quality,
-        size=body.size,
-        output_format=body.output_format,
-        usage=body.usage,
+        background=read_as(str, body.background),
+        quality=read_as(str, body.quality),
+        size=read_as(str, body.size),
+        output_format=read_as(str, body.output_format),
+        usage=read_as(dict[str, Any], body.usage),
     )

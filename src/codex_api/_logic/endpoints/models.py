@@ -12,7 +12,13 @@ import msgspec
 
 from codex_api import __version__
 from codex_api._logic.calling.operation import Operation
-from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements, unreadable
+from codex_api._logic.incoming.answers import (
+    UNREADABLE,
+    decode_answer,
+    decode_elements,
+    failure_in,
+    unreadable,
+)
 from codex_api._logic.outgoing.fields import require_text
 from codex_api.types.models import Model, ModelInfo, ModelsPage, PublicModel, UnknownModel
 
@@ -26,8 +32,8 @@ NOT_MODIFIED = 304
 
 
 class _Body(msgspec.Struct):
-    models: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-    data: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    models: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
+    data: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Named(msgspec.Struct):
@@ -104,14 +110,17 @@ def decode_models(response: Response) -> list[Model]:
         DecodeError: The body is neither shape.
     """
     body = decode_answer(_BODY, response, ENDPOINT)
-    if body.models is not msgspec.UNSET:
+    if body.models:
         found = [_decode_model(raw) for raw in body.models]
         # Some servers send both, and of the two only that of the public API is of a known shape.
-        is_known = any(isinstance(model, ModelInfo) for model in found)
-        if is_known or body.data is msgspec.UNSET:
+        if not body.data or any(isinstance(model, ModelInfo) for model in found):
             return found
-    if body.data is not msgspec.UNSET:
+    if body.data:
         return [*decode_elements(body.data, _PUBLIC.decode, _unknown_model)]
+    is_listed = msgspec.UNSET is not body.models or msgspec.UNSET is not body.data
+    # Where a list that was never filled is null, an empty one is meant.
+    if is_listed and failure_in(response) is None:
+        return []
     what = "there is neither `models` (Codex backend) nor `data` (public API)"
     raise unreadable(response, ENDPOINT, "$", what)
 

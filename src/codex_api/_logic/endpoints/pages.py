@@ -30,6 +30,7 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
         element: Reads an element; it does not raise.
         query: What is asked for on every page.
         after: The element after which the next page begins; None begins at the start.
+        passed: The elements after which pages began before.
     """
 
     context: CallContext
@@ -38,6 +39,7 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
     element: Callable[[Raw], T]
     query: Sequence[tuple[str, str]] = ()
     after: str | None = None
+    passed: frozenset[str] = frozenset()
     extra_headers: HeaderSource | Headers | None = None
     timeout: float | None = None
 
@@ -66,10 +68,11 @@ class Listing(Struct, Generic[T], frozen=True, kw_only=True):
         """
         if not page.has_more:
             return None
-        if page.last_id is None or page.last_id == self.after:
+        passed = self.passed if self.after is None else self.passed | {self.after}
+        if page.last_id is None or page.last_id in passed:
             message = f"the answer of {self.name} says that more follows, and not after what"
             raise DecodeError(message)
-        return structs.replace(self, after=page.last_id)
+        return structs.replace(self, after=page.last_id, passed=passed)
 
 
 def page_query(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from codex_api._logic.incoming.answers import decode_answer
+from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.item_codec import wire_items
 from codex_api._logic.outgoing.fields import check_fields, require_list, require_text
 from codex_api._logic.outgoing.plain_values import as_value
@@ -37,7 +38,14 @@ class _WireRequest(msgspec.Struct, omit_defaults=True):
     max_output_tokens: int | None = None
 
 
-_RESPONSE: msgspec.json.Decoder[SearchResponse] = msgspec.json.Decoder(SearchResponse)
+class _Body(msgspec.Struct):
+    output: str
+    # An odd value of these is not worth the text.
+    encrypted_output: msgspec.Raw = msgspec.Raw()
+    results: msgspec.Raw = msgspec.Raw()
+
+
+_BODY: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(_Body)
 
 
 def search(
@@ -95,7 +103,12 @@ def _wire_input(
 
 
 def _decode(response: Response) -> SearchResponse:
-    return decode_answer(_RESPONSE, response, ENDPOINT)
+    body = decode_answer(_BODY, response, ENDPOINT)
+    return SearchResponse(
+        output=body.output,
+        encrypted_output=read_as(str, body.encrypted_output),
+        results=read_as(list[Any], body.results),
+    )
 
 
 def _check(wire: _WireRequest) -> None:

@@ -15,8 +15,10 @@ import msgspec
 
 from codex_api._logic.incoming.excerpt import excerpt
 from codex_api._logic.incoming.failed_response import body_error
+from codex_api._logic.incoming.repair import repaired
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api.errors import DecodeError
+from codex_api.transport._core.packed_answer import CODING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,8 +51,15 @@ def decode_answer(
     Raises:
         DecodeError: The body is not JSON, or not of the promised form.
     """
+    body = without_halves(response.body)
     try:
-        return decoder.decode(without_halves(response.body))
+        try:
+            return decoder.decode(body)
+        except UNREADABLE:
+            mended = repaired(body)
+            if mended is None:
+                raise
+            return decoder.decode(mended)
     except msgspec.ValidationError as exc:
         what, path = _located(str(exc))
         raise unreadable(response, endpoint, path, what, quoted=quoted) from exc
@@ -81,19 +90,24 @@ def unreadable(
     response: Response, endpoint: str, path: str, what: str, *, quoted: bool = True
 ) -> CodexApiError:
     """Make the error for an answer that makes no sense at ``path``, or is a failure itself."""
-    request_id = response.headers.get("x-request-id")
-    failure = body_error(response.body, {"request_id": request_id})
-    if failure is not None:
-        failure.attempts = response.attempts
-        return failure
-    message = f"cannot read the answer of {endpoint} at `{path}`: {what}"
-    if quoted:
-        message += f"; it begins {_beginning(response.body)!r}"
-    return DecodeError(
-        message,
-        status=response.status,
-        request_id=request_id,
-    )
+    error = failure_in(response)
+    if error is None:
+        error = DecodeError(
+            f"cannot read the answer of {endpoint} at `{path}`: "
+            f"{what}{_quotation(response) if quoted else ''}",
+            status=response.status,
+            request_id=response.headers.get("x-request-id"),
+        )
+        error.sent, error.attempts = "begun", response.attempts
+    return error
+
+
+def failure_in(response: Response) -> CodexApiError | None:
+    """Return the error that an answer with a status of success stands for all the same, or None."""
+    error = body_error(response.body, {"request_id": response.headers.get("x-request-id")})
+    if error is not None:
+        error.sent, error.attempts = "begun", response.attempts
+    return error
 
 
 def _located(text: str) -> tuple[str, str]:
@@ -108,6 +122,9 @@ def _is_html(body: bytes) -> bool:
     return start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml"))
 
 
-def _beginning(body: bytes) -> str:
-    shown = excerpt(body[:EXCERPT_BYTES])
-    return shown + "..." if len(body) > EXCERPT_BYTES else shown
+def _quotation(response: Response) -> str:
+    coding = response.headers.get(CODING)
+    if coding is not None:
+        return f"; it is encoded as {excerpt(coding)!r}, which was not asked for"
+    shown = excerpt(response.body[:EXCERPT_BYTES])
+    return f"; it begins {shown + '...' if len(response.body) > EXCERPT_BYTES else shown!r}"

@@ -28,6 +28,7 @@ from codex_api.transport._core.messages import (
     prepare,
     public_url,
 )
+from codex_api.transport._core.packed_answer import CODING, unpacked
 from codex_api.transport._core.retry import RetryConfig, retry_after
 from codex_api.transport.errors import (
     CodexApiError,
@@ -256,6 +257,8 @@ def _seconds(request: Request, policy: CallPolicy) -> float | None:
 
 def _answer(answer: object) -> Response | Head:
     assert isinstance(answer, _ANSWERS)  # noqa: S101 - what Send gives
+    if isinstance(answer, Response) and CODING in answer.headers:
+        return unpacked(answer)
     return answer
 
 
