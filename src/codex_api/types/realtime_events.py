@@ -1,8 +1,8 @@
 """Events of a realtime session, whichever protocol version carried them.
 
-Every event that the server sent has its exact bytes as ``raw``; they do not count when events are
-compared. Whatever is not understood arrives as ``RealtimeOtherEvent``: nothing that the server sent
-is dropped in silence.
+Every event that the server sent has its exact bytes as ``raw``, but for halves of characters: those
+are put together, or U+FFFD. The bytes do not count when events are compared. Whatever is not
+understood arrives as ``RealtimeOtherEvent``: nothing that the server sent is dropped in silence.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class RealtimeErrorEvent(_Event, frozen=True, eq=False):
     """The server reports a failure; the connection stays open.
 
     Attributes:
-        message: The server's text, or ours for a frame that cannot be an event.
+        message: The server's text; ours where it has none, and for a frame that cannot be an event.
         code: The server's code for it, such as ``conversation_already_has_active_response``.
         kind: The server's ``type`` for it, such as ``invalid_request_error``.
         param: The field that it is about.

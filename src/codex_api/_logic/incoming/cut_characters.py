@@ -24,9 +24,10 @@ _Place: TypeAlias = tuple[bytes, ...]
 
 _ABSENT: Final = Raw()
 _DELTA: Final = ".delta"
-_ENDS_PART: Final = ".done"
+_ENDS_PART: Final = (".done", ".completed", ".turn_marked")
 _PART: Final = ("type", "content_index", "summary_index")
 _INDEX: Final = "output_index"
+_ITEM_ID: Final = "item_id"
 # Decoders refuse the event as a whole, so the text is looked for before it is decoded.
 _DELTA_FIELD: Final = cache(partial(re.compile, rb'"delta"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL))
 # Not after a backslash that is itself escaped.
@@ -79,12 +80,14 @@ class CutCharacters:
         """
         if not self.are_held:
             return []
-        if tag in TERMINAL_TYPES:
-            over = [*self._held]
-        elif tag.endswith(_ENDS_PART):
-            over = [place for place, (_, held) in self._held.items() if not _are_apart(held, event)]
-        else:
+        if not (tag in TERMINAL_TYPES or tag.endswith(_ENDS_PART)):
             return []
+        over = [
+            place
+            for place, (_, held) in self._held.items()
+            if _family(read_as(str, held["type"]) or "") == _family(tag)
+            and (tag in TERMINAL_TYPES or not _are_apart(held, event))
+        ]
         lone = [self._held.pop(place)[1] for place in over]
         self.are_held = bool(self._held)
         # Not numbered: the number of such a delta has been told before.
@@ -99,13 +102,19 @@ class CutCharacters:
 
 def _place_of(fields: Fields) -> _Place:
     # Servers that encrypt the ids of items give another one with each event; the index stays.
-    item = fields.get(_INDEX, fields.get("item_id", _ABSENT))
+    item = fields.get(_INDEX, fields.get(_ITEM_ID, _ABSENT))
     return (bytes(item), *(bytes(fields.get(name, _ABSENT)) for name in _PART))
 
 
 def _are_apart(held: Fields, event: Fields) -> bool:
     """Return whether two events say that they are about two items."""
-    return _INDEX in held and _INDEX in event and bytes(held[_INDEX]) != bytes(event[_INDEX])
+    name = _ITEM_ID if _INDEX not in held else _INDEX
+    return name in held and name in event and bytes(held[name]) != bytes(event[name])
+
+
+def _family(tag: str) -> str:
+    # Realtime sessions hear a user while a response goes on.
+    return tag.partition(".")[0]
 
 
 def _is_delta(fields: Fields) -> bool:

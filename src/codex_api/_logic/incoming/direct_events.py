@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, Union, get_args
 import msgspec
 from msgspec import Raw
 
-from codex_api._logic.incoming.error_body import read_as
+from codex_api._logic.incoming.error_body import fitting, read_as
 from codex_api.events import ResponseEvent, WireEvent
 
 Fields: TypeAlias = Mapping[str, Raw]
@@ -224,14 +224,5 @@ def lenient_event(tag: str, fields: Fields) -> ResponseEvent | None:
     event_class = _BY_TAG.get(tag)
     if event_class is None:
         return None
-    values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(event_class):
-        value = read_as(field.type, fields.get(field.encode_name, ABSENT))
-        if value is not None:
-            values[field.name] = value
-        elif field.name in _STAND_INS and field.required:
-            values[field.name] = _STAND_INS[field.name]
-        elif field.required:
-            return None
-    event: ResponseEvent = event_class(**values)
+    event: ResponseEvent | None = fitting(event_class, fields, _STAND_INS)
     return event

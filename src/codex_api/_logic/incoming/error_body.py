@@ -6,11 +6,15 @@ know what failed is for the caller to say.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 Json = bytes | str | msgspec.Raw
 
@@ -42,6 +46,7 @@ class ErrorDetail(msgspec.Struct, frozen=True):
         return self.code or self.type
 
 
+_ABSENT = msgspec.Raw()
 _DECODERS: dict[object, Any] = {}
 
 
@@ -56,6 +61,42 @@ def read_as(kind: type[T], data: Json) -> T | None:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def read_fitting(kind: type[S], data: Json) -> S | None:
+    """Decode an object of which only those members count that fit.
+
+    Returns:
+        None when ``data`` is no object, or a member that ``kind`` needs does not fit.
+    """
+    if (read := read_as(kind, data)) is not None:
+        return read
+    fields = read_as(dict[str, msgspec.Raw], data)
+    return None if fields is None else fitting(kind, fields)
+
+
+def fitting(
+    kind: type[S],
+    fields: Mapping[str, msgspec.Raw],
+    stand_ins: Mapping[str, Any] | None = None,
+) -> S | None:
+    """Make a struct of those members that fit, as ``read_fitting`` does.
+
+    Args:
+        stand_ins: What stands for members that are needed and are not there.
+    """
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        raw = fields.get(field.encode_name, _ABSENT)
+        is_struct = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+        value = read_fitting(field.type, raw) if is_struct else read_as(field.type, raw)
+        if value is not None:
+            values[field.name] = value
+        elif field.required:
+            if stand_ins is None or field.name not in stand_ins:
+                return None
+            values[field.name] = stand_ins[field.name]
+    return kind(**values)
 
 
 def read_any(data: Json) -> object:

@@ -43,6 +43,13 @@ _BY_TAG: Final[dict[str, Outcome]] = {
 #: The events that end a response.
 TERMINAL_TYPES: Final = frozenset(_BY_TAG)
 _DIGITS: Final = re.compile(r"[0-9]{1,16}(?:\.0+)?")
+# What responses, chat completions and realtime responses call the same.
+_READ_DETAILS: Final = ("input_tokens_details", "prompt_tokens_details", "input_token_details")
+_WRITTEN_DETAILS: Final = (
+    "output_tokens_details",
+    "completion_tokens_details",
+    "output_token_details",
+)
 # No server counts that far; what is longer is no count.
 _MAX_COUNT: Final = 1 << 53
 
@@ -54,6 +61,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
         tag: Wire type of the event.
         id: Id of the response, or None when it is not given.
         status: The response's own status, or None.
+        detailed: What its details call it, which counts where there is no status; or None.
         reason: Why it is incomplete, or None.
         error: The ``error`` object, or no bytes.
         usage: What it cost; None when nothing of it is known.
@@ -67,6 +75,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     id: str | None = None
     status: str | None = None
+    detailed: str | None = None
     reason: str | None = None
     error: Raw = _ABSENT
     usage: TokenUsage | None = None
@@ -81,7 +90,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
         """How the response ended: by its status, else by what it holds, else by the event."""
         if self.tag == "response.failed" and self.has_error:
             return "failed"
-        if known := _BY_STATUS.get(self.status or ""):
+        if known := _BY_STATUS.get(self.status or self.detailed or ""):
             return known
         if self.has_error:
             return "failed"
@@ -107,6 +116,7 @@ class _Response(msgspec.Struct):
 
 
 class _Details(msgspec.Struct):
+    type: Raw = _ABSENT
     reason: Raw = _ABSENT
     error: Raw = _ABSENT
 
@@ -131,6 +141,7 @@ def read_terminal(tag: str, response: Json, outer_error: Raw = _ABSENT) -> Termi
         tag=tag,
         id=read_as(str, read.id) or None,
         status=read_as(str, read.status),
+        detailed=read_as(str, more.type),
         reason=read_as(str, details.reason) or read_as(str, more.reason),
         error=_first_told(read.error, more.error, outer_error),
         usage=token_usage(read.usage),
@@ -165,6 +176,7 @@ def usual_terminal(tag: str, response: Json, read: UsualResponse, outer_error: R
         tag=tag,
         id=read.id or None,
         status=read.status,
+        detailed=read_as(str, more.type) if more else None,
         reason=reason or None,
         error=error,
         usage=None if read.usage is None else _usual_usage(read.usage),
@@ -179,16 +191,16 @@ def usual_terminal(tag: str, response: Json, read: UsualResponse, outer_error: R
 def token_usage(usage: Json) -> TokenUsage | None:
     """Read a ``usage`` object, each count on its own; None when none of them is given.
 
-    The names of chat completions are read as those of responses. A count is a whole number, also
-    one that is written as a float or as a text.
+    The names of chat completions and of realtime responses are read as those of responses. A count
+    is a whole number, also one that is written as a float or as a text.
     """
     if (usual := read_as(_UsualUsage, usage)) is not None and usual.says_all:
         return _usual_usage(usual)
     fields = read_as(dict[str, Raw], usage)
     if fields is None:
         return None
-    read_from, none_read = _fields(fields, "input_tokens_details", "prompt_tokens_details")
-    written, none_written = _fields(fields, "output_tokens_details", "completion_tokens_details")
+    read_from, none_read = _fields(fields, *_READ_DETAILS)
+    written, none_written = _fields(fields, *_WRITTEN_DETAILS)
     found = TokenUsage(
         input_tokens=_count(fields, "input_tokens", "prompt_tokens"),
         cached_input_tokens=0 if none_read else _count(read_from, "cached_tokens"),
@@ -223,13 +235,20 @@ class _UsualUsage(msgspec.Struct):
     output_tokens_details: _WrittenDetails | None = _WrittenDetails()
     prompt_tokens_details: Raw = _ABSENT
     completion_tokens_details: Raw = _ABSENT
+    input_token_details: Raw = _ABSENT
+    output_token_details: Raw = _ABSENT
     codex_rollout_budget_units: _Count | None = None
 
     @property
     def says_all(self) -> bool:
-        """Whether nothing has to be looked for under the names of chat completions."""
+        """Whether nothing has to be looked for under other names."""
         is_whole = self.input_tokens is not None and self.output_tokens is not None
-        return is_whole and not (self.prompt_tokens_details or self.completion_tokens_details)
+        return is_whole and not (
+            self.prompt_tokens_details
+            or self.completion_tokens_details
+            or self.input_token_details
+            or self.output_token_details
+        )
 
 
 class UsualResponse(msgspec.Struct):

@@ -19,6 +19,7 @@ import msgspec
 
 from codex_api import errors
 from codex_api._logic.realtime.dialects.registry import DIALECTS
+from codex_api._logic.realtime.frames import FrameReader
 from codex_api._logic.realtime.session_state import SessionState
 from codex_api.transport._core.retry import RetryConfig
 from codex_api.transport.errors import (
@@ -72,6 +73,7 @@ class SessionMachine:
     ) -> None:
         self.config: RealtimeSessionConfig = config
         self.dialect: Dialect = DIALECTS[config.version]
+        self._frames = FrameReader(self.dialect)
         self.options = options
         self.state: SessionState = SessionState(max_transcript_chars=options.max_transcript_chars)
         self.closed: bool = False
@@ -85,6 +87,7 @@ class SessionMachine:
     def opened(self, now: float) -> list[str]:
         """Start on a connection that stands now, and give the frames that open it."""
         self._event_at = self._opened_at = self._waiting_at = self._pinged_at = now
+        self._frames = FrameReader(self.dialect)
         if self.sideband and self.dialect.is_live:
             self._acknowledged = True
             return []
@@ -120,17 +123,13 @@ class SessionMachine:
             StreamError: The server refuses the session before it has taken it.
         """
         self._event_at = now
-        if isinstance(frame, bytes):
-            event: RealtimeEvent = RealtimeErrorEvent(
-                "the server sent a binary message, which realtime does not have"
-            )
-        else:
-            event = self.dialect.decode(frame.encode("utf-8", "surrogatepass"))
-        if not self._acknowledged:
-            self._greet(event)
-        if isinstance(event, RealtimeOtherEvent) and not self.options.other_events:
-            return []
-        return [self.state.apply(event)]
+        found: list[RealtimeEvent] = []
+        for event in self._frames.read(frame):
+            if not self._acknowledged:
+                self._greet(event)
+            if self.options.other_events or not isinstance(event, RealtimeOtherEvent):
+                found.append(self.state.apply(event))
+        return found
 
     def update(
         self,

@@ -10,20 +10,27 @@ import pytest
 
 from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api.realtime import (
+    AudioOut,
     ConversationItemDone,
+    HandoffRequested,
+    InputAudioSpeechStarted,
     OutputTranscriptDelta,
     OutputTranscriptDone,
+    RealtimeAudioFrame,
     RealtimeErrorEvent,
     RealtimeToolCall,
     ResponseCreated,
     ResponseDone,
+    SessionUpdated,
 )
 from codex_api.types.usage import TokenUsage
 from tests.cases.inputs import CASES
 
 if TYPE_CHECKING:
+    from codex_api.realtime import RealtimeEvent
     from codex_api.types.realtime import RealtimeVersion
 
+WORDLESS = "the server reports a failure and says nothing of it"
 VERSIONS: tuple[RealtimeVersion, ...] = ("v1", "v2", "v3")
 
 
@@ -53,6 +60,25 @@ def test_an_error_tells_its_code_and_which_event_it_answers(version: RealtimeVer
             RealtimeErrorEvent("no", code="x"),
         ),
         (b'{"type":"error","error":[1]}', RealtimeErrorEvent("[1]")),
+        (b'{"type":"error","error":{"code":7}}', RealtimeErrorEvent('{"code":7}', code="7")),
+        (b'{"type":"error","code":429,"error":{"message":"no"}}', RealtimeErrorEvent("no", "429")),
+        (
+            b'{"type":"error","error":{"message":"no","code":"c","param":["p"],"event_id":7}}',
+            RealtimeErrorEvent("no", "c"),
+        ),
+        (
+            b'{"type":"error","error":{"message":"{\\"error\\":{\\"message\\":\\"deep\\"}}"}}',
+            RealtimeErrorEvent("deep"),
+        ),
+        (b'{"type":"error"}', RealtimeErrorEvent(WORDLESS)),
+        (b'{"type":"error","message":null,"error":null}', RealtimeErrorEvent(WORDLESS)),
+        (b'{"type":"error","code":"c","error":{}}', RealtimeErrorEvent(WORDLESS, code="c")),
+        (b'{"error":{"message":"no"}}', RealtimeErrorEvent("no")),
+        (b'{"detail":"no"}', RealtimeErrorEvent("no")),
+        (
+            b'{"type":"invalid_request_error","message":"no"}',
+            RealtimeErrorEvent("no", kind="invalid_request_error"),
+        ),
     ],
 )
 def test_an_error_of_any_shape_is_read(frame: bytes, event: RealtimeErrorEvent) -> None:
@@ -117,6 +143,24 @@ def test_a_response_that_failed_says_so() -> None:
             ResponseDone(None, "incomplete", "max_output_tokens"),
         ),
         ('{"error":"words"}', ResponseDone(None, "failed", message="words")),
+        ('{"status":"failed","status_details":"odd"}', ResponseDone(None, "failed")),
+        ('{"status":"failed","status_details":{"error":7}}', ResponseDone(None, "failed")),
+        (
+            '{"status":"failed","status_details":{"type":7,"reason":7,"error":{"code":500}}}',
+            ResponseDone(None, "failed", code="500"),
+        ),
+        (
+            '{"status_details":{"type":"cancelled","reason":"turn_detected"}}',
+            ResponseDone(None, "cancelled", "turn_detected"),
+        ),
+        ('{"status":"completed","status_details":{"type":"failed"}}', ResponseDone()),
+        (
+            (
+                '{"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5,'
+                '"input_token_details":{"cached_tokens":1,"audio_tokens":2}}}'
+            ),
+            ResponseDone(usage=TokenUsage(3, 1, 2, None, 5)),
+        ),
     ],
 )
 def test_the_end_of_an_answer_is_read_whatever_its_response_is(
@@ -125,6 +169,67 @@ def test_the_end_of_an_answer_is_read_whatever_its_response_is(
     frame = f'{{"type":"response.done","response":{response}}}'.encode()
 
     assert DIALECTS["v2"].decode(frame) == event
+
+
+def test_a_failure_beside_the_response_is_that_of_the_answer() -> None:
+    frame = b'{"type":"response.done","response":{"id":"r"},"error":{"code":"c","message":"no"}}'
+
+    assert DIALECTS["v2"].decode(frame) == ResponseDone("r", "failed", None, "c", "no")
+
+
+@pytest.mark.parametrize(
+    ("version", "frame", "event"),
+    [
+        (
+            "v2",
+            b'{"type":"input_audio_buffer.speech_started","item_id":[1]}',
+            InputAudioSpeechStarted(),
+        ),
+        (
+            "v2",
+            b'{"type":"session.updated","session":{"id":"s","instructions":7}}',
+            SessionUpdated("s"),
+        ),
+        (
+            "v2",
+            b'{"type":"response.output_audio.delta","delta":"AAA=","item_id":7,"channels":"1"}',
+            AudioOut(RealtimeAudioFrame("AAA=")),
+        ),
+        (
+            "v2",
+            b'{"type":"conversation.item.done","item":{"id":"i","type":"message","name":7}}',
+            ConversationItemDone("i"),
+        ),
+        (
+            "v2",
+            (
+                b'{"type":"conversation.item.done","item":{"type":"function_call","id":"i",'
+                b'"call_id":7,"name":"background_agent","arguments":"go"}}'
+            ),
+            HandoffRequested("i", "i", "go"),
+        ),
+        (
+            "v3",
+            (
+                b'{"type":"delegation.created","item":{"type":"delegation","target":{"type":"client"},'
+                b'"id":"d","content":[{"type":"input_text","text":"go"},7,{"type":5,"text":"x"}]}}'
+            ),
+            HandoffRequested("d", "d", "go"),
+        ),
+        (
+            "v3",
+            (
+                b'{"type":"delegation.created","item":{"type":"delegation","target":"client",'
+                b'"id":"d","content":"go"}}'
+            ),
+            HandoffRequested("d", "d", "go"),
+        ),
+    ],
+)
+def test_an_odd_field_costs_itself(
+    version: RealtimeVersion, frame: bytes, event: RealtimeEvent
+) -> None:
+    assert DIALECTS[version].decode(frame) == event
 
 
 def test_an_answer_whose_response_is_odd_begins_all_the_same() -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from codex_api._logic.incoming.error_body import read_as
+from codex_api._logic.incoming.error_body import ErrorDetail, read_as, read_fitting
+from codex_api._logic.incoming.failure_body import NO_ERROR, is_failure, read_failure
 from codex_api.transport._core.messages import encode_json
 from codex_api.types import realtime_events as events
 
@@ -29,6 +30,8 @@ FINAL_MESSAGE_PREFIX: Final = '"Agent Final Message":\n\n'
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(gt=0)]
 """Of channels, or of samples a second: sound without either has no length."""
+
+_WORDLESS: Final = "the server reports a failure and says nothing of it"
 
 PCM_FORMAT: Final[JsonObject] = {"type": "audio/pcm", "rate": 24_000}
 
@@ -123,13 +126,14 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 def decode_frame(frame: bytes, decoders: Mapping[str, Decoder]) -> events.RealtimeEvent:
     """Read ``frame`` with the decoder that its ``type`` names.
 
-    A decoder that refuses, or gives None, leaves the frame as it is.
+    A decoder that refuses, or gives None, leaves the frame as it is. What says in another way that
+    it is a failure is one.
     """
     try:
         kind = _HEAD.decode(frame).type
     except UNREADABLE:
-        return events.RealtimeOtherEvent("", msgspec.Raw(frame))
-    decoder = decoders.get(kind)
+        kind = ""
+    decoder = decoders.get(kind) or (ERROR if _says_failure(frame, kind) else None)
     event: events.RealtimeEvent | None = None
     if decoder is not None:
         try:
@@ -147,9 +151,21 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def reader(wire: type[_T], build: Callable[[_T], events.RealtimeEvent | None]) -> Decoder:
-    """Compose a decoder of ``wire`` with what makes the event of it."""
-    decoder = msgspec.json.Decoder(wire)
-    return lambda frame: build(decoder.decode(frame))
+    """Compose a decoder of ``wire`` with what makes the event of it.
+
+    A member that does not fit is absent and costs no other.
+    """
+
+    def read(frame: bytes) -> events.RealtimeEvent | None:
+        told = read_fitting(wire, frame)
+        return None if told is None else build(told)
+
+    return read
+
+
+def _says_failure(frame: bytes, kind: str) -> bool:
+    fields = read_as(dict[str, msgspec.Raw], frame)
+    return fields is not None and is_failure(fields, kind or None)
 
 
 class _SessionBody(msgspec.Struct):
@@ -181,43 +197,30 @@ class _ItemDone(msgspec.Struct):
     item: _ItemId
 
 
-class _Told(msgspec.Struct):
-    message: msgspec.Raw = msgspec.Raw()
-    code: msgspec.Raw = msgspec.Raw()
-    param: msgspec.Raw = msgspec.Raw()
-    event_id: msgspec.Raw = msgspec.Raw()
+class _Answered(msgspec.Struct):
+    event_id: str | None = None
 
 
-class _ErrorType(msgspec.Struct):
-    type: str | None = None
-
-
-class _FailureFrame(_Told):
+class _Failure(msgspec.Struct):
+    message: str | None = None
     error: msgspec.Raw = msgspec.Raw()
 
 
-def _error(wire: _FailureFrame) -> events.RealtimeErrorEvent | None:
-    inner = read_as(_Told, wire.error)
-    message = read_as(str, wire.message)
-    told = wire if inner is None or message is not None else inner
-    if message is None and inner is not None:
-        message = read_as(str, inner.message)
-    if message is None:
-        if bytes(wire.error) in {b"", b"null"}:
-            return None
-        message = read_as(str, wire.error) or bytes(wire.error).decode()
-    kind = (read_as(_ErrorType, wire.error) or _ErrorType()).type
+def _error(frame: bytes) -> events.RealtimeErrorEvent | None:
+    told = read_fitting(_Failure, frame)
+    if told is None:
+        return None
+    detail = read_failure(frame) or ErrorDetail()
+    words = "" if bytes(told.error) in NO_ERROR else bytes(told.error).decode()
     # Beside the error the event's own id stands; inside it, that of the event it answers.
-    answered = None if inner is None else read_as(str, inner.event_id)
-    code = _text(told.code) or (None if inner is None else _text(inner.code))
-    param = read_as(str, told.param)
-    return events.RealtimeErrorEvent(message, code, kind, param, answered)
-
-
-def _text(raw: msgspec.Raw) -> str | None:
-    """Read a code, which some servers send as a number."""
-    number = read_as(int, raw)
-    return read_as(str, raw) if number is None else str(number)
+    answered = read_fitting(_Answered, told.error) or _Answered()
+    return events.RealtimeErrorEvent(
+        told.message or detail.message or words or _WORDLESS,
+        detail.code,
+        detail.type,
+        detail.param,
+        answered.event_id,
+    )
 
 
 SESSION: Final = reader(
@@ -229,7 +232,7 @@ OUTPUT_DELTA: Final = reader(_Delta, lambda w: events.OutputTranscriptDelta(w.de
 OUTPUT_DONE: Final = reader(_Transcript, lambda w: events.OutputTranscriptDone(w.transcript))
 ITEM_ADDED: Final = reader(_ItemAdded, lambda w: events.ConversationItemAdded(w.item.copy()))
 ITEM_DONE: Final = reader(_ItemDone, lambda w: events.ConversationItemDone(w.item.id))
-ERROR: Final = reader(_FailureFrame, _error)
+ERROR: Final = _error
 
 
 def message_item(text: str, role: RealtimeRole) -> str:

@@ -63,7 +63,7 @@ class _Audio(msgspec.Struct):
     sample_rate: dialect.Count | None = None
     channels: dialect.Count | None = None
     num_channels: dialect.Count | None = None
-    samples_per_channel: int | None = None
+    samples_per_channel: dialect.Count | None = None
     item_id: str | None = None
 
 
@@ -91,6 +91,7 @@ class _Speech(msgspec.Struct):
 class _Response(msgspec.Struct):
     type: str
     response: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = msgspec.Raw()
     response_id: msgspec.Raw = msgspec.Raw()
 
 
@@ -141,7 +142,7 @@ def _response_id(wire: _Response) -> str | None:
 
 def _response_done(wire: _Response) -> events.ResponseDone:
     """Read how an answer ended, whatever its ``response`` is."""
-    end = read_terminal(wire.type, wire.response)
+    end = read_terminal(wire.type, wire.response, wire.error)
     failure = (read_failure(end.error) if end.has_error else None) or ErrorDetail()
     return events.ResponseDone(
         end.id or read_as(str, wire.response_id),

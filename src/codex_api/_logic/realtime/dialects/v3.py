@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from codex_api._logic.incoming.error_body import read_as, read_fitting
 from codex_api._logic.realtime.dialects import dialect
 from codex_api.errors import InvalidRequestError
 from codex_api.types import realtime_events as events
@@ -55,9 +56,9 @@ class _Target(msgspec.Struct):
 
 class _Delegation(msgspec.Struct):
     type: str
-    target: str | _Target
+    target: msgspec.Raw
     id: str
-    content: list[_Part] = []
+    content: msgspec.Raw = msgspec.Raw()
 
 
 class _Delegated(msgspec.Struct):
@@ -79,13 +80,12 @@ def _turn_done(wire: _Turn) -> events.RealtimeEvent | None:
 def _delegated(wire: _Delegated) -> events.HandoffRequested | None:
     item = wire.item
     # A plain name, or an object with a type as "delegation" is in the session.
-    target = item.target if isinstance(item.target, str) else item.target.type
+    target = read_as(str, item.target) or (read_fitting(_Target, item.target) or _Target()).type
     if item.type != "delegation" or target != "client":
         return None
-    request = "".join(
-        part.text for part in item.content if part.type == "input_text" and part.text is not None
-    )
-    return events.HandoffRequested(item.id, item.id, request)
+    parts = (read_fitting(_Part, part) for part in read_as(list[msgspec.Raw], item.content) or ())
+    texts = (part.text or "" for part in parts if part is not None and part.type == "input_text")
+    return events.HandoffRequested(item.id, item.id, read_as(str, item.content) or "".join(texts))
 
 
 _DECODERS: Final[dict[str, Decoder]] = {
