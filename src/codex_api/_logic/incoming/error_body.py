@@ -88,8 +88,9 @@ def fitting(
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         raw = fields.get(field.encode_name, _ABSENT)
-        is_struct = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
-        value = read_fitting(field.type, raw) if is_struct else read_as(field.type, raw)
+        member: Any = field.type
+        read = read_fitting if hasattr(member, "__struct_fields__") else read_as
+        value: object = read(member, raw)
         if value is not None:
             values[field.name] = value
         elif field.required:
