@@ -143,6 +143,20 @@ async def test_tls_connection_is_checked_and_carries_bytes(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("host", ["localhost.", "[fe80::1%25lo]"])
+async def test_certificate_has_neither_the_dot_of_the_root_nor_an_interface(
+    dialogue: Dialogue, network: Network, ca: trustme.CA, host: str
+) -> None:
+    with (
+        http_server(server_context(ca, "localhost", "fe80::1")) as (port, _),
+        connect_proxy(stand_in=port) as (proxy_port, _),
+    ):
+        answer = await dialogue(f"https://{host}/", network, f"http://127.0.0.1:{proxy_port}")
+
+    assert answer.endswith(b"hi")
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_tunnel_is_asked_for_with_credentials(
     dialogue: Dialogue, network: Network, ca: trustme.CA, scheme: str

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from codex_api.transport._core.pem import PemError, parse_certificates
+from codex_api.transport._core.route import without_zone
 from codex_api.transport.errors import NetworkError
 from codex_api.transport.network import load_certificates, not_registrable, unusable_bundle
 
@@ -127,8 +128,9 @@ class TlsLayer:
         self._peer = peer
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        name = without_zone(host).removesuffix(".")  # as certificates and SNI have it
         try:
-            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         except (ValueError, ssl.SSLError) as exc:  # a host name that no certificate can have
             message = f"TLS with {peer} cannot begin: {exc}"
             raise NetworkError(message, retryable=False) from None

@@ -186,6 +186,8 @@ def test_known_kinds_of_proxy_are_accepted(scheme: str) -> None:
         "http://user:s3cret@host:1/path",
         "ftp://user:s3cret@host:1",
         "http://user:s3cret@[::1",
+        "http://user:12#s3cret@host:1",
+        "http://user:12?s3cret@host:1",
     ],
 )
 def test_unusable_proxy_is_an_error_without_its_password(value: str) -> None:

@@ -14,6 +14,8 @@ from codex_api.transport.errors import RequestBuildError
         ("https://A.Test:443/", Target("https", "a.test", 443, "a.test", "/", None)),
         ("ws://a.test:81/", Target("ws", "a.test", 81, "a.test:81", "/", None)),
         ("http://[::1]:81/", Target("http", "::1", 81, "[::1]:81", "/", None)),
+        ("http://[fe80::1%25lo]/", Target("http", "fe80::1%lo", 80, "[fe80::1]", "/", None)),
+        ("http://[fe80::1%lo]:8/", Target("http", "fe80::1%lo", 8, "[fe80::1]:8", "/", None)),
         (
             "http://b\u00fccher.test/",
             Target("http", "xn--bcher-kva.test", 80, "xn--bcher-kva.test", "/", None),

@@ -205,6 +205,8 @@ def _split(url: str) -> SplitResult | None:
         return None
     # urlsplit drops some control characters, so they are looked for in the original.
     clean = url.isprintable() and " " not in url
+    # Behind these the host may be hidden: they are of a password that should have encoded them.
+    clean = clean and "?" not in url and "#" not in url
     return parts if usable and clean and parts.path in {"", "/"} else None
 
 

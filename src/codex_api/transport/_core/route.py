@@ -27,7 +27,8 @@ class Target(NamedTuple):
     """An absolute URL, taken apart.
 
     Attributes:
-        host: Name in ASCII, or an address without brackets.
+        host: Name in ASCII, or an address without brackets; the interface of a link-local one is
+            behind a ``%``.
         authority: ``host`` for a ``Host`` field or a log; the port only where it is not the usual.
         path: Path and query as they go on the wire.
         authorization: Value of ``Authorization`` that the URL's user info stands for, or None.
@@ -98,6 +99,11 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def without_zone(host: str) -> str:
+    """Return an address without its interface, which means nothing to others; a name as it is."""
+    return host.partition("%")[0] if ":" in host else host
+
+
 def route_to(target: Target, proxy_url: str | None) -> Route:
     """Return the route to ``target`` through the proxy at ``proxy_url``, or directly for None."""
     proxy = None if proxy_url is None else parse_proxy(proxy_url)
@@ -131,7 +137,9 @@ def parse_target(url: str) -> Target:
     if usual is None or not host or given == 0:
         raise RequestBuildError("the request's URL must be absolute: http(s)://host[:port]/path")
     port = usual if given is None else given
-    authority = bracketed(host) if port == usual else f"{bracketed(host)}:{port}"
+    authority = bracketed(without_zone(host))
+    if port != usual:
+        authority = f"{authority}:{port}"
     user = _basic(_decoded(parts.username), _decoded(parts.password))
     return Target(scheme, host, port, authority, path, user)
 
@@ -163,10 +171,16 @@ def parse_proxy(url: str) -> Proxy:
     parts = urlsplit(url)
     port = parts.port or _PROXY_PORTS.get(parts.scheme, _SOCKS_PORT)
     username, password = _decoded(parts.username), _decoded(parts.password)
-    return Proxy(parts.scheme, parts.hostname or "", port, username, password, url)
+    return Proxy(parts.scheme, _host(parts.hostname or ""), port, username, password, url)
+
+
+def _host(host: str) -> str:
+    """Decode the interface of a link-local address (RFC 6874)."""
+    return host.replace("%25", "%", 1) if ":" in host else host
 
 
 def _ascii_host(host: str) -> str:
+    host = _host(host)
     if host.isascii():
         if any(char <= " " or char in '"<>\\^`{|}\x7f' for char in host):
             raise ValueError
