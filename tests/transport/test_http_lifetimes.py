@@ -158,6 +158,27 @@ async def test_head_that_never_ends_obeys_the_limit(front: Front, call: str, pie
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("limit", [1e9, float("inf")])
+async def test_limit_may_be_longer_than_the_system_can_wait_at_once(
+    front: Front, limit: float
+) -> None:
+    transport = transport_of(front, max_connections=1)
+    gate = Gate()
+    script = [WaitFor(gate), *answer(200, b"ok")]
+    with ScriptedServer([script], repeat_last=True) as server:
+        calls = [
+            asyncio.create_task(front(transport.execute, get(server.url), limit)) for _ in range(2)
+        ]
+        while not transport._pool._slots._waiting:  # noqa: ASYNC110 - the state itself
+            await asyncio.sleep(0.001)
+        gate.set()
+        bodies = [(await call).body for call in calls]
+        await close(front, transport)
+
+    assert bodies == [b"ok", b"ok"]
+
+
+@pytest.mark.anyio
 async def test_body_that_drips_obeys_the_limit_of_the_whole_answer(front: Front) -> None:
     transport = transport_of(front)
     with ScriptedServer([[Send(sse_head()), *([Send(chunk(b"x")), Pause(0.02)] * 50)]]) as server:

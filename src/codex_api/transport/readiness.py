@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _HAS_POLL = hasattr(select, "poll")
+# What ``poll`` takes at most: 24 days.
+_MOST_SECONDS = 2_147_483
 
 
 def wait_for(
@@ -92,7 +94,7 @@ def readable_look(sock: socket.socket) -> Callable[[], object]:
 
 def _milliseconds(timeout: float | None) -> int | None:
     # Rounded up: a wait that ends early would only be repeated.
-    return None if timeout is None else ceil(timeout * 1000)
+    return None if timeout is None else ceil(min(timeout, _MOST_SECONDS) * 1000)
 
 
 def is_readable(sock: socket.socket) -> bool:

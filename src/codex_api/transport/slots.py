@@ -45,8 +45,9 @@ class _ThreadTurn(_Turn):
             return True
         return False
 
-    def wait(self, timeout: float) -> bool:
-        return self._granted.acquire(timeout=timeout)
+    def wait(self, deadline: float | None) -> bool:
+        left = -1 if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._granted.acquire(timeout=min(left, threading.TIMEOUT_MAX))
 
 
 class _TaskTurn(_Turn):
@@ -158,7 +159,7 @@ class Slots(_Queue[_ThreadTurn]):
             return
         granted = False
         try:
-            granted = turn.wait(-1 if deadline is None else max(0.0, deadline - time.monotonic()))
+            granted = turn.wait(deadline)
         finally:
             if not granted:
                 self._leave(turn)
