@@ -31,6 +31,8 @@ CALLS = {
     "edit": "`images/edits`",
     "look_up": "`alpha/search`",
     "summarize": "`memories/trace_summarize`",
+    "ring": "`realtime/calls`",
+    "ring_with_session": "`realtime/calls` with a session",
     "other": "any other, by `client.request`",
 }
 

@@ -133,6 +133,14 @@ async def announce(front: Front, api: Any) -> None:
     await front(api.files.upload, b"content")
 
 
+async def ring(front: Front, api: Any) -> None:
+    await front(api.realtime.create_call, "v=0")
+
+
+async def ring_with_session(front: Front, api: Any) -> None:
+    await front(api.realtime.create_call, "v=0", {"instructions": "Be brief"})
+
+
 async def other(front: Front, api: Any) -> None:
     await front(api.request, "POST", "other", {})
 
@@ -163,6 +171,8 @@ REPEATS = {
     edit: CREATES,
     look_up: SAFE,
     summarize: SAFE,
+    ring: CREATES,
+    ring_with_session: CREATES,
     other: CREATES,
 }
 

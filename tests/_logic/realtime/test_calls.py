@@ -7,7 +7,7 @@ import pytest
 
 from codex_api._logic.calling.operation import CallContext
 from codex_api._logic.realtime.calls import BOUNDARY, call_id_of, create_call, multipart
-from codex_api.errors import DecodeError, InvalidRequestError
+from codex_api.errors import DecodeError, InvalidRequestError, QuotaExceededError
 from codex_api.provider import Provider
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import RawBody, Request, Response, prepare
@@ -151,6 +151,12 @@ def test_offer_that_is_no_text_is_refused(
         create_call(context(base_url), offer, session)
 
 
+@pytest.mark.parametrize("offer", ["", " \r\n"])
+def test_offer_that_is_empty_is_refused(offer: str) -> None:
+    with pytest.raises(RequestBuildError, match="offer is empty"):
+        create_call(context(), offer)
+
+
 def test_offer_that_is_no_unicode_is_refused() -> None:
     with pytest.raises(RequestBuildError):
         create_call(context(), "\ud800")
@@ -204,6 +210,21 @@ def test_answer_without_location_is_an_error() -> None:
 def test_location_that_is_no_text_is_an_error() -> None:
     with pytest.raises(DecodeError, match="not text"):
         create_call(context(), OFFER).decode(answer("/calls/rtc_\xe4"))
+
+
+@pytest.mark.parametrize("body", [b"", b"\r\n"])
+def test_an_empty_answer_is_an_error_that_names_the_call(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="call rtc_1 is empty"):
+        create_call(context(), OFFER).decode(answer("/calls/rtc_1", body))
+
+
+@pytest.mark.parametrize("location", ["/calls/rtc_1", None])
+def test_a_failure_with_a_status_of_success_is_a_failure(location: str | None) -> None:
+    body = b'{"error":{"message":"no quota left","code":"insufficient_quota"}}'
+
+    with pytest.raises(QuotaExceededError, match="no quota left") as caught:
+        create_call(context(), OFFER).decode(answer(location, body))
+    assert caught.value.request_id == "req"
 
 
 def test_answer_that_is_no_utf8_is_an_error() -> None:

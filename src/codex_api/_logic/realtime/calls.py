@@ -4,6 +4,7 @@ See wire.md, Realtime calls.
 
 A call with a session always takes the one path that the service has for calls, which speaks v1 and
 v3; v2 is refused before anything is sent. How offer and session are packed depends on the backend.
+A call that nobody knows of costs until its time is over, so none is made a second time unasked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from msgspec.structs import replace
 
 from codex_api._logic.calling.operation import CallContext, Operation
+from codex_api._logic.incoming.failed_response import body_error
 from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api._logic.realtime.session_headers import session_headers
 from codex_api._logic.realtime.url import without_keys
@@ -51,10 +53,14 @@ def create_call(
     Raises:
         InvalidRequestError: The session asks for v2, for transcription or for written answers,
             none of which calls have.
-        RequestBuildError: A text cannot be encoded, or a header or the URL is illegal.
+        RequestBuildError: The offer is empty, a text cannot be encoded, or a header or the URL is
+            illegal.
     """
     if not isinstance(sdp, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         message = f"the SDP offer must be a str, not {type(sdp).__name__}"
+        raise RequestBuildError(message)
+    if not sdp.strip():
+        message = "the SDP offer is empty"
         raise RequestBuildError(message)
     request = (
         _bare_request(ctx, sdp, extra_headers)
@@ -73,6 +79,7 @@ def _bare_request(
         body=RawBody(_utf8(sdp)),
         extra_headers=extra_headers,
         forced_headers={"content-type": "application/sdp"},
+        is_repeatable=False,
     )
 
 
@@ -93,6 +100,7 @@ def _session_request(
             "realtime/calls",
             body=JsonBody({"sdp": sdp, "session": body}),
             extra_headers=headers,
+            is_repeatable=False,
         )
         return _routed(request)
     boundary, data = multipart(_utf8(sdp), encode_json(body))
@@ -103,6 +111,7 @@ def _session_request(
         body=RawBody(data),
         extra_headers=headers,
         forced_headers={"content-type": f"multipart/form-data; boundary={boundary}"},
+        is_repeatable=False,
     )
     return request if direct_live else _routed(request)
 
@@ -169,9 +178,14 @@ def read_answer(response: Response) -> RealtimeCall:
     """Read the answer to a call.
 
     Raises:
-        DecodeError: The body is not text, or the ``Location`` header names no call.
+        DecodeError: The body is not text or empty, or the ``Location`` header names no call.
+        CodexApiError: The body is a failure, whatever the status says.
     """
     request_id = response.headers.get("x-request-id")
+    failure = body_error(response.body, {"request_id": request_id})
+    if failure is not None:
+        failure.attempts = response.attempts
+        raise failure
     try:
         sdp = response.body.decode()
     except UnicodeDecodeError as exc:
@@ -188,6 +202,10 @@ def read_answer(response: Response) -> RealtimeCall:
     if call_id is None:
         shown = location.partition("?")[0][:_SHOWN_CHARS]
         message = f"realtime/calls: the Location header names no call: {shown}"
+        raise DecodeError(message, request_id=request_id)
+    if not sdp.strip():
+        # The call is there all the same, and costs until somebody hangs up.
+        message = f"realtime/calls: the SDP answer of the call {call_id} is empty"
         raise DecodeError(message, request_id=request_id)
     return RealtimeCall(sdp, call_id)
 
