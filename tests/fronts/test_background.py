@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread
 
 from codex_api import ResponsesApiRequest, RetryConfig, errors, events
-from codex_api.testing.actions import answer, stream
+from codex_api.testing.actions import Hang, answer, stream
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.types.background import BackgroundHandle
 from tests.fronts.simple_calls import FakeClock, client_of, provider
@@ -140,6 +140,25 @@ async def test_drops_that_bring_nothing_new_are_counted(front: Front) -> None:
     assert clock.waits == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("numbers", [[2], [5, 2]])
+async def test_what_a_server_gives_again_is_nothing_new(front: Front, numbers: list[int]) -> None:
+    """It would be asked again for ever, or from where its numbers went back to."""
+    again = [{**NUMBERED[2], "sequence_number": number} for number in numbers]
+    script = stream(again, end="truncated")
+    with ScriptedServer([script], repeat_last=True) as server:
+        where = provider(server, retry=RetryConfig(max_attempts=2, base_delay=1.0))
+        async with front.entering(client_of(front, where, clock=FakeClock())) as client:
+            background = client.responses.reopen(KNOWN)
+            with pytest.raises(errors.StreamClosedError):
+                await read(front, background)
+
+    assert [request.target.partition("&")[2] for request in server.requests] == [
+        "",
+        *[f"starting_after={max(numbers)}"] * 2,
+    ]
+    assert background.handle.seen_through == max(numbers)
+
+
 async def test_without_numbers_nothing_can_be_resumed(front: Front) -> None:
     with ScriptedServer([stream(TOLD[:3], end="truncated")]) as server:
         async with front.entering(client_of(front, provider(server))) as client:
@@ -263,6 +282,13 @@ async def test_waiting_at_a_steady_pace_up_to_a_limit(front: Front) -> None:
                 await front(client.responses.reopen(KNOWN).wait, poll=2.0, timeout=5.0)
 
     assert clock.waits == [2.0, 2.0, 1.0]
+
+
+async def test_a_look_that_hangs_does_not_outlast_the_limit(front: Front) -> None:
+    with ScriptedServer([[Hang()]]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            with pytest.raises(errors.DeadlineExceededError):
+                await front(client.responses.reopen(KNOWN).wait, poll=0.1, timeout=0.1)
 
 
 @pytest.mark.parametrize("poll", [0, -1.0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_api import errors
-from codex_api.testing.actions import answer
+from codex_api.testing.actions import Hang, answer
 from codex_api.testing.scripted import ScriptedServer
 from codex_api.types.batches import Batch
 from tests.fronts.simple_calls import FakeClock, client_of, provider
@@ -70,6 +70,13 @@ async def test_a_limit_ends_the_waiting_and_not_the_batch(front: Front) -> None:
         await waited(front, clock, script, timeout=12)
 
     assert clock.waits == [5.0, 7.0]
+
+
+async def test_a_look_that_hangs_does_not_outlast_the_limit(front: Front) -> None:
+    with ScriptedServer([[Hang()]]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            with pytest.raises(errors.DeadlineExceededError):
+                await front(client.batches.wait, "batch_1", poll=0.1, timeout=0.1)
 
 
 async def test_a_look_that_fails_ends_the_waiting(front: Front) -> None:

@@ -85,7 +85,7 @@ class AsyncBackgroundResponse:
         Args:
             poll: Seconds between two looks; None begins with half a second and waits longer each
                 time, up to 15.
-            timeout: Limit in seconds on all of it; None for none.
+            timeout: Limit in seconds on all of it, and at least a second for a look; None for none.
 
         Raises:
             RequestBuildError: ``poll`` is no number of seconds above 0.
@@ -95,7 +95,10 @@ class AsyncBackgroundResponse:
         """
         clock = self._runner.settings.clock
         polling = Polling(poll, timeout, clock.monotonic())
-        while not (response := await self.refresh()).is_finished:
+        while True:
+            response = await self.refresh(polling.limit(clock.monotonic()))
+            if response.is_finished:
+                break
             await clock.sleep_async(polling.pause(clock.monotonic()))
         if response.status != "completed":
             raise failure_of(response)
@@ -203,7 +206,9 @@ class AsyncBackgroundStream(AsyncEventStream):
             if not await self._read():
                 return None
         delivery = self._waiting.popleft()
-        if delivery.number is not None:
+        seen = self._owner.handle.seen_through
+        # What a server gives again is nothing new, and nothing to go back to.
+        if delivery.number is not None and (seen is None or delivery.number > seen):
             self._drops.forget()
             self._owner._seen(delivery.number)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its own
         if self._raws is not None and delivery.raw is not None:

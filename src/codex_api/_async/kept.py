@@ -84,7 +84,7 @@ class AsyncBatches(Endpoints):
             batch: As another call gave it, or its id.
             poll: Seconds between two looks; None begins with 5 and waits longer each time, up to
                 60.
-            timeout: Limit in seconds on all of it; None for none.
+            timeout: Limit in seconds on all of it, and at least a second for a look; None for none.
             extra_headers: For each look.
 
         Raises:
@@ -97,7 +97,12 @@ class AsyncBatches(Endpoints):
         batch_id = batch if isinstance(batch, str) else batch.id
         polling = Polling(poll, timeout, settings.clock.monotonic(), BATCH_PACE)
         while True:
-            look = batches.retrieve(settings.context, batch_id, extra_headers=extra_headers)
+            look = batches.retrieve(
+                settings.context,
+                batch_id,
+                extra_headers=extra_headers,
+                timeout=polling.limit(settings.clock.monotonic()),
+            )
             found = await self._runner.run(look)
             if found.is_finished:
                 return found

@@ -69,5 +69,7 @@ def test_waiting_ends_with_its_limit() -> None:
     polling = Polling(4.0, 10.0, 100.0)
 
     assert [polling.pause(100.0), polling.pause(108.0)] == [4.0, 2.0]
+    assert [polling.limit(100.0), polling.limit(108.0), polling.limit(110.0)] == [10.0, 2.0, 1.0]
+    assert Polling(4.0, None, 100.0).limit(100.0) is None
     with pytest.raises(DeadlineExceededError, match="within 10 s"):
         polling.pause(110.0)

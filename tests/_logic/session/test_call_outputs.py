@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pydantic
 import pytest
 
 from codex_api import ResponsesApiRequest, errors, items, tools
@@ -367,3 +370,55 @@ def test_a_custom_tool_that_cannot_be_called_is_refused() -> None:
         tools.CustomTool.from_callable(two)  # type: ignore[arg-type]  # what is refused
     with pytest.raises(TypeError, match="from_callable"):
         tools.CustomTool(name="t").call("x")
+
+
+class Model(pydantic.BaseModel):
+    number: int = 1
+
+
+@pydantic.dataclasses.dataclass
+class Made:
+    number: int = 1
+
+
+@dataclasses.dataclass
+class Holder:
+    model: Model
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([Model(), Model(number=2)], '[{"number":1},{"number":2}]'),
+        ({"a": Model()}, '{"a":{"number":1}}'),
+        (Holder(Model()), '{"model":{"number":1}}'),
+        (Made(), '{"number":1}'),
+        (Path("a/b"), '"a/b"'),
+        ([Path("a")], '["a"]'),
+        ("half \ud83d", "half \ufffd"),
+        ("two halves \ud83d\ude00", "two halves \U0001f600"),
+        ({"a\ud83d": ["b\udcff", 1]}, '{"a\ufffd":["b\ufffd",1]}'),
+    ],
+)
+@pytest.mark.parametrize("call", [FUNCTION, CUSTOM])
+def test_what_functions_give_goes_back(call: ToolCall, value: Any, told: str) -> None:
+    assert wire(answer_of(call, value))["output"] == told
+
+
+@pytest.mark.parametrize("call", [FUNCTION, CUSTOM, SHELL, LOCAL_SHELL, PATCH])
+def test_no_half_of_a_character_goes_out(call: ToolCall) -> None:
+    told = msgspec.json.encode(wire(answer_of(call, "\udcff")))
+    failed = msgspec.json.encode(wire(failure_of(call, tools.ToolError("\udcff"))))
+
+    assert "\ufffd" in told.decode()
+    assert "\ufffd" in failed.decode()
+
+
+def test_parts_and_shell_outputs_are_made_whole_too() -> None:
+    parts = answer_of(FUNCTION, [items.InputText(text="\udcff")])
+    shell = items.ShellOutput(stdout="\udcff", stderr="\ud83d", outcome=items.Exit(3))
+
+    assert wire(parts)["output"] == [{"type": "input_text", "text": "\ufffd"}]
+    assert wire(answer_of(SHELL, shell))["output"] == [
+        {"stdout": "\ufffd", "stderr": "\ufffd", "outcome": {"type": "exit", "exit_code": 3}}
+    ]

@@ -255,14 +255,22 @@ def test_a_failure_ends_the_run_where_it_should() -> None:
     assert [item.call_id for item in result.open_calls] == ["c2"]  # type: ignore[union-attr]  # a call
 
 
-def test_an_output_without_json_is_a_failure_of_the_tool() -> None:
+def test_a_tool_that_gave_what_cannot_be_told_has_been_called_all_the_same() -> None:
     run = loop()
     run.answered(response(call()))
 
     made = run.made(0, object())
 
     assert isinstance(made.error, TypeError)
-    assert made.text == "Error: the tool failed (TypeError)"
+    assert made.text == "Error: the tool was called, and what it gave has no form that can be told"
+
+
+def test_a_call_that_is_not_whole_is_not_made() -> None:
+    run = loop()
+    half = msgspec.structs.replace(call(), status="incomplete")
+
+    assert run.answered(response(call(call_id="c0"), half)) == []
+    assert run.ended == "incomplete"
 
 
 def test_only_words_that_are_meant_for_it_reach_the_model() -> None:

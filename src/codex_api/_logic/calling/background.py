@@ -97,6 +97,8 @@ RESPONSE_PACE = Pace("response", 0.5, 15.0)
 # A batch is made for a day; most take minutes.
 BATCH_PACE = Pace("batch", 5.0, 60.0)
 _GROWTH = 1.5
+# The last look is one, too.
+_LEAST_LOOK = 1.0
 
 
 class Polling:
@@ -123,6 +125,10 @@ class Polling:
         self._next = pace.first if poll is None else poll
         self._timeout = timeout
         self._ends_at = None if timeout is None else now + timeout
+
+    def limit(self, now: float) -> float | None:
+        """Return the seconds that a look may take which begins now; None for no limit."""
+        return None if self._ends_at is None else max(self._ends_at - now, _LEAST_LOOK)
 
     def pause(self, now: float) -> float:
         """Return the seconds until the next look.

@@ -35,5 +35,14 @@ def without_halves(data: bytes) -> bytes:
     return _ESCAPES().sub(_replaced, data)
 
 
+def whole_text(text: str) -> str:
+    """Replace each half of a character by U+FFFD, as in names of files that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def _replaced(match: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if match["half"] else match[0]

@@ -7,11 +7,15 @@ them stands for what is decided here for each type of call.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, assert_never, cast
+
+from msgspec import Raw, json, structs
 
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.outgoing.json_values import encode_json
+from codex_api._logic.outgoing.surrogates import whole_text
 from codex_api.types.call_item import (
     CustomToolCall,
     CustomToolCallOutput,
@@ -21,7 +25,13 @@ from codex_api.types.call_item import (
     ToolSearchCall,
     ToolSearchOutput,
 )
-from codex_api.types.content import InputAudio, InputImage, InputText
+from codex_api.types.content import (
+    ExtraFieldsError,
+    InputAudio,
+    InputImage,
+    InputText,
+    encode_unknown,
+)
 from codex_api.types.function_tool import ToolError
 from codex_api.types.hosted_item import (
     ApplyPatchCall,
@@ -39,6 +49,9 @@ from codex_api.types.structured import is_pydantic
 
 if TYPE_CHECKING:
     from codex_api._logic.session.run_result import ToolCall, ToolOutput
+
+#: What the model is told where a tool did its work and gave what nobody can tell.
+UNTELLABLE: Final = "the tool was called, and what it gave has no form that can be told"
 
 _PARTS = (InputText, InputImage, InputAudio)
 _OUTPUTS: Final[dict[type, type]] = {
@@ -99,13 +112,9 @@ def output_of(value: Any) -> object:  # noqa: ANN401 - whatever a function gave
         TypeError, ValueError, OverflowError, RecursionError: It has no JSON form.
     """
     if isinstance(value, str):
-        return value
-    if isinstance(value, _PARTS):
-        return [value]
-    if is_pydantic(type(value)):
-        return str(value.model_dump_json())
-    parts = _parts_of(value)
-    return encode_json(value).decode() if parts is None else parts
+        return whole_text(value)
+    parts = _parts_of([value] if isinstance(value, _PARTS) else value)
+    return _encoded(value) if parts is None else parts
 
 
 def told_of(error: Exception) -> str:
@@ -114,7 +123,7 @@ def told_of(error: Exception) -> str:
     The words of a ``ToolError`` are meant for it; those of other errors may hold anything.
     """
     if isinstance(error, ToolError):
-        return f"Error: {error}"
+        return whole_text(f"Error: {error}")
     return f"Error: the tool failed ({type(error).__name__})"
 
 
@@ -122,7 +131,40 @@ def _parts_of(value: object) -> list[object] | None:
     if not isinstance(value, list | tuple):
         return None
     parts = cast("Sequence[object]", value)
-    return [*parts] if parts and all(isinstance(part, _PARTS) for part in parts) else None
+    if not parts or not all(isinstance(part, _PARTS) for part in parts):
+        return None
+    return [
+        structs.replace(part, text=whole_text(part.text)) if isinstance(part, InputText) else part
+        for part in parts
+    ]
+
+
+def _encoded(value: object) -> str:
+    try:
+        return _ENCODER.encode(value).decode()
+    except ExtraFieldsError:
+        return encode_json(value).decode()
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_without_halves(value)).decode()
+
+
+def _told_as(value: object) -> object:
+    """Return what stands for a value that JSON does not know; an ``enc_hook``."""
+    to_json: Callable[[], str] | None = getattr(value, "model_dump_json", None)
+    if to_json is not None and is_pydantic(type(value)):
+        return Raw(to_json().encode())
+    return str(value) if isinstance(value, PurePath) else encode_unknown(value)
+
+
+def _without_halves(value: object) -> object:
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without_halves(each) for each in cast("Iterable[object]", value)]
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[object, object]", value)
+        return {_without_halves(key): _without_halves(each) for key, each in mapping.items()}
+    return value
 
 
 def _tag_of(call: ToolCall) -> str:
@@ -154,7 +196,7 @@ def _custom(call: CustomToolCall, value: object) -> CustomToolCallOutput:
 
 
 def _local_shell(call: LocalShellCall, value: object) -> LocalShellCallOutput:
-    told = value if isinstance(value, str) else encode_json(value).decode()
+    told = whole_text(value) if isinstance(value, str) else _encoded(value)
     # Servers want the id of the call under either name.
     return LocalShellCallOutput(id=_id_of(call), call_id=_id_of(call), output=told)
 
@@ -162,7 +204,9 @@ def _local_shell(call: LocalShellCall, value: object) -> LocalShellCallOutput:
 def _shell(call: ShellCall, value: object) -> ShellCallOutput:
     given = [value] if isinstance(value, str | ShellOutput) else _sequence(call, value)
     outputs = [
-        ShellOutput(stdout=each, stderr="", outcome=Exit(0)) if isinstance(each, str) else each
+        ShellOutput(stdout=whole_text(each), stderr="", outcome=Exit(0))
+        if isinstance(each, str)
+        else structs.replace(each, stdout=whole_text(each.stdout), stderr=whole_text(each.stderr))
         for each in given
         if isinstance(each, str | ShellOutput)
     ]
@@ -181,8 +225,9 @@ def _patched(
 ) -> ApplyPatchCallOutput:
     if not (value is None or isinstance(value, str)):
         raise _unfit(call, value)
+    told = None if value is None else whole_text(value)
     return ApplyPatchCallOutput(
-        call_id=call.call_id, status=status, output=value, caller=call.caller
+        call_id=call.call_id, status=status, output=told, caller=call.caller
     )
 
 
@@ -218,6 +263,7 @@ def _unfit(call: ToolCall, value: object) -> TypeError:
     return TypeError(f"{value!r:.80} does not answer a {call.type}")
 
 
+_ENCODER: Final = json.Encoder(enc_hook=_told_as)
 _MADE: Final[dict[type, Callable[[Any, Any], ToolOutput]]] = {
     FunctionCall: _function,
     CustomToolCall: _custom,

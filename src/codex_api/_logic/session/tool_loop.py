@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import msgspec
 
-from codex_api._logic.session.call_outputs import answer_of, failure_of
+from codex_api._logic.session.call_outputs import UNTELLABLE, answer_of, failure_of
 from codex_api._logic.session.failed import Failed
 from codex_api._logic.session.run_result import RunEnd, RunResult, ToolAnswered, ToolOutput
 from codex_api._logic.session.run_tools import AnyTool, CallHandlers, Job, RunTools, as_tool
 from codex_api.tools import AllowedTools
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.call_item import ToolSearchCall
+from codex_api.types.function_tool import ToolError
 from codex_api.types.item import Message, ResponseItem
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class ToolLoop:
         self._items += response.items
         asking = _asking(response.items)
         self._open = asking
-        if response.incomplete_reason is not None:
+        if response.incomplete_reason is not None or any(map(_is_cut, asking)):
             self.ended = "incomplete"
             return []
         if not asking and response.end_turn is not False:
@@ -164,15 +165,16 @@ class ToolLoop:
         says so, and when no item can tell the model of it.
         """
         call = self._jobs[index].call
-        error = outcome.error if isinstance(outcome, Failed) else None
+        error = told = outcome.error if isinstance(outcome, Failed) else None
         output: ToolOutput | None = None
         if error is None:
             try:
                 output = answer_of(call, outcome)
             except Exception as exc:  # noqa: BLE001 - whatever an encoder meets
-                error = exc
-        if error is not None:
-            output = failure_of(call, error)
+                # The model must not take what was done for undone.
+                error, told = exc, ToolError(UNTELLABLE)
+        if told is not None:
+            output = failure_of(call, told)
         answer = ToolAnswered(call=call, output=output, error=error)
         self._made[index] = answer
         if error is not None and (output is None or self._limits.tool_errors == "end"):
@@ -238,6 +240,11 @@ def _asking(items: Sequence[ResponseItem]) -> list[ResponseItem]:
         and not (isinstance(item, ToolSearchCall) and item.execution == "server")
         and (_call_id(item) is None or _call_id(item) not in done)
     ]
+
+
+def _is_cut(item: ResponseItem) -> bool:
+    """Return whether a call is not whole; half a script may be one, too."""
+    return getattr(item, "status", None) == "incomplete"
 
 
 def _answered(answers: Sequence[ToolAnswered]) -> set[int]:
