@@ -55,7 +55,7 @@ SPECIAL = {
     "AuthenticationError": {"body": "b", "url": "u", "cf_ray": "c", "auth_error": "a"},
     "UnexpectedStatusError": {"body": "b", "url": "u", "auth_error_code": "a"},
     "HttpStatusError": {"url": "u", "headers": Headers({"a": "b"}), "body": b"b"},
-    "WebSocketClosedError": {"code": 1006, "reason": "gone"},
+    "WebSocketClosedError": {"code": 1006, "reason": "gone", "is_cut": True},
 }
 
 

@@ -160,6 +160,7 @@ class WebSocketClosedError(NetworkError):
     Attributes:
         code: Code of the peer's close frame, 1005 when that was empty, None when none came.
         reason: What the close frame said, or an empty text.
+        is_cut: Whether it closed in the midst of a message, which is lost.
     """
 
     def __init__(
@@ -168,11 +169,13 @@ class WebSocketClosedError(NetworkError):
         *,
         code: int | None = None,
         reason: str = "",
+        is_cut: bool = False,
         retryable: bool | None = None,
     ) -> None:
         super().__init__(message, retryable=retryable)
         self.code = code
         self.reason = reason
+        self.is_cut: bool = is_cut
 
 
 class RequestBuildError(TransportError, ValueError):

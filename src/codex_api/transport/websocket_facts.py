@@ -119,7 +119,7 @@ def again(failure: TransportError) -> TransportError:
     """Make an equal error, since one that is raised twice collects the tracebacks of both."""
     if isinstance(failure, WebSocketClosedError):
         error: TransportError = WebSocketClosedError(
-            failure.message, code=failure.code, reason=failure.reason
+            failure.message, code=failure.code, reason=failure.reason, is_cut=failure.is_cut
         )
     else:
         error = type(failure)(failure.message)

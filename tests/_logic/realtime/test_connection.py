@@ -16,7 +16,10 @@ from codex_api._logic.realtime.connection import (
 from codex_api.errors import (
     AuthenticationError,
     IdleTimeoutError,
+    InvalidRequestError,
     LivenessTimeoutError,
+    RateLimitError,
+    RetryableError,
     StreamClosedError,
     StreamError,
 )
@@ -349,6 +352,51 @@ def test_goodbye_of_the_server_is_no_failure() -> None:
     assert not session.ends_quietly(WebSocketClosedError("refused", code=3000))
     assert not session.ends_quietly(LOST)
     assert not session.ends_quietly(NetworkError("reset"))
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005])
+def test_goodbye_in_the_midst_of_an_answer_is_a_failure(code: int) -> None:
+    session = machine("v2")
+    bye, cut = (WebSocketClosedError("bye", code=code, is_cut=is_cut) for is_cut in (False, True))
+    session.opened(0)
+
+    session.feed('{"type":"response.created"}', 1)
+    assert not session.ends_quietly(bye)
+    assert final_error(bye, now=0).retryable
+    session.feed('{"type":"response.done"}', 2)
+    assert session.ends_quietly(bye)
+    assert not session.ends_quietly(cut)
+
+
+@pytest.mark.parametrize(("code", "again"), [(None, True), (1011, True), (1008, False)])
+def test_an_end_is_retryable_where_a_reconnection_would_be_tried(
+    code: int | None, *, again: bool
+) -> None:
+    closed = WebSocketClosedError("closed", code=code)
+
+    assert final_error(closed, now=0).retryable is again
+    assert opening_error(closed, now=0).retryable is again
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "again"),
+    [
+        ('{"code":"invalid_api_key","message":"no"}', AuthenticationError, False),
+        ('{"code":"rate_limit_exceeded","message":"in 2s"}', RateLimitError, True),
+        ('{"type":"server_error","message":"oops"}', RetryableError, True),
+        ('{"param":"session.voice","message":"no"}', InvalidRequestError, False),
+        ('{"message":"no"}', StreamError, False),
+    ],
+)
+def test_what_refuses_a_session_is_known_by_its_name(
+    error: str, kind: type[CodexApiError], *, again: bool
+) -> None:
+    waiting = machine(options=RealtimeOptions(acknowledge=True))
+    waiting.opened(0)
+
+    with pytest.raises(kind) as caught:
+        waiting.feed(f'{{"type":"error","error":{error}}}', 1)
+    assert caught.value.retryable is again
 
 
 def test_only_a_peer_that_is_there_is_said_goodbye() -> None:

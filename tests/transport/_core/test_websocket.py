@@ -152,6 +152,17 @@ def test_our_own_close_is_not_answered_twice() -> None:
     assert sent == b""
 
 
+@pytest.mark.parametrize("begun", [b"", frame(1, b"half", fin=False)])
+def test_close_in_the_midst_of_a_message_says_so(begun: bytes) -> None:
+    found = machine()
+
+    read(found, begun + close(1000))
+
+    assert isinstance(found.failure, WebSocketClosedError)
+    assert (found.failure.code, found.failure.is_cut) == (1000, bool(begun))
+    assert ("midst" in found.failure.message) is bool(begun)
+
+
 ILLEGAL = {
     "masked": b"\x81\x85" + mask(b"hello"),
     "masked and long": b"\x81\xfe\x00\x80" + mask(b"h" * 128),

@@ -6,8 +6,10 @@ what it is told (send these frames, try again after so long, raise this). Rules 
 - A new connection opens with ``session.update``, a reconnection too; joining a v3 call sends none.
 - A direct v3 session must greet before anything else; other versions are asked to acknowledge only
   when the caller wants it. Either way no event is lost to the wait.
-- A close frame that says done or going away, or nothing, is the end. Any other code and a lost
-  connection are errors. Reconnecting, when it is on, is tried where trying again can help.
+- A close frame that says done or going away, or nothing, is the end, unless the model is answering
+  or a message is cut. Any other code and a lost connection are errors. Reconnecting, when it is on,
+  is tried where trying again can help; the error that ends a session is retryable there, too.
+- What a server says against a session before it takes it is an error by the table of failures.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from codex_api import errors
+from codex_api._logic.incoming.failed_response import body_error
 from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api._logic.realtime.frames import FrameReader
 from codex_api._logic.realtime.session_state import SessionState
@@ -120,7 +123,7 @@ class SessionMachine:
         """Read one message.
 
         Raises:
-            StreamError: The server refuses the session before it has taken it.
+            CodexApiError: The server refuses the session before it has taken it.
         """
         self._event_at = now
         found: list[RealtimeEvent] = []
@@ -156,10 +159,9 @@ class SessionMachine:
                 self._acknowledged = True
             case RealtimeOtherEvent(kind) if kind in _ACKNOWLEDGEMENTS:
                 self._acknowledged = True  # some servers leave the session's id out
-            case RealtimeErrorEvent(message):
+            case RealtimeErrorEvent():
                 self.closed = True
-                text = f"the server refused the realtime session: {message}"
-                raise errors.StreamError(text, retryable=False)
+                raise _refusal(event)
             case _ if self._greets:
                 self.closed = True
                 text = "the server sent an event before it greeted the realtime session"
@@ -248,8 +250,9 @@ class SessionMachine:
 
     def ends_quietly(self, error: CodexApiError) -> bool:
         """Return whether ``error`` is a regular close without a reconnect, and no failure."""
-        goodbye = isinstance(error, WebSocketClosedError) and error.code in _GOODBYES
-        return goodbye and self._attempts == 0
+        if not isinstance(error, WebSocketClosedError) or error.code not in _GOODBYES:
+            return False
+        return self._attempts == 0 and not (error.is_cut or self.state.response_active)
 
     def _replayed(self) -> tuple[TranscriptEntry, ...]:
         policy = self.options.reconnect
@@ -267,15 +270,27 @@ def opening_error(error: CodexApiError, *, now: float) -> CodexApiError:
     """Make the error for a session that could not be opened, of what prevented it."""
     if isinstance(error, WebSocketClosedError):
         message = f"the realtime session was closed before it began: {error.message}"
-        return errors.StreamClosedError(message)
+        return errors.StreamClosedError(message, retryable=_passes(error))
     return errors.map_api_error(error, now=now)
 
 
 def final_error(error: CodexApiError, *, now: float) -> CodexApiError:
     """Make the error that ends the iteration of events, of what ended the session."""
     if isinstance(error, WebSocketClosedError):
-        return errors.StreamClosedError(f"the realtime session broke off: {error.message}")
+        message = f"the realtime session broke off: {error.message}"
+        # What says goodbye has no grudge; it came too early.
+        retryable = _passes(error) or error.code in _GOODBYES
+        return errors.StreamClosedError(message, retryable=retryable)
     return errors.map_api_error(error, now=now)
+
+
+def _refusal(event: RealtimeErrorEvent) -> CodexApiError:
+    known = event.code or event.kind or event.param
+    failure = body_error(bytes(event.raw), {}) if event.raw is not None and known else None
+    if failure is not None:
+        return failure
+    text = f"the server refused the realtime session: {event.message}"
+    return errors.StreamError(text, retryable=False)
 
 
 def _passes(error: CodexApiError) -> bool:
@@ -311,7 +326,7 @@ def sideband_delay(
     """
     if attempt >= retry.max_attempts or error.status in _REFUSED:
         return None
-    if isinstance(error, RequestBuildError | ClientStateError):
+    if isinstance(error, RequestBuildError | ClientStateError | errors.AuthenticationError):
         return None
     return retry.wait(attempt + 1, error.retry_after, draw)
 

@@ -349,8 +349,10 @@ class WebSocketMachine:
         elif opcode == CLOSE:
             code, reason = read_close(payload)
             said = f": {reason[:200]}" if reason else ""
-            message = f"the server closed the WebSocket with code {code}{said}"
-            self.failure = WebSocketClosedError(message, code=code, reason=reason)
+            is_cut = self._fragments is not None
+            where = " in the midst of a message" if is_cut else ""
+            message = f"the server closed the WebSocket{where} with code {code}{said}"
+            self.failure = WebSocketClosedError(message, code=code, reason=reason, is_cut=is_cut)
             self._outgoing.append(self.close(code))
 
     def _violate(self, exc: FrameError) -> None:
