@@ -428,6 +428,7 @@ def test_what_ended_the_session_becomes_an_error_of_the_api() -> None:
         (HttpStatusError("busy", status=503, retry_after=121), None),
         (HttpStatusError("who", status=401), None),
         (HttpStatusError("no", status=403), None),
+        (AuthenticationError("bad key"), None),
         (RequestBuildError("bad"), None),
     ],
 )
