@@ -141,6 +141,28 @@ async def test_refusal_is_read_while_the_body_is_still_being_sent(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("limit", [None, PATIENCE])
+async def test_time_limit_of_what_a_body_comes_from_is_no_limit_of_ours(
+    front: Front, limit: float | None
+) -> None:
+    transport = transport_of(front)
+
+    def pieces() -> Iterator[bytes]:
+        yield b"x"
+        raise TimeoutError("the disk took too long")
+
+    with ScriptedServer([[Hang()]]) as server:
+        body = StreamedBody(pieces, length=None)
+        request = Request(method="PUT", url=server.url, headers=Headers(), body=body)
+        with pytest.raises(TimeoutError, match="the disk") as caught:
+            await front(transport.execute, request, limit)
+        await asyncio.to_thread(server.wait_for_disconnect, timeout=PATIENCE)
+        await close(front, transport)
+
+    assert not isinstance(caught.value, TransportTimeoutError)
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("call", ["execute", "stream"])
 @pytest.mark.parametrize("piece", [b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: "])
 async def test_head_that_never_ends_obeys_the_limit(front: Front, call: str, piece: bytes) -> None:

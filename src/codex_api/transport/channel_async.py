@@ -180,7 +180,10 @@ class SocketChannelAsync(asyncio.Protocol):
         self.receiver = None
         self._end(None)
         if self._transport is not None:
-            self._transport.abort()
+            try:
+                self._transport.abort()
+            except RuntimeError:  # its loop was closed before it
+                self._sock.close()
 
     def disown(self) -> None:
         """Let go of the parent's connection; its loop is not ours to touch."""

@@ -175,6 +175,7 @@ class _Stream:
 
     async def send(self, outgoing: Outgoing, deadline: float | None) -> None:
         """Send a large request, as far as the server wants to have it."""
+        limit: asyncio.Timeout | None = None
         try:
             self._is_sending = True
             self._channel.write(outgoing.head)
@@ -182,12 +183,15 @@ class _Stream:
                 self._sent_all = await self._send_fixed(outgoing.body)
             else:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                async with asyncio.timeout(left):
+                limit = asyncio.timeout(left)
+                async with limit:
                     self._sent_all = await self._send_streamed(outgoing.streamed)
         except NetworkError as exc:
             self._fail(exc)
-        except TimeoutError as exc:
-            self._fail(exc if isinstance(exc, TransportError) else TransportTimeoutError("late"))
+        except TimeoutError:
+            if limit is None or not limit.expired():
+                raise  # of whatever the body comes from
+            self.expire()
         finally:
             self._is_sending = False
 
@@ -301,6 +305,11 @@ class _Stream:
             self._held.clear()
         self._drop()
         self._wake()
+
+    def end_with_loop(self) -> None:
+        """Close the connection, unless a task waits for it."""
+        if self._waiter is None and not self._is_sending:
+            self.close()
 
     async def aclose(self) -> None:
         """Close the connection at once. May be called twice, and from another loop."""

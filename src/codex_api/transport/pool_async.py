@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codex_api.transport._core.idle_pool import IdleConnections
 from codex_api.transport.connector_async import open_async_channel
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from codex_api.transport.channel_async import AsyncChannel
     from codex_api.transport.errors import TransportError
     from codex_api.transport.network import Network
+
+
+@runtime_checkable
+class Exchange(Protocol):
+    """The receiver of a connection in use, as its pool sees it."""
+
+    def end_with_loop(self) -> None:
+        """Close the connection because the event loop ends, unless a task waits for it.
+
+        Such a task belongs to what cleans up at the end of the loop, too.
+        """
+        ...
 
 
 class Connection:
@@ -132,6 +144,7 @@ class _LoopConnections:
         self._idle = pool.no_connections()
         self._in_use: set[Connection] = set()
         self._end: AsyncGenerator[None, None] | None = None
+        self._is_ending = False
 
     async def open(self, route: Route, deadline: float | None) -> Connection:
         """Return a new connection."""
@@ -161,7 +174,7 @@ class _LoopConnections:
         """Keep a connection for its next exchange."""
         self._in_use.discard(connection)
         dropped: Sequence[Connection] = (connection,)
-        if not self._pool.is_closed:
+        if not self._pool.is_closed and not self._is_ending:
             dropped = self._idle.put(connection.route, connection, time.monotonic())
         for old in dropped:
             old.end()
@@ -170,9 +183,16 @@ class _LoopConnections:
     def drop(self, connection: Connection) -> None:
         """Close a connection that was in use."""
         connection.end()
-        if connection in self._in_use:
-            self._in_use.discard(connection)
+        with suppress(KeyError):  # its loop was closed
+            self._in_use.remove(connection)
             self._pool.give_slot()
+
+    def give_up(self) -> None:
+        """Give the turns back of what was in use when the loop was closed."""
+        with suppress(KeyError):
+            while True:
+                self._in_use.pop()
+                self._pool.give_slot()
 
     def forget(self, connection: Connection) -> None:
         """Close a connection that was idle."""
@@ -189,10 +209,13 @@ class _LoopConnections:
         try:
             yield
         finally:
+            # No generator may be begun from now on, so what is opened yet is closed after its use.
+            self._is_ending = True
             self.close_idle()
             for connection in list(self._in_use):
-                self.drop(connection)
-            self._pool.forget(self.loop)
+                receiver = connection.channel.receiver
+                if isinstance(receiver, Exchange):
+                    receiver.end_with_loop()
             for _ in range(3):  # asyncio closes a socket a turn after it was told to
                 await asyncio.sleep(0)
 
@@ -247,18 +270,20 @@ class AsyncPool:
         """
         if self.is_closed:
             raise closed()
+        connections = self._of_running_loop()
         if self._slots is not None:
             await self._slots.take(deadline)
         try:
-            return await self._take(route, deadline)
+            return await self._take(connections, route, deadline)
         except BaseException:
             self.give_slot()
             raise
 
-    async def _take(self, route: Route, deadline: float | None) -> Connection:
+    async def _take(
+        self, connections: _LoopConnections, route: Route, deadline: float | None
+    ) -> Connection:
         if self.is_closed:  # while it waited for its turn
             raise closed()
-        connections = self._of_running_loop()
         connection = connections.take(route)
         if connection is None:
             connection = await connections.open(route, self._connect_deadline(deadline))
@@ -273,20 +298,15 @@ class AsyncPool:
     def _of_running_loop(self) -> _LoopConnections:
         loop = asyncio.get_running_loop()
         with self._lock:
-            for ended in [known for known in self._by_loop if known.is_closed()]:
-                del self._by_loop[ended]
+            ended = [known for known in self._by_loop if known.is_closed()]
+            lost = [self._by_loop.pop(known) for known in ended]
             connections = self._by_loop.get(loop)
             if connections is None:
                 connections = self._by_loop[loop] = _LoopConnections(self, loop)
         self._last = connections
+        for each in lost:
+            each.give_up()
         return connections
-
-    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Forget the connections of a loop that ends."""
-        with self._lock:
-            connections = self._by_loop.pop(loop, None)
-        if self._last is connections:
-            self._last = None
 
     def give_slot(self) -> None:
         """Let the next request have its turn."""
