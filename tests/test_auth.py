@@ -205,3 +205,10 @@ def test_an_awaitable_that_cannot_be_closed_is_left_alone() -> None:
 
 def test_a_result_of_another_kind_is_named_beside_the_wanted_one() -> None:
     assert str(refused(None, Request)).endswith("give a Request, not NoneType")
+
+
+@pytest.mark.parametrize("key", [None, b"k", 3])
+@pytest.mark.parametrize("make", [ApiKeyAuth, ChatGptAuth])
+def test_a_secret_that_is_no_text_is_refused(make: Any, key: Any) -> None:
+    with pytest.raises(AuthBuildError, match=f"that is text, not {type(key).__name__}"):
+        make(key)

@@ -6,6 +6,7 @@ import pickle
 from dataclasses import FrozenInstanceError
 from typing import Any
 
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,9 +202,27 @@ def test_openai_sends_its_version_and_what_the_environment_names(
     assert not provider.is_azure
 
 
+def test_the_variables_of_the_official_sdk_count_where_those_of_the_codex_cli_are_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who has them set is charged there."""
+    monkeypatch.setenv("OPENAI_ORGANIZATION", " ")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-2")
+    monkeypatch.setenv("OPENAI_PROJECT", "proj-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-2")
+    sdk = openai.OpenAI(api_key="k")
+
+    headers = Provider.openai().headers
+    assert headers["openai-organization"] == "org-2" == sdk.organization
+    assert headers["openai-project"] == "proj-1"
+    assert sdk.project == "proj-2"
+
+
 def test_blank_variables_of_openai_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORGANIZATION", " ")
     monkeypatch.setenv("OPENAI_PROJECT", "")
+    monkeypatch.setenv("OPENAI_ORG_ID", " ")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "")
 
     assert Provider.openai().headers == {"version": __version__}
 

@@ -56,6 +56,13 @@ class RefreshingAuth(Protocol):
         ...
 
 
+def _text(secret: object, needed: str) -> str:
+    if isinstance(secret, str):
+        return secret
+    message = f"{needed} that is text, not {type(secret).__name__}"
+    raise AuthBuildError(message)
+
+
 class NoAuth:
     """Sends no credentials."""
 
@@ -75,13 +82,13 @@ class ApiKeyAuth:
             as Azure's ``api-key``.
 
     Raises:
-        AuthBuildError: The key is blank.
+        AuthBuildError: The key is blank or no text, such as None for a variable that is not set.
     """
 
     __slots__ = ("_fields", "_header", "_key")
 
     def __init__(self, key: str, *, header: str = "authorization") -> None:
-        self._key = key.strip()
+        self._key = _text(key, "ApiKeyAuth needs a key").strip()
         self._header = header.lower()
         self._fields: Headers | None = None
         if not self._key:
@@ -125,7 +132,7 @@ class ChatGptAuth:
             coroutine function under ``AsyncClient``.
 
     Raises:
-        AuthBuildError: The token is blank.
+        AuthBuildError: The token is blank or no text.
     """
 
     __slots__ = ("_account_id", "_fedramp", "_renew", "_token")
@@ -138,10 +145,10 @@ class ChatGptAuth:
         fedramp: bool = False,
         refresh: Token | None = None,
     ) -> None:
-        if not access_token.strip():
+        self._token = _text(access_token, "ChatGptAuth needs an access token").strip()
+        if not self._token:
             message = "ChatGptAuth needs an access token that is not blank"
             raise AuthBuildError(message)
-        self._token = access_token.strip()
         self._account_id = account_id
         self._fedramp = fedramp
         self._renew = refresh

@@ -102,15 +102,19 @@ class Provider:
     def openai(cls, *, client_version: str = __version__) -> Provider:
         """Make the OpenAI API, with the organization and project of the environment.
 
+        ``OPENAI_ORGANIZATION`` and ``OPENAI_PROJECT`` name them for the Codex CLI; where they are
+        not set, ``OPENAI_ORG_ID`` and ``OPENAI_PROJECT_ID`` of the official SDK do.
+
         Args:
             client_version: Sent as ``version``.
         """
         headers = {"version": client_version}
-        for name, variable in (
-            ("openai-organization", "OPENAI_ORGANIZATION"),
-            ("openai-project", "OPENAI_PROJECT"),
+        for name, *variables in (
+            ("openai-organization", "OPENAI_ORGANIZATION", "OPENAI_ORG_ID"),
+            ("openai-project", "OPENAI_PROJECT", "OPENAI_PROJECT_ID"),
         ):
-            if value := os.environ.get(variable, "").strip():
+            values = (os.environ.get(variable, "").strip() for variable in variables)
+            if value := next(filter(None, values), ""):
                 headers[name] = value
         return cls("OpenAI", OPENAI_BASE_URL, headers=headers)
 

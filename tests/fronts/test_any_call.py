@@ -44,7 +44,13 @@ async def test_an_answer_comes_as_it_was(front: Front) -> None:
 
 @pytest.mark.parametrize(
     ("body", "sent", "kind"),
-    [(None, b"", None), (b"raw", b"raw", None), ([1], b"[1]", "application/json")],
+    [
+        (None, b"", None),
+        (b"raw", b"raw", None),
+        (bytearray(b"raw"), b"raw", None),
+        (memoryview(b"raw"), b"raw", None),
+        ([1], b"[1]", "application/json"),
+    ],
 )
 async def test_a_body_goes_out_as_it_is_given(
     front: Front, body: object, sent: bytes, kind: str | None

@@ -240,13 +240,18 @@ async def test_what_goes_out_and_what_is_read(front: Front, call: Call) -> None:
         lambda client: (client.batches.create, ""),
         lambda client: (client.batches.retrieve, ""),
         lambda client: (client.files.content, ""),
+        lambda client: (client.files.delete, ".."),
+        lambda client: (client.conversations.delete_item, "conv_1", ".."),
+        lambda client: (client.batches.cancel, "."),
     ],
 )
-async def test_a_blank_id_is_refused(front: Front, make: Any) -> None:
+async def test_an_id_that_names_nothing_or_what_lies_above_is_refused(
+    front: Front, make: Any
+) -> None:
     with ScriptedServer([]) as server:
         async with front.entering(client_of(front, provider(server))) as client:
             method, *arguments = make(client)
-            with pytest.raises(errors.RequestBuildError, match="blank"):
+            with pytest.raises(errors.RequestBuildError, match=r"blank|it is '\.\.?'"):
                 await front(method, *arguments)
 
 

@@ -260,6 +260,16 @@ def test_our_file_stands_over_that_of_the_codex_cli(own: Path, codex: Path) -> N
         ('[providers]\nwork = "x"\n', "line 2, providers.work", "a table is wanted"),
         ("[[providers.work]]\n", "line 1, providers.work", "a table is wanted"),
         ("colour = 1\n", "line 1, colour", "no such setting"),
+        (
+            '[providers.work]\nbase_url = "https://h"\nenv_key = ""\n',
+            "line 3, providers.work.env_key",
+            "matching",
+        ),
+        (
+            '[providers.work]\nbase_url = "https://h"\nenv_headers = { x-a = "A B" }\n',
+            "line 3, providers.work.env_headers",
+            "matching",
+        ),
     ],
 )
 def test_a_mistake_names_file_line_and_key(own: Path, text: str, where: str, what: str) -> None:
@@ -326,6 +336,37 @@ def test_a_file_that_nests_too_deep_is_named(own: Path) -> None:
 
     with pytest.raises(errors.RequestBuildError, match=r"config\.toml: this is nested too deep"):
         Configuration.load()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(own: Path, codex: Path) -> None:
+    """As editors of Windows put it there."""
+    own.write_text('\ufeffprovider = "x"\n', encoding="utf-8")
+    codex.write_text('\ufeff[model_providers.x]\nbase_url = "https://h"\n', encoding="utf-8")
+    login = codex.with_name("auth.json")
+    login.write_text('\ufeff{"OPENAI_API_KEY": "k"}', encoding="utf-8")
+
+    assert Provider.load().base_url == "https://h"
+    assert sent_by(Configuration.load("chatgpt"))["authorization"] == "Bearer k"
+
+
+@pytest.mark.parametrize("content", [b'{"OPENAI_API_KEY":"\xff"}', b'{"x":' + b"[" * 100_000, b""])
+def test_credentials_that_cannot_be_read_are_told_by_their_file(
+    codex: Path, content: bytes
+) -> None:
+    login = codex.with_name("auth.json")
+    login.write_bytes(content)
+
+    with pytest.raises(errors.AuthBuildError, match=r"cannot read credentials from .*auth\.json"):
+        Configuration.load("chatgpt").auth()
+
+
+@pytest.mark.parametrize("setting", ["env_key", "env_headers.x"])
+def test_a_key_in_the_place_of_its_variable_is_not_shown(own: Path, setting: str) -> None:
+    own.write_text(f'[providers.work]\nbase_url = "https://h"\n{setting} = "sk-tok-secret"\n')
+
+    with pytest.raises(errors.RequestBuildError, match=r"providers\.work\.env_") as caught:
+        Configuration.load("work")
+    assert "tok-secret" not in str(caught.value)
 
 
 def test_no_value_of_a_file_is_in_a_message(own: Path) -> None:

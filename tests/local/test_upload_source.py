@@ -144,13 +144,24 @@ def test_a_closed_file_is_refused() -> None:
         open_upload(file)
 
 
-def test_a_file_that_stands_behind_its_end_has_nothing_to_give() -> None:
-    file = io.BytesIO(DATA)
-    file.seek(len(DATA) + 1)
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_file_that_was_written_and_stands_at_its_end_is_refused(beyond: int) -> None:
+    file = io.BytesIO()
+    file.write(DATA)
+    file.seek(len(DATA) + beyond)
 
-    stream = open_upload(file)
+    with pytest.raises(RequestBuildError, match=f"at its end, byte {len(DATA) + beyond}: seek"):
+        open_upload(file)
+
+
+def test_a_file_that_holds_nothing_is_an_empty_one() -> None:
+    stream = open_upload(io.BytesIO())
 
     assert (stream.size, read(stream)) == (0, b"")
+
+
+def test_a_view_with_gaps_is_what_it_shows() -> None:
+    assert read(open_upload(memoryview(b"a-b-c-")[::2])) == b"abc"
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])

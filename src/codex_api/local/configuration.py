@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -53,6 +54,10 @@ _BUILT_IN: dict[str, Callable[[], Provider]] = {
 }
 
 
+# What is no name may be the key itself, which no message may show.
+_Variable: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]\w*$")]
+
+
 class _Retry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     max_attempts: int | None = None
     base_delay: float | None = None
@@ -78,8 +83,8 @@ class _Own(msgspec.Struct, forbid_unknown_fields=True):
     base_url: str | None = None
     query_params: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     headers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    env_headers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    env_key: str | None = None
+    env_headers: dict[str, _Variable] = msgspec.field(default_factory=dict[str, str])
+    env_key: _Variable | None = None
     key_header: str = "authorization"
     stream_idle_timeout: float | None = None
     retry: _Retry = msgspec.field(default_factory=_Retry)
@@ -96,12 +101,12 @@ class _Codex(msgspec.Struct):
 
     name: str = ""
     base_url: str | None = None
-    env_key: str | None = None
+    env_key: _Variable | None = None
     env_key_instructions: str | None = None
     experimental_bearer_token: str | None = None
     query_params: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     http_headers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    env_http_headers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    env_http_headers: dict[str, _Variable] = msgspec.field(default_factory=dict[str, str])
     request_max_retries: int | None = None
     stream_idle_timeout_ms: int | None = None
     requires_openai_auth: bool = False
@@ -239,8 +244,8 @@ def auth_from_file(path: Path) -> AuthProvider:
         AuthBuildError: The file is missing or holds none; its content is not in the text.
     """
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-    except (OSError, msgspec.DecodeError) as exc:
+        stored = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=_Stored)
+    except (OSError, ValueError, RecursionError) as exc:
         message = f"cannot read credentials from {path}: {type(exc).__name__}"
         raise AuthBuildError(message) from None
     if stored.tokens is not None:
@@ -259,10 +264,8 @@ def _built_in(name: str) -> Configuration:
         )
         raise RequestBuildError(message)
     moved = _first_set(_LOCAL_VARIABLES) if name in {"ollama", "lmstudio"} else None
-    sources = {
-        "provider": "built in",
-        "base_url": "built in" if moved is None else f"environment {moved}",
-    }
+    base_url_from = "built in" if moved is None else f"environment {moved}"
+    sources = {"provider": "built in", "base_url": base_url_from}
     return _settled(name, _BUILT_IN[name](), Timeouts(), sources, _usual_credentials(name))
 
 

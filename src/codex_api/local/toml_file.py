@@ -45,7 +45,8 @@ class TomlFile:
         self.path: Path = path
         self._text = ""
         try:
-            self._text = path.read_bytes().decode()
+            # Editors of Windows put a byte order mark there.
+            self._text = path.read_bytes().decode("utf-8-sig")
             self.values: dict[str, object] = tomllib.loads(self._text)
         except (FileNotFoundError, NotADirectoryError):
             self.values = {}

@@ -248,7 +248,8 @@ def _opened(source: AsyncUploadable, *, asynchronous: bool) -> tuple[_Start, int
     if isinstance(source, str | os.PathLike):
         return _path(Path(source))
     if isinstance(source, bytes | bytearray | memoryview):
-        data = memoryview(source).cast("B")
+        whole = memoryview(source)
+        data = (whole if whole.c_contiguous else memoryview(bytes(whole))).cast("B")
         return (lambda: _sliced(data)), len(data), DEFAULT_NAME, True
     # A file of asyncio has a method ``read`` too.
     if isinstance(source, BinaryFile) and not isinstance(source, AsyncIterable):
@@ -297,6 +298,10 @@ def _file(file: BinaryFile) -> tuple[_Start, int | None, str, bool]:
         raise RequestBuildError(message) from exc
     if start is None:
         return (lambda: _read(file)), None, name, False
+    if size == 0 and start > 0:
+        # It was written, and nobody went back to its start.
+        message = f"`source` is at its end, byte {start}: seek to where the upload is to begin"
+        raise RequestBuildError(message)
     begin, lock = start, Lock()
     return (lambda: _read_from(file, begin, lock)), size, name, True
 

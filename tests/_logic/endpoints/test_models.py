@@ -293,6 +293,12 @@ def test_the_shape_of_the_public_api_is_read() -> None:
     assert third.id is None
 
 
+def test_an_odd_time_costs_a_public_model_only_that() -> None:
+    body = b'{"data":[{"id":"a","created":1.5},{"id":"b","created":"now","owned_by":3}]}'
+
+    assert answered(list_models(CONTEXT), body).models == [PublicModel("a"), PublicModel("b")]
+
+
 def test_a_codex_model_answers_to_the_name_that_the_public_api_uses() -> None:
     assert decoded().id == "gpt-5.1-codex"
 

@@ -6,7 +6,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from codex_api._logic.outgoing.fields import check_fields, illegal, require_list, require_text
+from codex_api._logic.outgoing.fields import (
+    check_fields,
+    illegal,
+    path_id,
+    require_list,
+    require_text,
+)
 from codex_api.errors import RequestBuildError
 
 Colour = Literal["red", "green"]
@@ -108,3 +114,17 @@ def test_a_field_whose_name_is_no_word_costs_only_the_hint() -> None:
 
     with pytest.raises(RequestBuildError, match=r"illegal `x-tag` in the picture: Invalid enum"):
         check_fields(Odd("blue"), "picture")  # type: ignore[arg-type]  # what is refused
+
+
+@pytest.mark.parametrize(
+    ("value", "segment"),
+    [("a", "a"), ("a/b?c#d", "a%2Fb%3Fc%23d"), ("...", "..."), ("%2e", "%252e")],
+)
+def test_an_id_is_one_segment_of_a_path(value: str, segment: str) -> None:
+    assert path_id(value, "file_id", "the id of a file") == segment
+
+
+@pytest.mark.parametrize("value", ["", " ", ".", "..", "a\ud83d", None, 3])
+def test_an_id_that_names_something_else_is_refused(value: Any) -> None:
+    with pytest.raises(RequestBuildError, match=r"illegal `file_id`.*expected the id of a file"):
+        path_id(value, "file_id", "the id of a file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from codex_api.transport._core.messages import JsonBody, RawBody
 from codex_api.transport.errors import RequestBuildError
@@ -10,9 +10,11 @@ from codex_api.transport.errors import RequestBuildError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from typing_extensions import Buffer
+
     from codex_api._logic.calling.operation import CallContext, Operation
     from codex_api.transport._core.headers import Headers, HeaderSource
-    from codex_api.transport._core.messages import Response
+    from codex_api.transport._core.messages import Body, Response
 
 # RFC 9110, 9.2.2: doing these twice is as good as once.
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -34,7 +36,7 @@ def request(
     Args:
         method: Such as ``GET``.
         path: Below the provider's base URL.
-        body: Encoded as JSON; bytes go out as they are, with a ``content-type`` of
+        body: Encoded as JSON; bytes of any kind go out as they are, with a ``content-type`` of
             ``extra_headers``. None sends no body.
         query: After the provider's own parameters; pairs where one comes several times.
         extra_headers: For this call.
@@ -53,7 +55,11 @@ def request(
     if not (verb.isascii() and verb.isalpha()):
         message = f"illegal method {method!r}"
         raise RequestBuildError(message)
-    sent = RawBody(body) if isinstance(body, bytes) else None if body is None else JsonBody(body)
+    sent: Body | None = None
+    if isinstance(body, bytes | bytearray | memoryview):
+        sent = RawBody(bytes(cast("Buffer", body)))
+    elif body is not None:
+        sent = JsonBody(body)
     return ctx.operation(
         verb,
         path,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from codex_api._logic.endpoints.pages import Listing, page_query
 from codex_api._logic.incoming.objects import object_reader, read_object
-from codex_api._logic.outgoing.fields import require_text
+from codex_api._logic.outgoing.fields import path_id, require_text
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.batches import Batch
 
@@ -161,5 +160,4 @@ def list_batches(
 
 
 def _path(batch_id: str, rest: str = "") -> str:
-    require_text(batch_id, "batch_id", "call", "the id of a batch")
-    return f"batches/{quote(batch_id, safe='')}{rest}"
+    return f"batches/{path_id(batch_id, 'batch_id', 'the id of a batch')}{rest}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from codex_api._logic.endpoints.pages import Listing, Order, included, page_query
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.objects import read_deleted, read_item, read_object, read_page
-from codex_api._logic.outgoing.fields import require_text
+from codex_api._logic.outgoing.fields import path_id
 from codex_api._logic.outgoing.items import prepare_items
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.conversations import Conversation
@@ -301,10 +300,9 @@ def delete_item(
 
 
 def _path(conversation_id: str, rest: str = "") -> str:
-    require_text(conversation_id, "conversation_id", "call", "the id of a conversation")
-    return f"conversations/{quote(conversation_id, safe='')}{rest}"
+    name = path_id(conversation_id, "conversation_id", "the id of a conversation")
+    return f"conversations/{name}{rest}"
 
 
 def _item_path(conversation_id: str, item_id: str) -> str:
-    require_text(item_id, "item_id", "call", "the id of an item")
-    return _path(conversation_id, f"/items/{quote(item_id, safe='')}")
+    return _path(conversation_id, f"/items/{path_id(item_id, 'item_id', 'the id of an item')}")

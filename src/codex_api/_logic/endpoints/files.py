@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from codex_api._logic.endpoints.blob_upload import put_blob
 from codex_api._logic.incoming.answers import decode_answer, unreadable
 from codex_api._logic.incoming.excerpt import excerpt
+from codex_api._logic.outgoing.fields import path_id
 from codex_api.errors import FileUploadError
 from codex_api.telemetry import CallStart
 from codex_api.transport._core.flow import Sleep, call
@@ -167,7 +168,7 @@ def _finalize(
 ) -> Flow[UploadedFile]:
     request = ctx.request(
         "POST",
-        FINALIZE_ENDPOINT.format(file_id=quote(created.file_id, safe="")),
+        FINALIZE_ENDPOINT.format(file_id=path_id(created.file_id, "file_id", "the id of a file")),
         body=JsonBody({}),
         extra_headers=extra_headers,
         timeout=limits.request,

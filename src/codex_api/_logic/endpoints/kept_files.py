@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from codex_api._logic.endpoints.pages import Listing, Order, page_query
 from codex_api._logic.incoming.objects import object_reader, read_deleted, read_object
-from codex_api._logic.outgoing.fields import require_text
+from codex_api._logic.outgoing.fields import path_id
 from codex_api.types.files import FileObject
 
 if TYPE_CHECKING:
@@ -143,5 +142,4 @@ def _body(answer: Response) -> bytes:
 
 
 def _path(file_id: str, rest: str = "") -> str:
-    require_text(file_id, "file_id", "call", "the id of a file")
-    return f"files/{quote(file_id, safe='')}{rest}"
+    return f"files/{path_id(file_id, 'file_id', 'the id of a file')}{rest}"

@@ -15,10 +15,10 @@ from codex_api._logic.calling.operation import Operation
 from codex_api._logic.incoming.answers import (
     UNREADABLE,
     decode_answer,
-    decode_elements,
     failure_in,
     unreadable,
 )
+from codex_api._logic.incoming.objects import object_reader
 from codex_api._logic.outgoing.fields import require_text
 from codex_api.types.models import Model, ModelInfo, ModelsPage, PublicModel, UnknownModel
 
@@ -43,7 +43,7 @@ class _Named(msgspec.Struct):
 
 _BODY: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(_Body)
 _MODEL: msgspec.json.Decoder[ModelInfo] = msgspec.json.Decoder(ModelInfo)
-_PUBLIC: msgspec.json.Decoder[PublicModel] = msgspec.json.Decoder(PublicModel)
+_READ_PUBLIC = object_reader(PublicModel)
 _FIELDS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 _NAMED: msgspec.json.Decoder[_Named] = msgspec.json.Decoder(_Named)
 
@@ -116,7 +116,7 @@ def decode_models(response: Response) -> list[Model]:
         if not body.data or any(isinstance(model, ModelInfo) for model in found):
             return found
     if body.data:
-        return [*decode_elements(body.data, _PUBLIC.decode, _unknown_model)]
+        return [_decode_public(raw) for raw in body.data]
     is_listed = msgspec.UNSET is not body.models or msgspec.UNSET is not body.data
     # Where a list that was never filled is null, an empty one is meant.
     if is_listed and failure_in(response) is None:
@@ -143,6 +143,11 @@ def _decode_model(raw: msgspec.Raw) -> Model:
         return msgspec.convert(present, ModelInfo)
     except UNREADABLE:
         return _unknown_model(raw.copy())
+
+
+def _decode_public(raw: msgspec.Raw) -> Model:
+    found = _READ_PUBLIC(raw)
+    return found if isinstance(found, PublicModel) else _unknown_model(found)
 
 
 def _unknown_model(raw: msgspec.Raw) -> UnknownModel:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +16,7 @@ from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.objects import read_deleted, read_object
 from codex_api._logic.incoming.whole_response import decode_response
 from codex_api._logic.outgoing.body import encode_request
-from codex_api._logic.outgoing.fields import require_text
+from codex_api._logic.outgoing.fields import path_id
 from codex_api._logic.outgoing.plain_values import as_request
 from codex_api._logic.outgoing.session_headers import identity_headers
 from codex_api.transport._core.messages import EncodedJson
@@ -58,8 +57,7 @@ def response_path(response_id: str, rest: str = "") -> str:
     Raises:
         RequestBuildError: The id is blank.
     """
-    require_text(response_id, "response_id", "call", "the id of a response")
-    return f"responses/{quote(response_id, safe='')}{rest}"
+    return f"responses/{path_id(response_id, 'response_id', 'the id of a response')}{rest}"
 
 
 def retrieve(

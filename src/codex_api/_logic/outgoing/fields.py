@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import quote
 
 import msgspec
 
@@ -59,6 +60,23 @@ def require_text(value: object, field: str, subject: str, expected: str) -> None
         return
     found = "blank" if isinstance(value, str) else type(value).__name__
     raise illegal(field, subject, f"it is {found}, expected {expected}")
+
+
+def path_id(value: str, field: str, expected: str) -> str:
+    """Return the id of something that the server keeps, as one segment of a path.
+
+    Raises:
+        RequestBuildError: It is blank, no text, or one that would name what lies above.
+    """
+    require_text(value, field, "call", expected)
+    # Servers and proxies take a dot for one in any spelling (RFC 3986, 6.2.2.3).
+    if value in {".", ".."}:
+        raise illegal(field, "call", f"it is {value!r}, expected {expected}")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        what = f"it holds half of a character, expected {expected}"
+        raise illegal(field, "call", what) from None
 
 
 def require_list(value: object, field: str, subject: str, expected: str) -> None:

@@ -8,8 +8,9 @@ a second ``intent``, ``model`` or ``call_id`` from the base URL or the provider 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from codex_api._logic.outgoing.fields import path_id
 from codex_api._logic.realtime.dialects.registry import DIALECTS
 from codex_api.transport.errors import RequestBuildError
 
@@ -72,7 +73,7 @@ def _url(
     path = _path(parts.path, is_live=DIALECTS[config.version].is_live)
     own = _own_query(config, call_id)
     if call_id is not None and DIALECTS[config.version].is_live:
-        path = f"{path}/{quote(call_id, safe='')}"
+        path = f"{path}/{path_id(call_id, 'call_id', 'the id of a call')}"
     taken = {"intent", *own}
     extra = [(key, value) for key, value in query_params.items() if key not in taken]
     query = "&".join(
