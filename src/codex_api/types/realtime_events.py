@@ -60,27 +60,55 @@ class AudioOut(_Event, frozen=True, eq=False):
 
 
 class InputTranscriptDelta(_Event, frozen=True, eq=False):
-    """More of what the user is saying."""
+    """More of what the user is saying.
+
+    Attributes:
+        item_id: Conversation item that says it; None when not given.
+        content_index: Number of its part of that item; None when not given.
+    """
 
     delta: str
+    item_id: str | None = None
+    content_index: int | None = None
 
 
 class InputTranscriptDone(_Event, frozen=True, eq=False):
-    """All of what the user said in a turn."""
+    """All of what the user said in one part of an item.
+
+    Attributes:
+        item_id: Conversation item that says it; None when not given.
+        content_index: Number of its part of that item; None when not given.
+    """
 
     transcript: str
+    item_id: str | None = None
+    content_index: int | None = None
 
 
 class OutputTranscriptDelta(_Event, frozen=True, eq=False):
-    """More of what the model is saying or writing."""
+    """More of what the model is saying or writing.
+
+    Attributes:
+        item_id: Conversation item that says it; None when not given.
+        content_index: Number of its part of that item; None when not given.
+    """
 
     delta: str
+    item_id: str | None = None
+    content_index: int | None = None
 
 
 class OutputTranscriptDone(_Event, frozen=True, eq=False):
-    """All of what the model said or wrote in a turn."""
+    """All of what the model said or wrote in one part of an item.
+
+    Attributes:
+        item_id: Conversation item that says it; None when not given.
+        content_index: Number of its part of that item; None when not given.
+    """
 
     transcript: str
+    item_id: str | None = None
+    content_index: int | None = None
 
 
 class InputAudioSpeechStarted(_Event, frozen=True, eq=False):

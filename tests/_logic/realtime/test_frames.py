@@ -56,10 +56,10 @@ def test_both_sides_may_be_cut_at_once() -> None:
     payloads = said("a" + FIRST), said("x" + FIRST, HEARD), said(SECOND), said(SECOND, HEARD)
 
     assert read(reader(), *payloads) == [
-        OutputTranscriptDelta("a"),
-        InputTranscriptDelta("x"),
-        OutputTranscriptDelta(WHOLE),
-        InputTranscriptDelta(WHOLE),
+        OutputTranscriptDelta("a", "i", 0),
+        InputTranscriptDelta("x", "i", 0),
+        OutputTranscriptDelta(WHOLE, "i", 0),
+        InputTranscriptDelta(WHOLE, "i", 0),
     ]
 
 
@@ -68,9 +68,9 @@ def test_the_end_of_an_answer_ends_no_wait_of_what_is_heard() -> None:
     payloads = said("x" + FIRST, HEARD), done, said(SECOND, HEARD)
 
     assert read(reader(), *payloads) == [
-        InputTranscriptDelta("x"),
+        InputTranscriptDelta("x", "i", 0),
         ResponseDone("r"),
-        InputTranscriptDelta(WHOLE),
+        InputTranscriptDelta(WHOLE, "i", 0),
     ]
 
 

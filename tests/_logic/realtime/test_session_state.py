@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from codex_api._logic.realtime.session_state import SessionState
 from codex_api.types.realtime import TranscriptEntry
 from codex_api.types.realtime_events import (
@@ -84,6 +86,87 @@ def test_response_that_starts_opens_a_new_assistant_turn() -> None:
     )
 
     assert state.transcript == (assistant("a"), assistant("c"))
+
+
+def test_a_second_item_of_one_turn_replaces_nothing_of_the_first() -> None:
+    state = told(
+        ResponseCreated("r"),
+        OutputTranscriptDelta("Let me", "1", 0),
+        OutputTranscriptDone("Let me see.", "1", 0),
+        OutputTranscriptDelta("Do", "2", 0),
+        OutputTranscriptDone("Done.", "2", 0),
+        OutputTranscriptDone("Bye.", "2", 1),
+    )
+
+    assert state.transcript == (assistant("Let me see.\nDone.\nBye."),)
+
+
+def test_what_a_user_said_is_completed_in_its_place_though_the_answer_began() -> None:
+    state = told(
+        InputAudioSpeechStarted("u"),
+        InputTranscriptDelta("helo", "u"),
+        ResponseCreated("r"),
+        OutputTranscriptDelta("h", "a"),
+        InputTranscriptDelta(" wo", "u"),
+        InputTranscriptDone("hello world", "u"),
+        OutputTranscriptDelta("i", "a"),
+        OutputTranscriptDone("hi", "a"),
+    )
+
+    assert state.transcript == (user("hello world"), assistant("hi"))
+
+
+def test_late_words_of_an_item_open_no_turn_for_the_next() -> None:
+    state = told(
+        InputTranscriptDelta("on", "1"),
+        InputAudioSpeechStarted("2"),
+        InputTranscriptDelta("e", "1"),
+        InputTranscriptDelta("two", "2"),
+    )
+
+    assert state.transcript == (user("one"), user("two"))
+
+
+def test_words_of_an_item_that_a_handoff_has_shown_are_new() -> None:
+    state = told(OutputTranscriptDelta("one", "a"))
+    handed_off(state, "")
+
+    state.apply(OutputTranscriptDelta("two", "a"))
+
+    assert state.take_transcript_tail() == (assistant("two"),)
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, "a"), ("a", None)])
+def test_items_may_be_named_in_some_events_only(first: str | None, second: str | None) -> None:
+    state = told(OutputTranscriptDelta("helo", first), OutputTranscriptDone("hello", second))
+
+    assert state.transcript == (assistant("hello"),)
+
+
+def test_empty_whole_text_of_an_item_takes_nothing_away() -> None:
+    state = told(OutputTranscriptDelta("hi", "a"), OutputTranscriptDone("", "a"))
+
+    assert state.transcript == (assistant("hi"),)
+
+
+def test_many_items_of_one_side_are_bounded_as_turns_are() -> None:
+    state = SessionState(max_transcript_chars=10_000)
+    for number in range(5000):
+        state.apply(OutputTranscriptDelta("x", str(number)))
+
+    assert sum(len(entry.text) for entry in state.transcript) <= 20_000
+    assert len(state.transcript) > 1
+
+
+def test_endless_turn_of_named_items_keeps_its_end() -> None:
+    state = SessionState(max_transcript_chars=1000)
+    for number in range(100):
+        state.apply(OutputTranscriptDelta(f"{number} " * 20, str(number)))
+
+    [entry] = state.transcript
+
+    assert len(entry.text) <= 1100
+    assert entry.text.endswith("99 ")
 
 
 def test_empty_text_adds_nothing_and_uses_up_the_new_turn() -> None:

@@ -136,7 +136,9 @@ async def test_v2_answers_when_asked_and_writes_when_told(client: AsyncClient) -
 
     assert isinstance(added, ConversationItemAdded)
     assert b'"text":"hello"' in bytes(added.item)
-    assert OutputTranscriptDone("You said: hello") in events
+    (said,) = (event for event in events if isinstance(event, OutputTranscriptDone))
+    assert (said.transcript, said.content_index) == ("You said: hello", 0)
+    assert said.item_id is not None
     assert not any(isinstance(event, AudioOut) for event in events)
 
 

@@ -3,15 +3,18 @@
 See wire.md, Realtime sessions.
 
 A transcript is a list of turns; deltas grow the last turn of their side, a completed text replaces
-it. Two flags decide where a turn ends: speech that starts opens a new user turn, a response that
-starts opens a new assistant turn, and a handoff ends both. The transcript is bounded: the oldest
-turns go first, and a handoff says how many of those it should have shown are gone.
+what was told of it. Items that are named have parts of their own: a completed text replaces the
+part of its item only, though the other side came in meanwhile. Two flags decide where a turn ends:
+speech that starts opens a new user turn, a response that starts opens a new assistant turn, and a
+handoff ends both. The transcript is bounded: the oldest turns go first, and a handoff says how many
+of those it should have shown are gone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from itertools import islice
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -20,20 +23,31 @@ from codex_api.types.realtime import TranscriptEntry
 from codex_api.types.realtime_options import MAX_TRANSCRIPT_CHARS
 
 _Role = Literal["user", "assistant"]
+# An item and its part; None where the server names none.
+_Place: TypeAlias = tuple[str, int | None] | None
+_Said: TypeAlias = (
+    events.InputTranscriptDelta
+    | events.InputTranscriptDone
+    | events.OutputTranscriptDelta
+    | events.OutputTranscriptDone
+)
 
 # What a turn costs beside its text, so that a flood of short turns is bounded too.
 _TURN_COST = 64
+# How far back the turn of a named item is looked for.
+_MAX_TURNS_BACK = 32
 # A piece costs some 60 bytes beside its text.
 _MAX_PIECES = 256
+_MAX_PARTS = 256
 
 
-class _Turn:
-    """One turn, as the pieces it came in: joining at each delta would cost O(n^2)."""
+class _Part:
+    """What one item said of a turn, as the pieces it came in: joining at each would cost O(n^2)."""
 
-    __slots__ = ("pieces", "role", "size")
+    __slots__ = ("of", "pieces", "size")
 
-    def __init__(self, role: _Role, text: str) -> None:
-        self.role: _Role = role
+    def __init__(self, of: _Place, text: str) -> None:
+        self.of = of
         self.pieces = deque([text])
         self.size = len(text)
 
@@ -48,7 +62,7 @@ class _Turn:
         self.size = len(text)
 
     def cut_front(self, excess: int) -> None:
-        while excess > 0:
+        while excess > 0 and self.pieces:
             first = self.pieces.popleft()
             cut = min(len(first), excess)
             excess -= cut
@@ -62,9 +76,35 @@ class _Turn:
             self.pieces = deque(["".join(self.pieces)])
         return self.pieces[0] if self.pieces else ""
 
+
+class _Turn:
+    """One turn: what one side said, a part for each item that said it."""
+
+    __slots__ = ("parts", "role")
+
+    def __init__(self, role: _Role, part: _Part) -> None:
+        self.role: _Role = role
+        self.parts = deque([part])
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    def part_of(self, place: _Place) -> _Part | None:
+        return next((part for part in reversed(self.parts) if part.of == place), None)
+
+    def cut_front(self, excess: int) -> None:
+        while excess > 0:
+            first = self.parts[0]
+            cut = min(first.size, excess)
+            first.cut_front(cut)
+            excess -= cut
+            if not first.size and len(self.parts) > 1:
+                self.parts.popleft()
+
     @property
     def entry(self) -> TranscriptEntry:
-        return TranscriptEntry(self.role, self.text)
+        return TranscriptEntry(self.role, "\n".join(part.text for part in self.parts))
 
 
 class SessionState:
@@ -113,13 +153,13 @@ class SessionState:
             case events.ResponseCancelled() | events.ResponseDone():
                 self.response_active = False
             case events.InputTranscriptDelta(text):
-                self._hear("user", text, whole=False)
+                self._hear("user", text, _place(event), whole=False)
             case events.OutputTranscriptDelta(text):
-                self._hear("assistant", text, whole=False)
+                self._hear("assistant", text, _place(event), whole=False)
             case events.InputTranscriptDone(text):
-                self._hear("user", text, whole=True)
+                self._hear("user", text, _place(event), whole=True)
             case events.OutputTranscriptDone(text):
-                self._hear("assistant", text, whole=True)
+                self._hear("assistant", text, _place(event), whole=True)
             case events.HandoffRequested():
                 return self._hand_off(event)
             case _:
@@ -131,24 +171,43 @@ class SessionState:
         self.response_active = False
         self._fresh = {"user": True, "assistant": True}
 
-    def _hear(self, role: _Role, text: str, *, whole: bool) -> None:
-        fresh, self._fresh[role] = self._fresh[role], False
+    def _hear(self, role: _Role, text: str, place: _Place, *, whole: bool) -> None:
+        part = self._part_of(role, place)
+        if part is None:
+            fresh, self._fresh[role] = self._fresh[role], False
+            last = self._turns[-1] if self._turns else None
+            if not text:
+                return
+            if last is None or last.role != role or fresh or len(last.parts) >= _MAX_PARTS:
+                self._add(role, text, place)
+                return
+            part = last.parts[-1]
+            # What no item was named for may be the beginning of this one.
+            if part.of is not None and place is not None:
+                part = _Part(place, "")
+                last.parts.append(part)
+            elif whole and part.of is None:
+                part.of = place
         if not text:
             return
-        last = self._turns[-1] if self._turns else None
-        if last is None or last.role != role or fresh:
-            self._add(role, text)
-            return
-        self._size -= last.size
+        self._size -= part.size
         if whole:
-            last.replace(text)
+            part.replace(text)
         else:
-            last.append(text)
-        self._size += last.size
+            part.append(text)
+        self._size += part.size
         self._trim()
 
-    def _add(self, role: _Role, text: str) -> None:
-        self._turns.append(_Turn(role, text))
+    def _part_of(self, role: _Role, place: _Place) -> _Part | None:
+        """Find what a named item said so far, unless a handoff has shown it."""
+        if place is None:
+            return None
+        untold = min(len(self._turns) - self._handed_off, _MAX_TURNS_BACK)
+        turns = (turn for turn in islice(reversed(self._turns), untold) if turn.role == role)
+        return next((part for turn in turns if (part := turn.part_of(place)) is not None), None)
+
+    def _add(self, role: _Role, text: str, place: _Place = None) -> None:
+        self._turns.append(_Turn(role, _Part(place, text)))
         self._size += len(text) + _TURN_COST
         self._trim()
 
@@ -184,3 +243,7 @@ class SessionState:
         self._handed_off = len(self._turns)
         self._untold_drops = 0
         self._fresh = {"user": True, "assistant": True}
+
+
+def _place(event: _Said) -> _Place:
+    return None if event.item_id is None else (event.item_id, event.content_index)

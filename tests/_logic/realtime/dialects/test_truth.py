@@ -14,6 +14,8 @@ from codex_api.realtime import (
     ConversationItemDone,
     HandoffRequested,
     InputAudioSpeechStarted,
+    InputTranscriptDelta,
+    InputTranscriptDone,
     OutputTranscriptDelta,
     OutputTranscriptDone,
     RealtimeAudioFrame,
@@ -251,10 +253,34 @@ def test_names_of_the_beta_are_understood(version: RealtimeVersion) -> None:
     assert written == OutputTranscriptDelta("c")
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_what_is_said_names_its_item(version: RealtimeVersion) -> None:
+    decode = DIALECTS[version].decode
+    where = b'"item_id":"i","content_index":1}'
+    heard = b"conversation.item.input_audio_transcription"
+
+    assert decode(b'{"type":"%b.delta","delta":"a",%b' % (heard, where)) == InputTranscriptDelta(
+        "a", "i", 1
+    )
+    assert decode(
+        b'{"type":"%b.completed","transcript":"a",%b' % (heard, where)
+    ) == InputTranscriptDone("a", "i", 1)
+    said = b"response.output_audio_transcript"
+    assert decode(b'{"type":"%b.delta","delta":"a",%b' % (said, where)) == OutputTranscriptDelta(
+        "a", "i", 1
+    )
+    assert decode(b'{"type":"%b.done","transcript":"a",%b' % (said, where)) == OutputTranscriptDone(
+        "a", "i", 1
+    )
+    assert decode(
+        b'{"type":"%b.done","transcript":"a","item_id":7,"content_index":"1"}' % said
+    ) == OutputTranscriptDone("a")
+
+
 def test_bytes_do_not_count_when_events_are_compared() -> None:
     event = DIALECTS["v2"].decode(b'{"type":"response.text.delta","delta":"c"}')
 
     assert hash(event) == hash(OutputTranscriptDelta("c"))
     assert event != OutputTranscriptDone("c")
-    assert repr(event) == "OutputTranscriptDelta(delta='c')"
+    assert repr(event) == "OutputTranscriptDelta(delta='c', item_id=None, content_index=None)"
     assert pickle.loads(pickle.dumps(event)) == event  # noqa: S301 - our own bytes

@@ -177,11 +177,23 @@ class _Session(msgspec.Struct):
     session: _SessionBody
 
 
-class _Delta(msgspec.Struct):
+class Spoken(msgspec.Struct, kw_only=True):
+    """Of which part of which item something was said.
+
+    Attributes:
+        item_id: None when not given.
+        content_index: None when not given.
+    """
+
+    item_id: str | None = None
+    content_index: int | None = None
+
+
+class _Delta(Spoken):
     delta: str
 
 
-class _Transcript(msgspec.Struct):
+class _Transcript(Spoken):
     transcript: str
 
 
@@ -226,10 +238,18 @@ def _error(frame: bytes) -> events.RealtimeErrorEvent | None:
 SESSION: Final = reader(
     _Session, lambda w: events.SessionUpdated(w.session.id, w.session.instructions)
 )
-INPUT_DELTA: Final = reader(_Delta, lambda w: events.InputTranscriptDelta(w.delta))
-INPUT_DONE: Final = reader(_Transcript, lambda w: events.InputTranscriptDone(w.transcript))
-OUTPUT_DELTA: Final = reader(_Delta, lambda w: events.OutputTranscriptDelta(w.delta))
-OUTPUT_DONE: Final = reader(_Transcript, lambda w: events.OutputTranscriptDone(w.transcript))
+INPUT_DELTA: Final = reader(
+    _Delta, lambda w: events.InputTranscriptDelta(w.delta, w.item_id, w.content_index)
+)
+INPUT_DONE: Final = reader(
+    _Transcript, lambda w: events.InputTranscriptDone(w.transcript, w.item_id, w.content_index)
+)
+OUTPUT_DELTA: Final = reader(
+    _Delta, lambda w: events.OutputTranscriptDelta(w.delta, w.item_id, w.content_index)
+)
+OUTPUT_DONE: Final = reader(
+    _Transcript, lambda w: events.OutputTranscriptDone(w.transcript, w.item_id, w.content_index)
+)
 ITEM_ADDED: Final = reader(_ItemAdded, lambda w: events.ConversationItemAdded(w.item.copy()))
 ITEM_DONE: Final = reader(_ItemDone, lambda w: events.ConversationItemDone(w.item.id))
 ERROR: Final = _error

@@ -80,7 +80,7 @@ def _audio(wire: _Audio) -> events.AudioOut:
     )
 
 
-class _Text(msgspec.Struct):
+class _Text(dialect.Spoken):
     text: str
 
 
@@ -155,7 +155,9 @@ def _response_done(wire: _Response) -> events.ResponseDone:
 
 
 _AUDIO: Final = dialect.reader(_Audio, _audio)
-_TEXT_DONE: Final = dialect.reader(_Text, lambda w: events.OutputTranscriptDone(w.text))
+_TEXT_DONE: Final = dialect.reader(
+    _Text, lambda w: events.OutputTranscriptDone(w.text, w.item_id, w.content_index)
+)
 
 _DECODERS: Final[dict[str, Decoder]] = {
     "session.updated": dialect.SESSION,
