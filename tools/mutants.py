@@ -22,6 +22,7 @@ import ast
 import importlib.abc
 import importlib.util
 import inspect
+import json
 import os
 import re
 import resource
@@ -182,10 +183,15 @@ class Forks:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take the place of pytest's own loop."""
-        first = Child(lambda: run(session), PATIENCE)
-        if first.wait() != 0:
-            message = f"the tests of {self._target} fail without a change"
-            raise pytest.UsageError(message)
+        with tempfile.NamedTemporaryFile() as told:
+            first = Child(lambda: run(session, Path(told.name)), PATIENCE)
+            if first.wait() != 0:
+                message = f"the tests of {self._target} fail without a change"
+                raise pytest.UsageError(message)
+            seconds = dict(zip(session.items, json.loads(told.read()), strict=True))
+        session.items.sort(
+            key=lambda item: seconds[item]
+        )  # most changes are noticed by a cheap one
         self._seconds = int(GRACE + TIMES * first.seconds)
         for mutant in self._found:
             self._begin(mutant, lambda mutant=mutant: self._work(session, mutant))  # type: ignore[misc]  # bound now
@@ -221,12 +227,17 @@ class Forks:
         return run(session)
 
 
-def run(session: pytest.Session) -> int:
-    """Run the collected tests until one fails."""
+def run(session: pytest.Session, told: Path | None = None) -> int:
+    """Run the collected tests until one fails, and tell how many seconds each worked."""
+    seconds: list[float] = []
     for item, following in zip_longest(session.items, session.items[1:]):
+        before = time.process_time()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        seconds.append(time.process_time() - before)
         if session.testsfailed:
             return 1
+    if told is not None:
+        told.write_text(json.dumps(seconds))
     return 0
 
 
