@@ -35,6 +35,7 @@ def test_an_instant_that_has_passed_asks_for_no_wait() -> None:
     ("value", "now", "delay"),
     [
         ("Thu, 01 Jan 1970 00:00:09 GMT", 0.0, 9.0),
+        ("Thu, 01 Jan 1970 00:00:09 GMT", 4.0, 5.0),
         ("Thu, 01 Jan 1970 00:00:09 GMT", None, None),
         ("9", None, 9.0),
     ],

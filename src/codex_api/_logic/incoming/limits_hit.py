@@ -86,7 +86,7 @@ def _first(
 def _seconds(value: str | None, now: float | None) -> float | None:
     text = (value or "").strip()
     if not _NUMBER().match(text):
-        return parse_duration(text) if text else None
+        return parse_duration(text)
     number = float(text)
     if number < _FIRST_INSTANT:
         return number
