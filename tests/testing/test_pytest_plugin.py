@@ -39,17 +39,25 @@ def codex_upstream(codex_server):
     return codex_server.url
 """
 
+#: Imported by the worker that needs it: the official client takes longer than all else here.
 CLIENTS = """
-import asyncio, os
-import openai, pytest
+import asyncio
+import pytest
 from codex_api import AsyncClient, Provider, ResponsesApiRequest
 
+async def from_official_async_code():
+    import openai
+    async with openai.AsyncOpenAI() as client:
+        assert (await client.responses.create(model="m", input="say four")).output_text
+
 def test_the_official_client(codex_cassette):
+    import openai
     with openai.OpenAI(max_retries=0) as client:
         assert client.responses.create(model="m", input="say one").output_text
         with client.responses.stream(model="m", input="say two") as stream:
             events = [event.type for event in stream]
     assert events[-1] == "response.completed"
+    asyncio.run(from_official_async_code())
 
 async def from_async_code(url):
     request = ResponsesApiRequest(model="m", input="say three")
@@ -62,9 +70,6 @@ def test_ours_in_a_loop(codex_cassette):
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_an_asynchronous_test(codex_cassette, anyio_backend):
-    async with openai.AsyncOpenAI() as client:
-        response = await client.responses.create(model="m", input="say four")
-    assert response.output_text
     assert await from_async_code(codex_cassette.url)
 """
 
@@ -119,6 +124,8 @@ class Project:
             "error",
             "-p",
             "no:inline_snapshot",
+            "-p",
+            "no:hypothesispytest",
         ]
         run = (
             self._pytester.runpytest_subprocess if is_apart else self._pytester.runpytest_inprocess
