@@ -239,7 +239,7 @@ async def test_the_public_api_takes_one_multipart_request(front: Front) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["sync", "async", "iterable"])
-async def test_four_hundred_mebibytes_take_constant_memory(mode: str) -> None:
+async def test_a_large_upload_takes_constant_memory(mode: str) -> None:
     """Measured in a process of its own, beside the server's."""
     with BlobStore() as store:
         script = Path(__file__).with_name("upload_memory.py")
@@ -249,6 +249,6 @@ async def test_four_hundred_mebibytes_take_constant_memory(mode: str) -> None:
         )
 
     measured = json.loads(done.stdout)
-    assert store.blobs[-1].size == measured["sent_bytes"] == 400 << 20
+    assert store.blobs[-1].size == measured["sent_bytes"] == 160 << 20
     assert store.kept[-1] == measured["sha256"]
     assert measured["peak_growth_bytes"] < 32 << 20

@@ -1,4 +1,4 @@
-"""Upload 400 MiB and tell how far the peak of resident memory rose. Run as a script."""
+"""Upload 160 MiB and tell how far the peak of resident memory rose. Run as a script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIECE = bytes(range(256)) * 4096
-COUNT = 400
+COUNT = 160
 
 
 def pieces() -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_api import errors
@@ -65,11 +65,14 @@ def over_websocket(payloads: Iterable[Payload], data: st.DataObject) -> Collecte
 
 
 both = pytest.mark.parametrize("read", [over_sse, over_websocket])
+# Of each style that often: there are many styles.
+some = settings(max_examples=40)
 any_style = pytest.mark.parametrize("style", STYLES, ids="-".join)
 
 
 @both
 @any_style
+@some
 @given(data=st.data())
 def test_a_complete_response_holds_all_that_came_once_and_in_order(
     read: Callable[..., CollectedResponse], style: Any, data: st.DataObject
@@ -84,6 +87,7 @@ def test_a_complete_response_holds_all_that_came_once_and_in_order(
 
 @both
 @any_style
+@some
 @given(data=st.data())
 def test_a_cut_response_holds_what_came_before_the_cut(
     read: Callable[..., CollectedResponse], style: Any, data: st.DataObject
