@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_api import events
+from codex_api._logic.incoming.cut_characters import CutCharacters
 from codex_api._logic.incoming.mapping import EventMapper
 
 FIRST, SECOND, WHOLE = "\ud83d", "\ude00", "\N{GRINNING FACE}"
@@ -153,3 +154,25 @@ def test_text_cut_anywhere_in_its_utf16_is_whole_again(text: str, cuts: set[int]
     found: list[Any] = EventMapper().feed_all(encoded(*deltas, COMPLETED))
 
     assert "".join(event.delta for event in found[:-1]) == text
+
+
+def test_a_delta_of_whole_characters_is_as_it_came() -> None:
+    payload = rb'{ "type":"response.output_text.delta", "delta":"a\ud83d\ude00" }'
+
+    assert CutCharacters().joined(payload) == payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "clean"),
+    [
+        (b"[1]", b"[1]"),
+        (rb'["\ud83d"]', rb'["\ufffd"]'),
+        (rb'{"type":"x.done","delta":"\ud83d"}', rb'{"type":"x.done","delta":"\ufffd"}'),
+        (rb'{"type":1,"delta":"\ud83d"}', rb'{"type":1,"delta":"\ufffd"}'),
+    ],
+)
+def test_what_is_no_delta_waits_for_nothing(payload: bytes, clean: bytes) -> None:
+    cut = CutCharacters()
+
+    assert cut.joined(payload) == clean
+    assert not cut.are_held
