@@ -29,7 +29,7 @@ TOOL = {
     "name": "look_up",
     "parameters": {"type": "object", "properties": {"what": {"type": "string"}}},
 }
-TURNS = 200
+TURNS = 120
 VOLATILE = ("id", "call_id", "status", "encrypted_content")
 
 
