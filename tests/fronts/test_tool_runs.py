@@ -173,6 +173,18 @@ async def test_a_tool_that_fails_is_told_to_the_model(front: Front) -> None:
     assert [type(each.error) for each in result.answers] == [OSError, ToolError]
 
 
+async def test_a_tool_whose_iterator_ran_out_is_a_tool_that_failed(front: Front) -> None:
+    """No future takes such an exception: the run would wait for ever."""
+
+    def first() -> int:
+        return next(iter([]))
+
+    result, (_, body) = await ran(front, [posted("r1", asked("first")), ANSWERED], first)
+
+    assert body["input"][-1]["output"] == "Error: the tool failed (StopIteration)"
+    assert isinstance(result.answers[0].error, StopIteration)
+
+
 async def test_arguments_that_do_not_fit_are_told_to_the_model(front: Front) -> None:
     script = [posted("r1", asked("weather", town="Paris")), ANSWERED]
 

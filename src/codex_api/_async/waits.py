@@ -199,7 +199,11 @@ async def _in_thread(work: Callable[[], object]) -> object:
     is_wanted = True
 
     def call() -> object:
-        return work() if is_wanted else None
+        try:
+            return work() if is_wanted else None
+        except Exception as exc:  # noqa: BLE001 - whatever a function of the caller's raises
+            # A StopIteration would never come out of the future, which nobody could cancel.
+            return Failed(exc)
 
     running = asyncio.get_running_loop().run_in_executor(None, copy_context().run, call)
     try:
