@@ -349,6 +349,19 @@ def test_unexpected_status_else_shows_the_bounded_body(body: bytes | None, shown
     assert str(found).startswith(f"unexpected status 418 I'm a Teapot: {shown}, url: ")
 
 
+@pytest.mark.parametrize("status", [301, 307])
+def test_a_redirect_tells_where_to_and_hides_what_may_be_secret(status: int) -> None:
+    to = {"location": "https://u:hush@right.test/v1/responses?sig=hush"}
+
+    text = str(mapped(status, b"<html>moved</html>", to))
+
+    assert "it redirects to https://right.test/v1/responses, and redirects are not" in text
+    assert "hush" not in text
+    assert ": gone away, url" in str(mapped(status, error(message="gone away"), to))
+    assert "redirects" not in str(mapped(status, b"", {}))
+    assert "redirects" not in str(mapped(404, b"", to))
+
+
 def test_status_without_a_name_is_a_number() -> None:
     assert str(mapped(599)).startswith("unexpected status 599: ")
 

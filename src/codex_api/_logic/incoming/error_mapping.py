@@ -27,6 +27,7 @@ from codex_api.rate_limits import (
     parse_rate_limit_for_limit,
 )
 from codex_api.transport._core.headers import Headers
+from codex_api.transport._core.messages import public_url
 from codex_api.transport._core.retry import told_to_retry
 from codex_api.transport.errors import CodexApiError, HttpStatusError
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from codex_api._logic.incoming.failure_table import Row
 
 _CLOUDFLARE: Final = (b"Cloudflare", b"blocked")
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FORBIDDEN: Final = 403
 # Statuses with which a server asks to come back.
 _ASKING: Final = frozenset({408, 409, 425, 429, 503})
@@ -187,7 +189,16 @@ def _status_name(status: int) -> str:
 
 
 def _status_text(text: str, refusal: _Refusal) -> str:
-    return f"{text}: {refusal.message or 'no details given'}{_trail(refusal)}"
+    words = _redirection(refusal) or refusal.message or "no details given"
+    return f"{text}: {words}{_trail(refusal)}"
+
+
+def _redirection(refusal: _Refusal) -> str | None:
+    """Return where a redirect points to, which mostly is the base URL that was meant."""
+    place = refusal.headers.get("location")
+    if not place or refusal.status not in _REDIRECTS or words_of(refusal.detail):
+        return None
+    return f"it redirects to {excerpt(public_url(place))}, and redirects are not followed"
 
 
 def _trail(refusal: _Refusal) -> str:
