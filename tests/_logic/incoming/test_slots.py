@@ -1,13 +1,36 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
+from msgspec import Raw
 
 from codex_api._logic.incoming.slots import Slots
-from codex_api.types.item import Message
+from codex_api.types.item import Message, UnknownItem
+
+if TYPE_CHECKING:
+    from codex_api._logic.incoming.slots import Slot
+    from codex_api.types.item import ResponseItem
+
+RAW = Raw(b"{}")
 
 
 def message(item_id: str | None = "m") -> Message:
     return Message(role="assistant", content=[], id=item_id)
+
+
+def part(slots: Slots, kind: str, index: int | None, item_id: str | None = None) -> Slot:
+    return slots.part_of(kind, index, item_id, is_whole=False)
+
+
+def finish(slots: Slots, index: int | None, item: ResponseItem) -> Slot:
+    slot = slots.finished(index, item)
+    slot.done = (item, RAW)
+    return slot
+
+
+def laid_over(slots: Slots, *items: ResponseItem) -> list[Slot]:
+    return slots.lay_over([(item, RAW) for item in items])
 
 
 @pytest.mark.parametrize(
@@ -18,10 +41,133 @@ def test_only_a_late_whole_part_leads_to_a_finished_item(
     item_id: str | None, *, is_whole: bool, is_same: bool
 ) -> None:
     slots = Slots()
-    finished = slots.finished(0, message())
-    finished.done = (message(), b"{}")  # type: ignore[assignment]  # the bytes do not matter
+    finished = finish(slots, 0, message())
 
     found = slots.part_of("message", 0, item_id, is_whole=is_whole)
 
     assert (found is finished) is is_same
     assert len(slots.in_order()) == (1 if is_same else 2)
+
+
+def test_a_late_part_may_have_another_name_where_each_event_has_one() -> None:
+    slots = Slots()
+    begun = slots.begun(0, message("a"))
+    finished = finish(slots, 0, message("b"))
+
+    assert finished is begun
+    assert slots.part_of("message", 0, "c", is_whole=True) is finished
+
+
+def test_an_item_that_began_without_a_place_is_finished_at_any() -> None:
+    slots = Slots()
+
+    assert slots.begun(None, message(None)) is slots.finished(1, message(None))
+
+
+@pytest.mark.parametrize(
+    ("told", "begun"),
+    [((0, "x"), (0, "y")), ((None, None), (None, None)), ((None, None), (0, "y"))],
+)
+def test_an_item_that_begins_is_the_one_whose_parts_came_before(
+    told: tuple[int | None, str | None], begun: tuple[int | None, str | None]
+) -> None:
+    slots = Slots()
+    index, name = begun
+
+    assert part(slots, "message", *told) is slots.begun(index, message(name))
+
+
+def test_an_item_that_begins_is_none_that_has_begun_or_is_finished() -> None:
+    slots = Slots()
+    for slot in (slots.begun(0, message(None)), finish(slots, 0, message(None))):
+        slot.added = message(None)
+
+        assert slots.begun(0, message(None)) is not slot
+
+
+def test_an_index_does_not_lead_to_an_item_of_another_kind() -> None:
+    slots = Slots()
+    begun = slots.begun(0, message())
+
+    assert part(slots, "function_call", 0) is not begun
+    assert slots.begun(0, UnknownItem.of({"type": "new"})) is not begun
+
+
+def test_items_without_a_place_stand_behind_those_that_came_before() -> None:
+    slots = Slots()
+    first = part(slots, "reasoning", None)
+    second = slots.begun(0, message())
+    last = slots.begun(7, message("n"))
+    behind = part(slots, "function_call", None)
+    between = slots.begun(3, message("o"))
+
+    assert slots.in_order() == [first, second, between, last, behind]
+
+
+def test_a_final_response_without_items_says_nothing_of_their_order() -> None:
+    slots = Slots()
+    slots.begun(0, message())
+
+    assert laid_over(slots) == []
+
+
+def test_an_item_of_the_final_response_is_known_by_its_id() -> None:
+    slots = Slots()
+    told = part(slots, "message", 0, "x")
+
+    known, new = laid_over(slots, message("m"), message("n"))
+
+    assert (known, known.names, known.item_id) == (told, ["x", "m"], "x")
+    assert (new.item_id, new.kind, new.terminal) == ("n", "message", (message("n"), RAW))
+
+
+def test_of_equal_items_each_is_the_one_at_its_place() -> None:
+    slots = Slots()
+    second, first = (finish(slots, index, message(None)) for index in (1, 0))
+
+    assert laid_over(slots, message(None), message(None)) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("told", "item_id", "is_same"),
+    [
+        (("message", None, None), "m", True),
+        (("message", None, None), None, True),
+        (("message", None, "x"), None, True),
+        (("message", None, "x"), "m", False),
+        (("message", 1, None), None, False),
+        (("function_call", None, None), "m", False),
+        (("function_call", None, None), None, False),
+    ],
+)
+def test_an_item_of_the_final_response_takes_one_of_its_kind_that_has_no_other_place_or_name(
+    told: tuple[Any, ...], item_id: str | None, *, is_same: bool
+) -> None:
+    slots = Slots()
+    slot = part(slots, *told)
+
+    order = laid_over(slots, message(item_id))
+
+    assert (order == [slot]) is is_same
+    assert set(order) >= {slot}
+
+
+def test_what_the_final_response_left_out_stands_where_it_was_told() -> None:
+    slots = Slots()
+    nowhere = part(slots, "reasoning", None)
+    first, second, third = (finish(slots, index, message(str(index))) for index in (0, 1, 2))
+
+    order = laid_over(slots, message("0"), message("2"), message("new"))
+
+    assert order[:-1] == [nowhere, first, second, third]
+    assert order[-1].item_id == "new"
+
+
+def test_an_unknown_item_is_found_by_its_id() -> None:
+    slots = Slots()
+    unknown = UnknownItem.of({"type": "new", "id": "u"})
+    finished = finish(slots, None, unknown)
+
+    assert finished.names == ["u"]
+    assert slots.finished(None, unknown) is finished
+    assert slots.finished(None, UnknownItem.of({"type": "new"})).names == []

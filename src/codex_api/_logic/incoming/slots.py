@@ -109,7 +109,7 @@ class Slot:
         """Return whether this item is known to come before the other one."""
         if self.is_placed and other.is_placed and self.index != other.index:
             return self.index < other.index
-        return _NEVER < self.arrival < other.arrival
+        return self.arrival < other.arrival
 
 
 class Slots:
@@ -133,7 +133,7 @@ class Slots:
             if found is None or found.added is not None or found.done is not None:
                 bare = (slot for slot in self._open(index, item.type) if slot.added is None)
                 found = next((slot for slot in bare if not slot.names), None)
-        return self._told(found or self._new(index), index, item)
+        return self._told(found or self._new(), index, item)
 
     def finished(self, index: int | None, item: ResponseItem) -> Slot:
         """Find or make the slot of an item that is finished."""
@@ -143,7 +143,7 @@ class Slots:
             found = self._placed(index, item.type)
             if found is None or found.done is not None:
                 found = self._meant(index, _id_of(item), item.type)
-        return self._told(found or self._new(index), index, item)
+        return self._told(found or self._new(), index, item)
 
     def part_of(self, kind: str, index: int | None, item_id: str | None, *, is_whole: bool) -> Slot:
         """Find or make the slot of the item of ``kind`` to which a part belongs.
@@ -166,7 +166,7 @@ class Slots:
                 is_late = is_whole and (not item_id or len(found.names) > 1)
                 found = found if is_late else None
             found = found or self._meant(index, item_id, kind)
-        found = found or self._new(index)
+        found = found or self._new()
         self._place(found, index)
         self._name(found, item_id)
         found.kind = found.kind or kind
@@ -238,9 +238,8 @@ class Slots:
             if slot.done is None and slot.kind == kind and not slot.is_elsewhere(index):
                 yield slot
 
-    def _new(self, index: int | None) -> Slot:
-        last = max(self._by_index, default=0)
-        slot = Slot(last if index is None else index, len(self._all))
+    def _new(self) -> Slot:
+        slot = Slot(max(self._by_index, default=0), len(self._all))
         self._all.append(slot)
         return slot
 
