@@ -570,3 +570,100 @@ def test_messages_that_come_together_count_up_to_the_one_that_ends_the_response(
     end = stream.feed_all([json.dumps(DELTA), json.dumps(COMPLETED), json.dumps(DELTA)], 2.0)
     assert [type(event) for event in end] == [events.OutputTextDelta, events.Completed]
     assert (stream.taken, stream.done) == (2, True)
+
+
+class Watched(WebSocketStreamMachine):
+    """Counts the messages that are looked at one by one."""
+
+    looked_at = 0
+
+    def feed(self, chunk: Any, now: float) -> list[events.ResponseEvent]:
+        self.looked_at += 1
+        return super().feed(chunk, now)
+
+
+def watched(facts: HandshakeFacts | None = None, **settings: Any) -> Watched:
+    return Watched(facts or HandshakeFacts.of(101, Headers()), **settings)
+
+
+def batch(*payloads: dict[str, Any]) -> list[str | bytes]:
+    return [json.dumps(payload) for payload in payloads]
+
+
+def test_deltas_that_come_together_are_read_at_once() -> None:
+    stream = watched()
+
+    assert stream.taken == 0
+    assert len(stream.feed_all(batch(DELTA, DELTA), 1.0)) == 2
+    assert (stream.taken, stream.looked_at, stream.last_sequence_number) == (2, 0, 7)
+    assert stream.deadline is None
+    assert len(stream.feed_all(batch(DELTA), 1.0)) == 1
+    assert (stream.taken, stream.looked_at, stream.deadline) == (1, 1, None)
+
+
+def test_deltas_are_read_at_once_behind_another_response_of_the_connection() -> None:
+    facts = HandshakeFacts.of(101, Headers())
+    feed(machine(facts), *FIRST)
+    stream = watched(facts)
+    named_delta = DELTA | {"response": {"id": "resp_2"}}
+
+    assert (stream.feed_all(batch(DELTA, DELTA), 1.0), stream.leftovers) == ([], 2)
+    stream.feed_all(batch(SECOND[0]), 1.0)
+    before = stream.looked_at
+    assert len(stream.feed_all(batch(DELTA, DELTA), 1.0)) == 2
+    assert stream.looked_at == before
+    # What names a response may be of the one before.
+    assert len(stream.feed_all(batch(DELTA, named_delta), 1.0)) == 2
+    assert stream.looked_at == before + 2
+
+
+def test_frames_that_somebody_wants_and_what_follows_an_end_are_looked_at_one_by_one() -> None:
+    kept, done, failed_one = watched(), watched(), watched()
+    kept.keep_raw()
+    feed(done, COMPLETED)
+    done.looked_at = 0
+    failed_one.feed(b"binary", 0.0)
+
+    assert len(kept.feed_all(batch(DELTA, DELTA), 1.0)) == len(kept.take_raw()) == 2
+    assert done.feed_all(batch(DELTA, DELTA), 1.0) == []
+    assert failed_one.feed_all(batch(DELTA, DELTA), 1.0) == []
+
+
+def test_a_machine_waits_from_the_start_of_the_clock_unless_told_otherwise() -> None:
+    assert machine(idle_timeout=10.0).deadline == 10.0
+    assert machine(first_event_timeout=5.0).deadline == 5.0
+
+
+def test_events_that_codex_does_not_read_are_told_only_to_who_wants_them() -> None:
+    payload = {"type": "response.in_progress", "response": {"id": "resp_1"}}
+
+    assert feed(machine(), payload) == []
+    assert len(feed(machine(all_events=True), payload)) == 1
+
+
+def test_what_is_left_over_is_a_sign_of_life() -> None:
+    facts = HandshakeFacts.of(101, Headers())
+    feed(machine(facts), *FIRST)
+    stream = machine(facts, idle_timeout=10.0, liveness_timeout=4.0)
+    feed(stream, FIRST[-1], now=3.0)
+
+    assert stream.deadline == 7.0
+
+
+def test_what_was_left_over_before_is_not_told_again() -> None:
+    facts = HandshakeFacts.of(101, Headers())
+    feed(machine(facts), *FIRST)
+    feed(machine(facts), FIRST[-1], *SECOND)
+    stream = machine(facts)
+    feed(stream, FIRST[-1])
+
+    assert (stream.leftovers, facts.history.leftovers) == (1, 2)
+    assert "1 frames" in str(stream.lost(NetworkError("reset")))
+    assert "left alone" not in str(machine().lost(NetworkError("reset")))
+
+
+def test_a_response_without_an_id_makes_no_later_one_a_leftover() -> None:
+    facts = HandshakeFacts.of(101, Headers())
+    feed(machine(facts), DELTA, {"type": "response.completed", "response": {}})
+
+    assert feed(machine(facts), DELTA) == [events.OutputTextDelta("hi", sequence_number=7)]

@@ -131,7 +131,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
             self._mapper.take_direct(found)
             self._head = None
             self._progress_at = self._alive_at = now
-            self.deadline = None if self._step is NEVER else now + self._step
+            self.deadline = None if self._step == NEVER else now + self._step
         return found
 
     def feed(self, chunk: Buffer | str, now: float) -> list[ResponseEvent]:
@@ -154,7 +154,7 @@ class WebSocketStreamMachine(ResponseStreamMachine):
         if mapper.progressed:
             self._head = None
             self._progress_at = now
-            self.deadline = None if self._step is NEVER else now + self._step
+            self.deadline = None if self._step == NEVER else now + self._step
         else:
             self._set_deadline()
         if mapper.done or mapper.failure is not None:
