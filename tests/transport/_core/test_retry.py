@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import pytest
 
 from codex_api.transport._core.headers import Headers
@@ -12,6 +15,9 @@ from codex_api.transport.errors import (
     RequestBuildError,
     TransportTimeoutError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = 1_700_000_000.0
 
@@ -215,9 +221,20 @@ def test_a_server_is_obeyed_up_to_the_bound(
 
 def test_a_wait_is_never_past_any_wait() -> None:
     assert backoff(0.0015, 2, middle) == 0.002
+    assert backoff(1.0, 1, middle) == 1.0
     assert backoff(0.001, 63, middle) == backoff(0.001, 64, middle) == 2**62 / 1000
 
 
+@pytest.fixture
+def _in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_tokyo")
 def test_a_date_without_a_zone_is_of_utc() -> None:
     east = Headers({"retry-after": "Tue, 14 Nov 2023 22:13:30 +0100"})
     none = Headers({"retry-after": "Tue, 14 Nov 2023 22:13:30 -0000"})
