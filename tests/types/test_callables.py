@@ -410,6 +410,31 @@ def test_types_of_pydantic_are_read_by_it() -> None:
         tool.call('{"url": "no URL"}')
 
 
+class Ticket(pydantic.BaseModel):
+    number: int = pydantic.Field(ge=1, alias="ticketNumber", description="Which.")
+    notes: list[str] = pydantic.Field(default_factory=list)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_model_is_called_by_the_names_that_it_has_for_others(strict: bool) -> None:  # noqa: FBT001 - a parameter
+    tool = tools.FunctionTool.from_callable(Ticket, strict=strict)
+    schema: Any = tool.parameters
+
+    assert list(schema["properties"]) == ["ticketNumber", "notes"]
+    assert schema["properties"]["ticketNumber"]["minimum"] == 1
+    assert schema["properties"]["ticketNumber"]["description"] == "Which."
+    assert tool.call('{"ticketNumber": 3}') == Ticket(ticketNumber=3)
+    with pytest.raises(tools.ToolArgumentsError, match="ticketNumber"):
+        tool.call('{"ticketNumber": 0}')
+
+
+def test_a_name_that_no_field_can_have_is_told() -> None:
+    def take(first: int, __second: int) -> None: ...
+
+    with pytest.raises(RequestBuildError, match="the parameter __second of take cannot be"):
+        tools.FunctionTool.from_callable(take)
+
+
 class Odd:
     pass
 

@@ -159,17 +159,32 @@ def _unwrapped(function: Any) -> Any:  # noqa: ANN401 - any callable
 def _hints(function: Any) -> dict[str, Any]:  # noqa: ANN401 - any callable
     target = _unwrapped(function)
     if inspect.isclass(target):
+        if hasattr(target, "model_fields"):
+            return _hints_of_model(target)
         # A dataclass tells its fields, another class what it is made with.
         of_class = get_type_hints(target, include_extras=True)
         # What is made of annotations has the same ones, under names that only its maker knows.
-        if dataclasses.is_dataclass(target) and set(inspect.signature(target).parameters) <= {
-            *of_class
-        }:
+        made = {each.name for each in _parameters(target)}
+        if dataclasses.is_dataclass(target) and made <= of_class.keys():
             return of_class
         return of_class | get_type_hints(target.__init__, include_extras=True)
     if not hasattr(target, "__name__"):
         target = type(target).__call__
     return get_type_hints(target, include_extras=True)
+
+
+def _hints_of_model(model: Any) -> dict[str, Any]:  # noqa: ANN401 - a class of pydantic
+    # Its arguments may have other names than its fields.
+    texts = {field.alias or name: field.description for name, field in model.model_fields.items()}
+    return {
+        each.name: Annotated[each.annotation, text] if text else each.annotation
+        for each in _parameters(model)
+        for text in (texts.get(each.name),)
+    }
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return [*inspect.signature(function).parameters.values()]
 
 
 def _annotated_text(type_: Any) -> str:  # noqa: ANN401 - any annotation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - msgspec reads annotations
 from typing import Any, Self, get_args
 
@@ -15,6 +16,7 @@ from codex_api.types.structured import decoded_as, is_pydantic, schema_of, unsch
 
 # What servers send for a call without arguments.
 _NOTHING = ("", "null", b"", b"null")
+_PLAIN = (bool, int, float, str, type(None))
 
 
 class ToolError(Exception):
@@ -200,11 +202,11 @@ def _type_of(
     parameters: Mapping[str, CalledParameter], *, strict: bool
 ) -> tuple[dict[str, str], Any]:
     """Return a type with a field for each parameter, and the parameters by the fields' names."""
-    if not any(_needs_pydantic(found.type) for found in parameters.values()):
-        return {name: name for name in parameters}, _struct(parameters, strict=strict)
-    # A field there cannot have every name that a parameter can.
-    names = {f"p{at}": name for at, name in enumerate(parameters)}
     try:
+        if not any(_needs_pydantic(found.type) for found in parameters.values()):
+            return {name: name for name in parameters}, _struct(parameters, strict=strict)
+        # A field there cannot have every name that a parameter can.
+        names = {f"p{at}": name for at, name in enumerate(parameters)}
         return names, _pydantic_model(names, parameters, strict=strict)
     except (TypeError, ValueError, RuntimeError) as exc:
         raise unschematic("arguments", exc) from exc
@@ -232,15 +234,19 @@ def _pydantic_model(
             fields[key] = (found.type, Field(alias=name))
         else:
             type_ = found.type | None if strict else found.type
-            # What a factory makes is no part of the schema, and made when the function is called.
-            is_made = found.field is not None and found.field.default_factory is not None
+            # What has no JSON form is no part of the schema, nor is what a factory makes.
+            is_told = strict or (isinstance(found.default, _PLAIN) and not _has_factory(found))
             fields[key] = (
                 type_,
-                Field(default_factory=_absent, alias=name)
-                if is_made
-                else Field(default=None if strict else found.default, alias=name),
+                Field(default=None if strict else found.default, alias=name)
+                if is_told
+                else Field(default_factory=_absent, alias=name),
             )
     return create_model("arguments", **fields)
+
+
+def _has_factory(found: CalledParameter) -> bool:
+    return found.field is not None and found.field.default_factory is not None
 
 
 def _absent() -> None:
@@ -248,6 +254,8 @@ def _absent() -> None:
 
 
 def _needs_pydantic(type_: Any) -> bool:  # noqa: ANN401 - any annotation, or a note in one
-    is_note = type(type_).__module__.partition(".")[0] == "pydantic"
+    origin = type(type_).__module__.partition(".")[0]
+    # The limits of a field are notes of another package, which pydantic brings along.
+    is_note = origin == "pydantic" or (origin == "annotated_types" and "pydantic" in sys.modules)
     is_own = hasattr(type_, "__get_pydantic_core_schema__")
     return is_note or is_own or is_pydantic(type_) or any(map(_needs_pydantic, get_args(type_)))
