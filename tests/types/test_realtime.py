@@ -69,6 +69,10 @@ def test_half_a_sample_is_refused() -> None:
         RealtimeAudioFrame.from_pcm16(b"\x00\x00", channels=2)
 
 
+def test_base64_without_its_padding_is_read() -> None:
+    assert RealtimeAudioFrame("AQACAA").pcm16 == b"\x01\x00\x02\x00"
+
+
 def test_data_that_is_no_base64_is_refused() -> None:
     with pytest.raises(ValueError, match="base64"):
         _ = RealtimeAudioFrame("not base64!").pcm16

@@ -188,7 +188,8 @@ class RealtimeAudioFrame(msgspec.Struct, frozen=True):
             ValueError: ``data`` is not base64.
         """
         try:
-            return base64.b64decode(self.data, validate=True)
+            # Some encoders leave the padding out, which says nothing.
+            return base64.b64decode(self.data + "=" * (-len(self.data) % 4), validate=True)
         except binascii.Error as exc:
             message = f"audio data is not base64: {exc}"
             raise ValueError(message) from exc

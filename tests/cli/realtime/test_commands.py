@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codex_api.cli.realtime import realtime_app
+from codex_api.errors import ApiError
+from codex_api.testing.actions import AcceptWebSocket, Action, ReadMessage, SendClose, SendMessage
+from codex_api.testing.scripted import ScriptedServer
 from codex_api.testing.sound import frequency_hz, level_dbfs, loudest_part, silence, tone
 from codex_api.transport.errors import RequestBuildError
 from codex_api.voice.audio import Pcm16Audio, read_wav, write_wav
@@ -42,7 +45,8 @@ def test_listen_can_print_events(question: Path, capsys: pytest.CaptureFixture[s
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0]["event"] == "RealtimeOtherEvent"
     assert lines[0]["raw"]["type"] == "session.created"
-    assert {"event": "InputTranscriptDelta", "delta": "a"} in lines
+    heard = [line for line in lines if line["event"] == "InputTranscriptDelta"]
+    assert heard[0]["delta"] == "a"
 
 
 def test_say_prints_the_answer_and_keeps_its_sound(
@@ -53,6 +57,29 @@ def test_say_prints_the_answer_and_keeps_its_sound(
     recorded = read_wav(tmp_path / "answer.wav")
     assert capsys.readouterr().out == "model: You said: hello there\n"
     assert frequency_hz(recorded.pcm16) == pytest.approx(660, abs=5)
+
+
+def test_sound_that_cannot_be_read_costs_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [
+        {"type": "response.output_audio.delta", "delta": "no sound!"},
+        {"type": "response.output_audio.delta", "delta": "AQA="},
+        {"type": "response.output_audio_transcript.done", "transcript": "hi"},
+        {"type": "response.done", "response": {"status": "completed"}},
+    ]
+    taken = SendMessage({"type": "session.updated", "session": {"id": "s"}})
+    script: list[Action] = [AcceptWebSocket(), ReadMessage(), taken, *[ReadMessage()] * 2]
+    script += [*map(SendMessage, events), SendClose()]
+    with ScriptedServer(connections=[script]) as server, pytest.raises(ApiError, match="sound"):
+        realtime_app(
+            ["say", "hi", "--output", str(tmp_path / "answer.wav"), "--base-url", server.url],
+            exit_on_error=False,
+            result_action="return_value",
+        )
+
+    assert read_wav(tmp_path / "answer.wav").pcm16 == b"\1\0"
+    assert capsys.readouterr().out.endswith("model: hi\n")
 
 
 def test_call_speaks_listens_and_answers_a_handoff(

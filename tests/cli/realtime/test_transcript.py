@@ -20,6 +20,7 @@ from codex_api.types.realtime_events import (
     RealtimeEvent,
     RealtimeOtherEvent,
     Reconnected,
+    ResponseDone,
 )
 
 
@@ -48,6 +49,33 @@ def test_text_without_deltas_is_shown_once() -> None:
     assert shown(InputTranscriptDone("hello"), OutputTranscriptDone("hi")) == (
         "you: hello\nmodel: hi\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (ResponseDone(outcome="failed", message="no quota"), "the answer is failed: no quota"),
+        (ResponseDone(outcome="incomplete", reason="max"), "the answer is incomplete: max"),
+        (ResponseDone(outcome="failed"), "the answer is failed"),
+    ],
+)
+def test_an_answer_that_is_none_is_told_and_fails_the_command(end: ResponseDone, told: str) -> None:
+    out = io.StringIO()
+
+    def print_all() -> None:
+        with printing(out, json_lines=False) as printer:
+            printer.show(OutputTranscriptDelta("let"))
+            printer.show(end)
+
+    with pytest.raises(ApiError, match=told):
+        print_all()
+    assert out.getvalue() == f"model: let\n[{told}]\n"
+
+
+@pytest.mark.parametrize("outcome", ["completed", "cancelled"])
+def test_an_answer_that_is_whole_or_interrupted_is_no_failure(outcome: str) -> None:
+    with printing(io.StringIO(), json_lines=False) as printer:
+        printer.show(ResponseDone(outcome=outcome))
 
 
 def test_what_happens_in_between_has_a_line_of_its_own() -> None:

@@ -17,7 +17,7 @@ from codex_api.cli.realtime.options import SessionOptions
 from codex_api.cli.realtime.sound_files import frames_of, writer_for
 from codex_api.cli.realtime.transcript import printing
 from codex_api.types.realtime import RealtimeVersion  # noqa: TC001 - read by cyclopts
-from codex_api.types.realtime_events import AudioOut
+from codex_api.types.realtime_events import AudioOut, RealtimeErrorEvent
 from codex_api.types.realtime_options import RealtimeOptions
 
 if TYPE_CHECKING:
@@ -139,4 +139,7 @@ async def _follow(
             return
         printer.show(event)
         if isinstance(event, AudioOut) and writer is not None:
-            writer.write_frame(event.frame)
+            try:
+                writer.write_frame(event.frame)
+            except ValueError as exc:
+                printer.show(RealtimeErrorEvent(f"a piece of sound is lost: {exc}"))

@@ -1,7 +1,8 @@
 """Events of a session on their way to the terminal: a transcript that grows, or JSON lines.
 
 An error that the server reports is shown in its place and does not end the session, but the command
-fails in the end: a script must not take an answer with an error in it for a good one.
+fails in the end, as it does when an answer fails or is cut: a script must not take that for a good
+one.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Transcript:
                 self._note(f"handoff {handoff_id}: {request}")
             case events.RealtimeErrorEvent(message):
                 self._note(f"error: {message}")
+            case events.ResponseDone() if (lacking := _lacking(event)) is not None:
+                self._note(lacking)
             case events.Reconnected(_, reason):
                 self._note(f"reconnected, since {reason}")
             case _:
@@ -124,6 +127,14 @@ def event_json(event: RealtimeEvent) -> bytes:
     return msgspec.json.encode({"event": name, **fields})
 
 
+def _lacking(end: events.ResponseDone) -> str | None:
+    """Say why an answer is none; None when it is one, or was interrupted."""
+    if end.outcome not in {"failed", "incomplete"}:
+        return None
+    why = end.message or end.reason or end.code
+    return f"the answer is {end.outcome}" + (f": {why}" if why else "")
+
+
 def printer_for(out: TextIO, *, json_lines: bool) -> EventPrinter:
     """Choose the form of the output."""
     return EventLines(out) if json_lines else Transcript(out)
@@ -140,6 +151,8 @@ class _Watching:
         """Show one event at once."""
         if isinstance(event, events.RealtimeErrorEvent):
             self.error = event.message
+        elif isinstance(event, events.ResponseDone):
+            self.error = _lacking(event) or self.error
         self._printer.show(event)
 
     def close(self) -> None:
@@ -152,7 +165,7 @@ def printing(out: TextIO, *, json_lines: bool) -> Generator[EventPrinter]:
     """Yield a printer for one session.
 
     Raises:
-        ApiError: At the end, when the server reported an error on the way.
+        ApiError: At the end, when the server reported an error on the way, or an answer failed.
     """
     with closing(_Watching(printer_for(out, json_lines=json_lines))) as printer:
         yield printer
