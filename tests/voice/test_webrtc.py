@@ -22,6 +22,7 @@ from codex_api._async.client import AsyncClient
 from codex_api.errors import (
     ClientStateError,
     ConnectTimeoutError,
+    DecodeError,
     InvalidRequestError,
 )
 from codex_api.provider import Provider
@@ -297,3 +298,15 @@ def test_the_program_of_the_guide_runs(
     exec(compile(program, GUIDE, "exec"), {"__name__": "__main__"})  # noqa: S102 - that is the test
 
     assert read_wav("answer.wav").duration_seconds > 0.3
+
+
+@pytest.mark.parametrize("sdp", [b"words", b"v=0\r\n", b"v=0\r\nm=audio x\r\n"])
+async def test_what_is_no_answer_to_the_offer_is_an_error_that_names_the_call(sdp: bytes) -> None:
+    reply = answer(201, sdp, [("Location", "/v1/realtime/calls/rtc_1")])
+    with ScriptedServer([reply]) as server:
+        async with AsyncClient(Provider("scripted", server.url)) as client:
+            peer = RealtimePeer(client, CONFIG)
+            with pytest.raises(DecodeError, match="call rtc_1 cannot be used"):
+                await peer.start()
+
+    assert not peer.is_connected

@@ -148,8 +148,8 @@ class _WithItem(msgspec.Struct):
 class _Call(msgspec.Struct, tag_field="type", tag="function_call"):
     name: str
     arguments: msgspec.Raw = msgspec.Raw(b'""')
-    call_id: str | None = None
-    id: str | None = None
+    call_id: object = None
+    id: object = None
 
 
 def _tool_call(item: msgspec.Raw) -> RealtimeToolCall | None:
@@ -160,7 +160,8 @@ def _tool_call(item: msgspec.Raw) -> RealtimeToolCall | None:
     # Some servers do not wrap arguments into a string.
     raw = bytes(call.arguments)
     arguments = msgspec.json.decode(raw) if raw.startswith(b'"') else raw.decode()
-    return RealtimeToolCall(call.name, call.call_id or call.id or "", arguments)
+    names = (name for name in (call.call_id, call.id) if name and isinstance(name, str))
+    return RealtimeToolCall(call.name, next(names, ""), arguments)
 
 
 class ConversationItemDone(_Event, frozen=True, eq=False):

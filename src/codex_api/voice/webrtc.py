@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from codex_api._imports import installed_by
 from codex_api._logic.realtime.calls import check_callable
 from codex_api._logic.realtime.connection import SessionMachine
-from codex_api.errors import ClientStateError, ConnectTimeoutError, NetworkError
+from codex_api.errors import ClientStateError, ConnectTimeoutError, DecodeError, NetworkError
 from codex_api.types.realtime import RealtimeSessionConfig
 from codex_api.types.realtime_options import RealtimeOptions
 from codex_api.voice.audio import WavWriter
@@ -144,6 +144,7 @@ class RealtimePeer:
             InvalidRequestError: The session asks for v2, for transcription or for written answers,
                 none of which calls have.
             OSError: The recording cannot be written.
+            DecodeError: The call was answered with what is no answer to the offer.
             ConnectTimeoutError: The call was answered, but no sound could flow in time.
             CodexApiError: The call, or joining its sideband, failed.
         """
@@ -175,7 +176,11 @@ class RealtimePeer:
         self.call = call = await self._client.realtime.create_call(
             pc.localDescription.sdp, self._config, self._extra_headers
         )
-        await pc.setRemoteDescription(RTCSessionDescription(call.sdp, "answer"))
+        try:
+            await pc.setRemoteDescription(RTCSessionDescription(call.sdp, "answer"))
+        except Exception as exc:  # its parser raises whatever it stumbles over
+            message = f"the SDP answer of the call {call.call_id} cannot be used"
+            raise DecodeError(f"{message}: {exc}" if str(exc) else message) from exc
         await self._connected(pc, opened, changed)
         if self._joins and self._config is not None:
             self._sideband = await self._sideband_client.realtime.join_call(

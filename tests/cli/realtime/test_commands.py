@@ -62,7 +62,7 @@ def test_say_prints_the_answer_and_keeps_its_sound(
 def test_sound_that_cannot_be_read_costs_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    events = [
+    events: list[dict[str, object]] = [
         {"type": "response.output_audio.delta", "delta": "no sound!"},
         {"type": "response.output_audio.delta", "delta": "AQA="},
         {"type": "response.output_audio_transcript.done", "transcript": "hi"},
@@ -70,7 +70,7 @@ def test_sound_that_cannot_be_read_costs_itself(
     ]
     taken = SendMessage({"type": "session.updated", "session": {"id": "s"}})
     script: list[Action] = [AcceptWebSocket(), ReadMessage(), taken, *[ReadMessage()] * 2]
-    script += [*map(SendMessage, events), SendClose()]
+    script += [*(SendMessage(event) for event in events), SendClose()]
     with ScriptedServer(connections=[script]) as server, pytest.raises(ApiError, match="sound"):
         realtime_app(
             ["say", "hi", "--output", str(tmp_path / "answer.wav"), "--base-url", server.url],

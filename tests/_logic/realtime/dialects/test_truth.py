@@ -112,6 +112,18 @@ def test_arguments_that_are_no_text_are_their_json() -> None:
     assert event.call == RealtimeToolCall("f", "i", '{"a":1}')
 
 
+def test_a_call_with_an_odd_name_is_known_by_its_other() -> None:
+    frame = (
+        b'{"type":"conversation.item.done","item":{"type":"function_call","id":"i","call_id":7,'
+        b'"name":"f","arguments":"{}"}}'
+    )
+
+    event = DIALECTS["v2"].decode(frame)
+
+    assert isinstance(event, ConversationItemDone)
+    assert event.call == RealtimeToolCall("f", "i", "{}")
+
+
 def test_an_item_that_is_no_call_has_none() -> None:
     event = DIALECTS["v2"].decode(b'{"type":"conversation.item.done","item":{"id":"i"}}')
 
