@@ -28,9 +28,9 @@ from codex_api.otel import OpenTelemetry
 from codex_api.testing import EmbeddedServer, faults, scenarios
 from codex_api.testing.actions import (
     AcceptWebSocket,
+    Hang,
     ReadMessage,
     Reset,
-    SendClose,
     SendMessage,
     answer,
 )
@@ -355,7 +355,7 @@ SPOKEN = RealtimeSessionConfig("be brief", "gpt-realtime", version="v2")
 async def test_a_realtime_session_is_a_span_and_its_responses_are_its_children(
     front: Front, recording: Recording
 ) -> None:
-    script = [AcceptWebSocket(), ReadMessage(), *[SendMessage(said) for said in SAID], SendClose()]
+    script = [AcceptWebSocket(), ReadMessage(), *[SendMessage(said) for said in SAID], Hang()]
     with ScriptedServer(connections=[script]) as server:
         client = front.pick(Client, AsyncClient)(
             Provider("test", server.url),
@@ -366,8 +366,8 @@ async def test_a_realtime_session_is_a_span_and_its_responses_are_its_children(
             front.entering(client),
             front.entering(await front(client.realtime.connect, SPOKEN)) as connection,
         ):
-            async for _ in front.iterate(connection):
-                pass
+            for _ in SAID:
+                await front(connection.next_event)
 
     done, failed, given_up, session = recording.spans
     assert [span.name for span in (done, session)] == ["chat gpt-realtime", "realtime gpt-realtime"]
