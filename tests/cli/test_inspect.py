@@ -119,6 +119,7 @@ def test_several_files_are_one_timeline_and_one_page(
         (("--live", "nowhere"), "--live needs a base URL"),
         (("a.jsonl", "--out", "b"), "--out belongs to --live"),
         (("a.jsonl",), "a.jsonl is no cassette, no event stream and no log of frames"),
+        (("b.jsonl",), "b.jsonl is empty"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(
@@ -130,6 +131,7 @@ def test_what_makes_no_sense_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.jsonl").write_text("hello\n")
+    Path("b.jsonl").write_text("\n")
 
     assert main(["inspect", *options]) == 2
     err = capsys.readouterr().err

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -195,6 +196,7 @@ def test_a_refused_handshake_and_a_close_code_pass_through_the_proxy(tmp_path: P
         (("record", "--upstream", "nowhere", "--out", "x"), "--upstream needs a base URL"),
         (("replay", "tape.jsonl", "--speed", "0"), "--speed must be more than 0"),
         (("replay", "tape.jsonl"), "line 1 of tape.jsonl is no line of a cassette"),
+        (("replay", "empty.jsonl"), "empty.jsonl is empty: nothing was recorded"),
         (("record", "--upstream", "http://x/v1", "--out", "tape.jsonl"), "is there already"),
     ],
 )
@@ -207,8 +209,29 @@ def test_what_makes_no_sense_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tape.jsonl").write_text("no tape\n")
+    (tmp_path / "empty.jsonl").touch()
 
     assert main(command) == 2
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_recorder_that_cannot_listen_leaves_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tape.jsonl"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = ("record", "--upstream", "http://x/v1", "--out", str(path), "--port", port)
+        assert main(command) == 1
+
+    assert port in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(("replay", str(tmp_path))) == 1
+    assert capsys.readouterr().err == f"codex-api: {tmp_path}: Is a directory\n"

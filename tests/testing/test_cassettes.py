@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -188,6 +189,46 @@ def test_times_are_kept_and_can_be_played(tmp_path: Path) -> None:
         reply = httpx2.post(server.url)
         assert reply.text == "ab"
         assert reply.elapsed.total_seconds() >= 0.25
+
+
+@pytest.mark.parametrize("kept", range(1, 33))
+def test_a_last_line_that_was_not_written_to_its_end_costs_only_itself(
+    tmp_path: Path, kept: int
+) -> None:
+    path = tmp_path / "a.jsonl"
+    whole = b'{"n":0,"request":{}}\n{"n":0,"after":0,"text":"k"}\n'
+    last = '{"n":0,"after":0,"text":"käse"}'.encode()
+    path.write_bytes(whole + last[:kept])
+
+    (exchange,) = load(path)
+
+    assert exchange.body == (b"k" if kept < len(last) else "kkäse".encode())
+    assert exchange.ending == "broken"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"n":0,"te', "it is no JSON: Unterminated string starting at at character 8"),
+        ('{"n":0}', "there is no 'text'"),
+        ("5", "it has another form"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told(tmp_path: Path, line: str, why: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"n":0,"request":{}}\n' + line + "\n")
+
+    with pytest.raises(ValueError, match="no line of a cassette: " + re.escape(why)):
+        load(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'{"n":0,"request'])
+def test_what_never_was_a_cassette_is_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+
+    with pytest.raises(ValueError, match=r"line 1 of a\.jsonl is no line of a cassette: it is no"):
+        load(path)
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,13 @@ def _tell(exc: BaseException) -> int:
     if isinstance(exc, BrokenPipeError):
         # Whoever read us, such as `head`, has seen enough.
         return exit_codes.OK
-    complain(str(exc))
+    complain(_words_of(exc))
     return exit_codes.exit_code(exc) if isinstance(exc, CodexApiError) else exit_codes.FAILED
+
+
+def _words_of(exc: BaseException) -> str:
+    name: object = exc.filename if isinstance(exc, OSError) else None
+    return str(exc) if name is None else f"{name}: {getattr(exc, 'strerror', exc)}"
 
 
 def _prepare_output() -> None:

@@ -45,11 +45,14 @@ def record(
     if out.exists() and not overwrite:
         message = f"{out} is there already; replace it with --overwrite"
         raise RequestBuildError(message)
+    is_new = not out.exists()
     lines = RequestLog(Console(stderr=True, highlight=False))
     with ExitStack() as stack:
         server = recording_server(upstream, Cassette(out), port, lines.tell)
         ending = started(stack, server, LOOPBACK, port)
         if ending is None:
+            if is_new:  # else the next attempt would find it in its way
+                out.unlink()
             return exit_codes.FAILED
         announce(server.url, LOOPBACK, None)
         ending.wait()
@@ -130,6 +133,9 @@ def replay(
         )
     except ValueError as exc:
         raise RequestBuildError(str(exc)) from exc
+    if not server.left:
+        message = f"{path} is empty: nothing was recorded"
+        raise RequestBuildError(message)
     try:
         with ExitStack() as stack:
             ending = started(stack, server, LOOPBACK, port)

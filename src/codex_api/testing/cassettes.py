@@ -308,20 +308,36 @@ def _append(path: Path, lines: list[JsonObject]) -> None:
 def load(path: Path) -> list[Exchange]:
     """Read a cassette.
 
+    A last line that is not whole is left out: the recorder was killed, or the disk was full, while
+    it was written. Its exchange has no end then, and so its ``ending`` is ``broken``.
+
     Raises:
         ValueError: A line is not what a cassette holds.
+        OSError: The file cannot be read.
     """
     exchanges: dict[int, Exchange] = {}
     # Not splitlines: a text may hold other separators of lines as they are.
-    for number, text in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    lines = path.read_bytes().split(b"\n")
+    for number, text in enumerate(lines, start=1):
         if not text:
             continue
         try:
-            apply_line(exchanges, json.loads(text))
+            apply_line(exchanges, json.loads(text.decode()))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
-            message = f"line {number} of {path.name} is no line of a cassette: {exc!r}"
+            is_cut = isinstance(exc, json.JSONDecodeError | UnicodeDecodeError)
+            if is_cut and number == len(lines) and exchanges:
+                break
+            message = f"line {number} of {path.name} is no line of a cassette: {_what(exc)}"
             raise ValueError(message) from exc
     return list(exchanges.values())
+
+
+def _what(exc: Exception) -> str:
+    if isinstance(exc, UnicodeDecodeError):
+        return "it is no text"
+    if isinstance(exc, json.JSONDecodeError):
+        return f"it is no JSON: {exc.msg} at character {exc.pos + 1}"
+    return f"there is no {exc}" if isinstance(exc, KeyError) else "it has another form"
 
 
 def replay_server(

@@ -38,6 +38,9 @@ def read_lanes(path: Path) -> list[Lane]:
         OSError: It cannot be read.
     """
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        message = f"{path} is empty"
+        raise ValueError(message)
     start = data.lstrip()[:1]
     if start == b"{":
         first = decoded_object(data.lstrip().split(b"\n", 1)[0])
