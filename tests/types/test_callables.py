@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ import pytest
 
 from codex_api import tools
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.callables import called_name, read_docstring
+from codex_api.types.callables import called_name, gives_awaitable, read_docstring
 
 
 class Unit(enum.Enum):
@@ -433,6 +433,40 @@ def test_a_name_that_no_field_can_have_is_told() -> None:
 
     with pytest.raises(RequestBuildError, match="the parameter __second of take cannot be"):
         tools.FunctionTool.from_callable(take)
+
+
+class Later:
+    async def __call__(self, text: str) -> str:
+        return text
+
+
+def _yields(text: str) -> Iterator[str]:
+    yield text
+
+
+async def _yields_later(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+class Yields:
+    def __call__(self, text: str) -> Iterator[str]:
+        yield text
+
+
+@pytest.mark.parametrize("function", [_yields, _yields_later, Yields(), functools.partial(_yields)])
+@pytest.mark.parametrize("kind", [tools.FunctionTool, tools.CustomTool])
+def test_a_generator_is_refused_since_a_call_would_run_nothing_of_it(
+    kind: Any, function: Any
+) -> None:
+    with pytest.raises(RequestBuildError, match="is a generator, of which a call runs nothing"):
+        kind.from_callable(function)
+
+
+def test_what_has_to_be_awaited_is_known_before_it_is_called() -> None:
+    async def later() -> None: ...
+
+    assert all(map(gives_awaitable, [later, Later(), Later().__call__, functools.partial(later)]))
+    assert not any(map(gives_awaitable, [google, Weather, Weather(), len, None]))
 
 
 class Odd:

@@ -77,6 +77,32 @@ def called_name(function: Callable[..., Any]) -> str:
     return schema_name(target if hasattr(target, "__name__") else type(target))
 
 
+def gives_awaitable(function: object) -> bool:
+    """Return whether calling it gives something to await, and runs nothing before."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_called(function))
+
+
+def refuse_generator(function: Callable[..., Any]) -> None:
+    """Refuse a generator: to call it runs nothing of it.
+
+    Raises:
+        RequestBuildError: It is one.
+    """
+    called = _called(function)
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        name = called_name(function)
+        message = f"{name} is a generator, of which a call runs nothing: return what it yields"
+        raise RequestBuildError(message)
+
+
+def _called(function: object) -> object:
+    """Return the function behind a partial, or behind an object with ``__call__``."""
+    target: object = _unwrapped(function)
+    is_function = inspect.isroutine(target) or inspect.isclass(target)
+    # Not asked whether it can be called.
+    return target if is_function else getattr(type(target), "__call__", None)  # noqa: B004
+
+
 def parameters_of(function: Callable[..., Any]) -> dict[str, CalledParameter]:
     """Return the parameters by name, in order.
 

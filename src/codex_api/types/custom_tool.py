@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.callables import called_name, read_docstring
+from codex_api.types.callables import called_name, read_docstring, refuse_generator
 from codex_api.types.content import Tagged
 
 
@@ -61,8 +61,9 @@ class CustomTool(Tagged, frozen=True, kw_only=True, tag="custom", dict=True):
             format: What the text must look like; None for any text.
 
         Raises:
-            RequestBuildError: The function cannot be called with one text.
+            RequestBuildError: The function cannot be called with one text, or is a generator.
         """
+        refuse_generator(function)
         called = called_name(function) if name is None else name
         try:
             inspect.signature(function).bind("")

@@ -10,7 +10,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from codex_api.transport.errors import RequestBuildError
-from codex_api.types.callables import CalledParameter, called_name, parameters_of, read_docstring
+from codex_api.types.callables import (
+    CalledParameter,
+    called_name,
+    parameters_of,
+    read_docstring,
+    refuse_generator,
+)
 from codex_api.types.content import Tagged
 from codex_api.types.structured import decoded_as, is_pydantic, schema_of, unschematic
 
@@ -81,8 +87,10 @@ class FunctionTool(Tagged, frozen=True, kw_only=True, tag="function", dict=True)
             strict: Whether the schema is rewritten to what the server can guarantee.
 
         Raises:
-            RequestBuildError: A parameter has no name or no type, or its type no such schema.
+            RequestBuildError: A parameter has no name or no type, or its type no such schema; or
+                the function is a generator.
         """
+        refuse_generator(function)
         arguments = Arguments(function, strict=strict)
         summary, described = read_docstring(function)
         tool = cls(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
@@ -19,6 +18,7 @@ from codex_api.types.call_item import (
     ToolSearchCall,
     ToolSearchOutput,
 )
+from codex_api.types.callables import gives_awaitable
 from codex_api.types.content import Tagged
 from codex_api.types.function_tool import ToolError
 from codex_api.types.hosted_item import (
@@ -171,7 +171,7 @@ def _unknown(name: str) -> None:
 
 
 def _is_async(function: object) -> bool:
-    return inspect.iscoroutinefunction(function)
+    return gives_awaitable(function)
 
 
 def _handlers(given: CallHandlers, *, is_async: bool) -> dict[str, Callable[[Any], Any]]:
