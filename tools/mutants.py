@@ -39,6 +39,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import Phase, settings
 
 from tools.mutations import Mutant, mutants
 
@@ -247,7 +248,10 @@ _KNOWN: Final = "ignore::pytest.PytestAssertRewriteWarning"
 
 def own_tests(target: str, *plugins: object) -> int:
     """Run the tests of a module, with the same examples each time and as slow as they like."""
-    options = ["-x", "-q", "--timeout=0", "--hypothesis-profile=ci"]
+    # The first example that fails will do: nobody reads the smallest.
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
+    options = ["-x", "-q", "--timeout=0", "--hypothesis-profile=mutants"]
     for plugin in ("cacheprovider", "xdist", "inline_snapshot"):
         options += ["-p", f"no:{plugin}"]
     return int(pytest.main([*options, "-W", _KNOWN, *TARGETS[target]["tests"]], plugins))
