@@ -138,8 +138,10 @@ def test_other_shapes_of_models_are_shown_too(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("x[2J\tme")
     assert lines[1].startswith("?\t(unreadable")
-    assert lines[2].startswith("y\t(unreadable")
-    assert json.loads(lines[3])["models"][1:] == bad
+    assert lines[2].split() == ["y"]
+    _, unreadable, fitting = json.loads(lines[3])["models"]
+    assert unreadable == bad[0]
+    assert (fitting["id"], fitting["created"]) == ("y", None)
 
 
 def test_images_are_drawn_and_changed(
