@@ -188,7 +188,7 @@ class AsyncEventStream:
     async def close(self) -> None:
         """Close the connection now, which tells the server to stop. May be called twice.
 
-        A task that waits for an event gets a ``ClientStateError``.
+        A task that waits for an event, or for the answer to begin, gets a ``ClientStateError``.
         """
         state = self._state
         if state == "over" and self._keeper is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codex_api._async.event_stream import AsyncEventStream
 from codex_api._async.waits import Waiter
@@ -11,6 +11,8 @@ from codex_api._logic.calling.stream_call import StreamCall, StreamFacts
 from codex_api.transport.errors import NetworkError, TransportTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from codex_api._async.runner import Runner
     from codex_api._logic.incoming.observe import Feed
     from codex_api.events import RawEvent, ResponseEvent
@@ -36,6 +38,7 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
         self._monotonic = runner.settings.clock.monotonic
         self._waiter = Waiter(self._monotonic)
         self._response: AsyncStreamResponse | None = None
+        self._give_up: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._feed: Feed[bytes]
         self._fed_at = 0.0
 
@@ -45,12 +48,21 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
         if (limit := self._call.shortest_limit) is not None:
             self._waiter.expect(started_at + limit)
         self._response, self._attempts = response, _ = await self._runner.open(
-            self._call.request, started_at, observer, asks_once=self._call.asks_once
+            self._call.request,
+            started_at,
+            observer,
+            begun=self._begun,
+            asks_once=self._call.asks_once,
         )
         self._fed_at = self._monotonic()
         machine = self._start_machine(response.headers, started_at, self._fed_at)
         self._feed = logged(self._heard(machine.feed), "HTTP")
         return machine.initial
+
+    def _begun(self, give_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Keep what ends the wait for the head, which comes before anything is sent."""
+        self._give_up = give_up
+        self._check_not_closed()
 
     async def _more(self) -> list[ResponseEvent] | None:
         machine, response = self._machine, self._response
@@ -86,6 +98,8 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
         self._waiter.interrupt()
         if self._response is not None:
             await self._response.aclose()
+        elif self._give_up is not None:
+            await self._give_up()
 
     @property
     def _is_complete(self) -> bool:

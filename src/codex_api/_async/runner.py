@@ -5,7 +5,7 @@ All that a client sends or opens comes through here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, assert_never
 
 from codex_api._async.waits import Waiter
 from codex_api._logic.calling.call_watch import call_start, watch_call
@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from codex_api._logic.calling.policy import CallSettings
     from codex_api.telemetry import CallObserver, CallStart, StreamObserver
     from codex_api.transport.network import Network
-    from codex_api.transport.protocols import AsyncStreamResponse, AsyncTransport
+    from codex_api.transport.protocols import (
+        AsyncInterruptibleTransport,
+        AsyncStreamResponse,
+        AsyncTransport,
+    )
     from codex_api.transport.websocket_async import AsyncWebSocket
+
+    Begun: TypeAlias = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 T = TypeVar("T")
 
@@ -95,11 +101,14 @@ class Runner:
         started_at: float,
         observer: StreamObserver | None = None,
         *,
+        begun: Begun,
         asks_once: bool = False,
     ) -> tuple[AsyncStreamResponse, int]:
         """Make a call up to the head of its streamed answer, reported to ``observer``.
 
         Args:
+            begun: Called in each attempt with what closes its connection, before anything is sent;
+                by transports that can be interrupted.
             asks_once: Whether a failed attempt is not made again.
 
         Returns:
@@ -108,7 +117,7 @@ class Runner:
         Raises:
             CodexApiError: The mapped failure.
         """
-        performer = _Performer(self)
+        performer = _Performer(self, begun)
         policy = self.settings.stream_policy(started_at, observer, asks_once=asks_once)
         try:
             head = await performer.drive(flows.open_stream(request, policy))
@@ -155,10 +164,11 @@ class Runner:
 class _Performer:
     """One flow's run, and the stream that it opened."""
 
-    __slots__ = ("_generation", "_runner", "opened")
+    __slots__ = ("_begun", "_generation", "_runner", "opened")
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, begun: Begun | None = None) -> None:
         self._runner = runner
+        self._begun = begun
         self._generation = 0
         self.opened: AsyncStreamResponse | None = None
 
@@ -209,7 +219,14 @@ class _Performer:
 
     async def _open(self, request: Request, timeout: float | None) -> Head | Response:
         ends_at = None if timeout is None else self._runner.settings.clock.monotonic() + timeout
-        stream = await self._runner.transport.stream(request, timeout)
+        transport = self._runner.transport
+        # Asked by name: an abstract class is asked slowly, and this is asked for every stream.
+        interruptible: AsyncInterruptibleTransport | None
+        interruptible = transport if hasattr(transport, "interruptible_stream") else None  # type: ignore[assignment]
+        if interruptible is None or self._begun is None:
+            stream = await transport.stream(request, timeout)
+        else:
+            stream = await interruptible.interruptible_stream(request, timeout, self._begun)
         if 200 <= stream.status <= 299:  # noqa: PLR2004 - success
             self.opened = stream
             return Head(stream.status, stream.headers)

@@ -12,6 +12,8 @@ from codex_api._sync.waits import Waiter
 from codex_api.transport.errors import NetworkError, TransportTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_api._logic.incoming.observe import Feed
     from codex_api._sync.runner import Runner
     from codex_api.events import RawEvent, ResponseEvent
@@ -37,6 +39,7 @@ class ResponseStream(EventStream, StreamFacts):
         self._monotonic = runner.settings.clock.monotonic
         self._waiter = Waiter(self._monotonic)
         self._response: StreamResponse | None = None
+        self._give_up: Callable[[], None] | None = None
         self._feed: Feed[bytes]
         self._fed_at = 0.0
 
@@ -46,12 +49,21 @@ class ResponseStream(EventStream, StreamFacts):
         if (limit := self._call.shortest_limit) is not None:
             self._waiter.expect(started_at + limit)
         self._response, self._attempts = response, _ = self._runner.open(
-            self._call.request, started_at, observer, asks_once=self._call.asks_once
+            self._call.request,
+            started_at,
+            observer,
+            begun=self._begun,
+            asks_once=self._call.asks_once,
         )
         self._fed_at = self._monotonic()
         machine = self._start_machine(response.headers, started_at, self._fed_at)
         self._feed = logged(self._heard(machine.feed), "HTTP")
         return machine.initial
+
+    def _begun(self, give_up: Callable[[], None]) -> None:
+        """Keep what ends the wait for the head, which comes before anything is sent."""
+        self._give_up = give_up
+        self._check_not_closed()
 
     def _more(self) -> list[ResponseEvent] | None:
         machine, response = self._machine, self._response
@@ -87,6 +99,8 @@ class ResponseStream(EventStream, StreamFacts):
         self._waiter.interrupt()
         if self._response is not None:
             self._response.close()
+        elif self._give_up is not None:
+            self._give_up()
 
     @property
     def _is_complete(self) -> bool:

@@ -6,7 +6,7 @@ All that a client sends or opens comes through here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
 from codex_api._logic.calling.call_watch import call_start, watch_call
 from codex_api._logic.calling.log import CONNECTION
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
     from codex_api._sync.authorizer import Authorizer
     from codex_api.telemetry import CallObserver, CallStart, StreamObserver
     from codex_api.transport.network import Network
-    from codex_api.transport.protocols import StreamResponse, Transport
+    from codex_api.transport.protocols import (
+        InterruptibleTransport,
+        StreamResponse,
+        Transport,
+    )
     from codex_api.transport.websocket import WebSocket
+
+    Begun: TypeAlias = Callable[[Callable[[], None]], None]
 
 T = TypeVar("T")
 
@@ -94,11 +100,14 @@ class Runner:
         started_at: float,
         observer: StreamObserver | None = None,
         *,
+        begun: Begun,
         asks_once: bool = False,
     ) -> tuple[StreamResponse, int]:
         """Make a call up to the head of its streamed answer, reported to ``observer``.
 
         Args:
+            begun: Called in each attempt with what closes its connection, before anything is sent;
+                by transports that can be interrupted.
             asks_once: Whether a failed attempt is not made again.
 
         Returns:
@@ -107,7 +116,7 @@ class Runner:
         Raises:
             CodexApiError: The mapped failure.
         """
-        performer = _Performer(self)
+        performer = _Performer(self, begun)
         policy = self.settings.stream_policy(started_at, observer, asks_once=asks_once)
         try:
             head = performer.drive(flows.open_stream(request, policy))
@@ -154,10 +163,11 @@ class Runner:
 class _Performer:
     """One flow's run, and the stream that it opened."""
 
-    __slots__ = ("_generation", "_runner", "opened")
+    __slots__ = ("_begun", "_generation", "_runner", "opened")
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, begun: Begun | None = None) -> None:
         self._runner = runner
+        self._begun = begun
         self._generation = 0
         self.opened: StreamResponse | None = None
 
@@ -208,7 +218,14 @@ class _Performer:
 
     def _open(self, request: Request, timeout: float | None) -> Head | Response:
         ends_at = None if timeout is None else self._runner.settings.clock.monotonic() + timeout
-        stream = self._runner.transport.stream(request, timeout)
+        transport = self._runner.transport
+        # Asked by name: an abstract class is asked slowly, and this is asked for every stream.
+        interruptible: InterruptibleTransport | None
+        interruptible = transport if hasattr(transport, "interruptible_stream") else None  # type: ignore[assignment]
+        if interruptible is None or self._begun is None:
+            stream = transport.stream(request, timeout)
+        else:
+            stream = interruptible.interruptible_stream(request, timeout, self._begun)
         if 200 <= stream.status <= 299:  # noqa: PLR2004 - success
             self.opened = stream
             return Head(stream.status, stream.headers)

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from codex_api.transport.http_async import AsyncHttpTransport
     from codex_api.transport.httpx import AsyncHttpxTransport, HttpxTransport
     from codex_api.transport.protocols import (
+        AsyncInterruptibleTransport,
         AsyncStreamResponse,
         AsyncTransport,
         AsyncWebSocketOpener,
+        InterruptibleTransport,
         StreamResponse,
         Transport,
         WebSocketOpener,
@@ -37,6 +39,7 @@ __all__ = [
     "DEFAULT_MAX_EVENT_BYTES",
     "AsyncHttpTransport",
     "AsyncHttpxTransport",
+    "AsyncInterruptibleTransport",
     "AsyncStreamResponse",
     "AsyncTransport",
     "AsyncWebSocketOpener",
@@ -44,6 +47,7 @@ __all__ = [
     "Headers",
     "HttpTransport",
     "HttpxTransport",
+    "InterruptibleTransport",
     "JsonBody",
     "RawBody",
     "Request",
@@ -59,6 +63,7 @@ __all__ = [
 _MODULES = {
     "AsyncHttpTransport": "http_async",
     "AsyncHttpxTransport": "httpx",
+    "AsyncInterruptibleTransport": "protocols",
     "AsyncStreamResponse": "protocols",
     "AsyncTransport": "protocols",
     "AsyncWebSocketOpener": "protocols",
@@ -67,6 +72,7 @@ _MODULES = {
     "Headers": "_core.headers",
     "HttpTransport": "http",
     "HttpxTransport": "httpx",
+    "InterruptibleTransport": "protocols",
     "JsonBody": "_core.messages",
     "RawBody": "_core.messages",
     "Request": "_core.messages",

@@ -37,13 +37,16 @@ from codex_api.transport.network import Network
 from codex_api.transport.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, StreamedBody
     from codex_api.transport._core.route import Route
     from codex_api.transport.channel import Channel
     from codex_api.transport.http_request import Outgoing
+
+    Begun: TypeAlias = Callable[[Callable[[], None]], None]
 
 
 class _Pool:
@@ -350,7 +353,7 @@ class HttpTransport:
         """Send a request and read the whole answer."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            stream = self._open(request, deadline)
+            stream = self._open(request, deadline, None)
             try:
                 body = stream.read_all(deadline)
             except BaseException:
@@ -363,19 +366,27 @@ class HttpTransport:
 
     def stream(self, request: Request, timeout: float | None = None) -> _Stream:
         """Send a request and return when the head of the answer is there."""
+        return self.interruptible_stream(request, timeout)
+
+    def interruptible_stream(
+        self, request: Request, timeout: float | None = None, begun: Begun | None = None
+    ) -> _Stream:
+        """Do as ``stream`` does, and tell ``begun`` how to give it up, from any thread."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            stream = self._open(request, deadline)
+            stream = self._open(request, deadline, begun)
         except TransportTimeoutError as exc:
             raise late(exc, "head of the answer", timeout, deadline) from None
         self._preparer.keep_cookies(request.url, stream.headers)
         return stream
 
-    def _open(self, request: Request, deadline: float | None) -> _Stream:
+    def _open(self, request: Request, deadline: float | None, begun: Begun | None) -> _Stream:
         outgoing = self._preparer.prepare(request)
         channel, reused = self._pool.take(outgoing.route, deadline)
         stream = _Stream(self._pool, outgoing, channel, reused=reused)
         try:
+            if begun is not None:
+                begun(stream.close)
             stream.send(outgoing, deadline)
             stream.read_head(deadline)
         except BaseException:

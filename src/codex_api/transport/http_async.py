@@ -34,12 +34,15 @@ from codex_api.transport.network import Network
 from codex_api.transport.pool_async import AsyncPool
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
+    from typing import TypeAlias
 
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, StreamedBody
     from codex_api.transport.http_request import Outgoing
     from codex_api.transport.pool_async import Connection
+
+    Begun: TypeAlias = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 # What is held of a stream that nobody reads.
 _HELD_BYTES = 65_536
@@ -395,9 +398,15 @@ class AsyncHttpTransport:
 
     async def stream(self, request: Request, timeout: float | None = None) -> AsyncHttpStream:
         """Send a request and return when the head of the answer is there."""
+        return await self.interruptible_stream(request, timeout)
+
+    async def interruptible_stream(
+        self, request: Request, timeout: float | None = None, begun: Begun | None = None
+    ) -> AsyncHttpStream:
+        """Do as ``stream`` does, and tell ``begun`` how to give it up, from any event loop."""
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            stream = await self._begin(request, deadline, whole=False)
+            stream = await self._begin(request, deadline, begun, whole=False)
             try:
                 await stream.wait_for_head()
             except BaseException:
@@ -408,13 +417,17 @@ class AsyncHttpTransport:
         self._preparer.keep_cookies(request.url, stream.reader.headers)
         return AsyncHttpStream(stream)
 
-    async def _begin(self, request: Request, deadline: float | None, *, whole: bool) -> _Stream:
+    async def _begin(
+        self, request: Request, deadline: float | None, begun: Begun | None = None, *, whole: bool
+    ) -> _Stream:
         outgoing = self._preparer.prepare(request)
         connection = self._pool.take_idle(outgoing.route)
         if connection is None:
             connection = await self._pool.take(outgoing.route, deadline)
         stream = _Stream(connection, outgoing.method, whole=whole)
         try:
+            if begun is not None:
+                begun(stream.aclose)
             if deadline is not None:
                 connection.call_at(deadline, stream.expire)
             if not connection.reused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from codex_api.transport._core.headers import Headers
     from codex_api.transport._core.messages import Request, Response
@@ -87,6 +87,33 @@ class Transport(Protocol):
         ...
 
 
+class InterruptibleTransport(Transport, Protocol):
+    """A transport whose streamed calls can be given up before their head is there; others need not.
+
+    ``ResponseStream.close`` then ends the wait of another thread that is opening the stream.
+    """
+
+    def interruptible_stream(
+        self,
+        request: Request,
+        timeout: float | None,
+        begun: Callable[[Callable[[], None]], None],
+    ) -> StreamResponse:
+        """Do as ``stream`` does, and tell how to give it up.
+
+        Args:
+            request: As for ``stream``.
+            timeout: As for ``stream``.
+            begun: Called before anything of the request is sent, with a function that closes its
+                connection; that may be called again, from any thread and at any time, and the wait
+                ends with a ``TransportError``. What ``begun`` raises is raised, and nothing sent.
+
+        Raises:
+            TransportError: As ``execute``.
+        """
+        ...
+
+
 @runtime_checkable
 class WebSocketOpener(Protocol):
     """A transport that opens the WebSockets of its client as well; others need not."""
@@ -151,6 +178,19 @@ class AsyncTransport(Protocol):
 
     async def aclose(self) -> None:
         """Close idle connections and refuse further requests. May be called twice."""
+        ...
+
+
+class AsyncInterruptibleTransport(AsyncTransport, Protocol):
+    """``InterruptibleTransport`` for asyncio."""
+
+    async def interruptible_stream(
+        self,
+        request: Request,
+        timeout: float | None,
+        begun: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    ) -> AsyncStreamResponse:
+        """Do as ``stream`` does, and tell ``begun`` how to give it up, from any event loop."""
         ...
 
 
