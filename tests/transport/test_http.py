@@ -243,8 +243,10 @@ def test_an_answer_too_large_to_keep_is_refused(
     sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
     script = [Send(http_head(200, head)), Send(sent)]
     with ScriptedServer([script]) as server:  # noqa: SIM117 - the server stops after the check
-        with pytest.raises(EventTooLargeError, match="50"):
+        with pytest.raises(EventTooLargeError, match="50") as caught:
             transport.execute(get(server.url), PATIENCE)
+
+    assert caught.value.sent == "begun"
 
 
 @pytest.fixture
@@ -421,9 +423,11 @@ async def test_an_answer_too_large_to_keep_is_refused_under_asyncio(
     sent = chunk(body) + last_chunk() if "transfer-encoding" in head else body
     with (
         ScriptedServer([[Send(http_head(200, head)), Send(sent)]]) as server,
-        pytest.raises(EventTooLargeError, match="50"),
+        pytest.raises(EventTooLargeError, match="50") as caught,
     ):
         await async_transport.execute(get(server.url), PATIENCE)
+
+    assert caught.value.sent == "begun"
 
 
 @pytest.mark.anyio

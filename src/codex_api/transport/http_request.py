@@ -200,8 +200,9 @@ def check_size(headers: Headers, received: int) -> None:
 def check_held(size: int) -> None:
     """Raise ``EventTooLargeError`` for more bytes of an answer than are kept."""
     if size > MAX_BODY_BYTES:
-        message = f"the answer is larger than {MAX_BODY_BYTES} bytes"
-        raise EventTooLargeError(message)
+        error = EventTooLargeError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        error.sent = "begun"
+        raise error
 
 
 def piece_of_body(piece: object) -> bytes:
