@@ -594,3 +594,18 @@ async def test_the_provider_is_named(
     assert span.name == "chat"
     assert attributes_of(span)["gen_ai.provider.name"] == name
     assert attributes_of(span)["server.port"] == port
+
+
+def test_a_response_lasts_at_least_until_its_first_event(recording: Recording) -> None:
+    from codex_api.telemetry import StreamEnd, StreamStart  # noqa: PLC0415 - only here
+
+    observer = recording.telemetry().on_stream(StreamStart(model=None, url="https://h"))
+    observer.on_first_event(50.0)
+    observer.on_end(
+        StreamEnd(response_id=None, server_model=None, usage=None, is_complete=True, error=None)
+    )
+
+    (first,) = recording.metrics["gen_ai.client.operation.time_to_first_chunk"]
+    (duration,) = recording.metrics["gen_ai.client.operation.duration"]
+    assert first.sum == 50.0
+    assert duration.sum >= 50.0

@@ -21,6 +21,7 @@ from codex_api._logic.incoming.failure_body import read_failure
 from codex_api._logic.incoming.item_codec import decode_item, encode_item
 from codex_api._logic.incoming.mapping import EventMapper
 from codex_api._logic.realtime.dialects.registry import DIALECTS
+from codex_api._logic.realtime.frames import FrameReader
 from codex_api.errors import (
     CodexApiError,
     HttpStatusError,
@@ -155,12 +156,15 @@ def rate_limits(data: bytes) -> None:
 
 
 def realtime(data: bytes) -> None:
-    """A frame is an event in each version, and keeps its bytes."""
+    """A frame is an event in each version, and keeps its bytes; two of them are two at least."""
     for dialect in DIALECTS.values():
         raw = dialect.decode(data).raw
 
         assert raw is not None
         assert bytes(raw) == data
+        reader = FrameReader(dialect)
+        with suppress(UnicodeDecodeError):
+            assert all(reader.read(message) for message in (data.decode(), data.decode()))
 
 
 def server(data: bytes) -> None:

@@ -98,7 +98,10 @@ class Work:
         if self._heard:
             return
         self._heard = True
-        seconds = time.perf_counter() - self._started_at if duration is None else duration
+        now = time.perf_counter()
+        seconds = now - self._started_at if duration is None else duration
+        # The call may have begun before its span.
+        self._started_at = min(self._started_at, now - seconds)
         self.span.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
         self._meters.first_chunk.record(seconds, self._attributes)
 
