@@ -6,6 +6,8 @@ import pytest
 from msgspec import Raw
 
 from codex_api._logic.incoming.slots import Slots
+from codex_api.types.call_item import CustomToolCall, FunctionCall
+from codex_api.types.content import OutputText
 from codex_api.types.item import Message, UnknownItem
 
 if TYPE_CHECKING:
@@ -171,3 +173,129 @@ def test_an_unknown_item_is_found_by_its_id() -> None:
     assert finished.names == ["u"]
     assert slots.finished(None, unknown) is finished
     assert slots.finished(None, UnknownItem.of({"type": "new"})).names == []
+
+
+# --- items that a server gives one name -----------------------------------------------------------
+
+
+def text(said: str, item_id: str | None = "m") -> Message:
+    return Message(role="assistant", content=[OutputText(said)] if said else [], id=item_id)
+
+
+def call(arguments: str) -> FunctionCall:
+    return FunctionCall(name="f", arguments=arguments, call_id="c", id="m")
+
+
+def tool(given: str) -> CustomToolCall:
+    return CustomToolCall(name="t", input=given, call_id="c", id="m")
+
+
+def begin(slots: Slots, index: int | None, item: ResponseItem) -> Slot:
+    slot = slots.begun(index, item)
+    slot.added = item
+    return slot
+
+
+def test_an_item_that_begins_again_at_its_place_is_the_same() -> None:
+    slots = Slots()
+    first = begin(slots, 0, message())
+    second = slots.begun(1, message())
+
+    assert second is not first
+    assert slots.begun(0, message()) is first
+
+
+def test_parts_that_were_told_elsewhere_are_of_the_item_that_begins_with_their_name() -> None:
+    slots = Slots()
+    told = part(slots, "message", 0, "m")
+
+    assert part(slots, "message", 1, "m") is told
+    assert slots.begun(2, message()) is told
+
+
+def test_of_items_with_one_name_the_one_at_its_place_is_finished() -> None:
+    slots = Slots()
+    first, second = (begin(slots, index, message()) for index in (0, 1))
+
+    assert finish(slots, 1, message()) is second
+    assert finish(slots, 0, message()) is first
+    assert finish(slots, 2, message()) not in (first, second)
+
+
+def test_without_a_place_the_item_that_is_not_finished_is() -> None:
+    slots = Slots()
+    finish(slots, None, message())
+    open_ = begin(slots, None, message())
+
+    assert slots.finished(None, message()) is open_
+    assert slots.part_of("message", None, "m", is_whole=True) is open_
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_whole_part_belongs_to_its_place_and_a_delta_to_what_is_not_finished(
+    *, is_whole: bool
+) -> None:
+    slots = Slots()
+    finished, open_ = finish(slots, 0, message()), begin(slots, 1, message())
+
+    found = slots.part_of("message", 0, "m", is_whole=is_whole)
+
+    assert found is (finished if is_whole else open_)
+
+
+def test_a_delta_elsewhere_is_none_of_a_finished_item() -> None:
+    slots = Slots()
+    finished = finish(slots, 0, message())
+
+    assert part(slots, "message", 1, "m") is not finished
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_same"),
+    [
+        (text("a"), text("a"), True),
+        (text("a"), text("b"), False),
+        (text(""), text("b"), True),
+        (text("a"), text(""), True),
+        (call("{}"), call("{}"), True),
+        (call("{}"), call("[]"), False),
+        (call(""), call("[]"), True),
+        (tool("x"), tool("x"), True),
+        (tool("x"), tool("y"), False),
+        (tool(""), tool("y"), True),
+    ],
+)
+def test_a_finished_item_is_told_again_only_in_the_same_words(
+    before: ResponseItem, now: ResponseItem, *, is_same: bool
+) -> None:
+    slots = Slots()
+
+    assert (finish(slots, None, before) is slots.finished(None, now)) is is_same
+
+
+def test_an_item_that_has_begun_is_of_one_kind_only() -> None:
+    slots = Slots()
+    begun = begin(slots, None, UnknownItem.of({"type": "new", "id": "u"}))
+
+    assert slots.finished(None, UnknownItem.of({"type": "other", "id": "u"})) is not begun
+
+
+def test_items_of_the_final_response_that_have_one_name_are_known_by_their_places() -> None:
+    slots = Slots()
+    first, second = (begin(slots, index, message()) for index in (0, 1))
+
+    assert laid_over(slots, message(), message()) == [first, second]
+
+
+def test_an_equal_item_elsewhere_is_better_than_another_one_at_the_place() -> None:
+    slots = Slots()
+    first, second = (finish(slots, at, text(said, None)) for at, said in enumerate("ab"))
+
+    assert laid_over(slots, text("b", None), text("a", None)) == [second, first]
+
+
+def test_the_item_at_the_place_is_better_than_none() -> None:
+    slots = Slots()
+    finished = finish(slots, 0, text("a", None))
+
+    assert laid_over(slots, text("b", None)) == [finished]
