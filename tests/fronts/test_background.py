@@ -284,6 +284,13 @@ async def test_waiting_at_a_steady_pace_up_to_a_limit(front: Front) -> None:
     assert clock.waits == [2.0, 2.0, 1.0]
 
 
+async def test_an_end_that_nobody_knows_is_told_by_its_status(front: Front) -> None:
+    with ScriptedServer([answer(body={**QUEUED, "status": "requires_action"})]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            with pytest.raises(errors.ResponseIncompleteError, match="reason: requires_action"):
+                await front(client.responses.reopen(KNOWN).wait)
+
+
 async def test_a_look_that_hangs_does_not_outlast_the_limit(front: Front) -> None:
     with ScriptedServer([[Hang()]]) as server:
         async with front.entering(client_of(front, provider(server))) as client:

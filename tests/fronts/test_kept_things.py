@@ -304,3 +304,15 @@ async def test_what_creates_something_is_not_sent_twice(front: Front, make: Any)
 )
 def test_a_batch_says_whether_anything_more_comes(status: str, is_finished: bool) -> None:  # noqa: FBT001 - a case
     assert Batch(id="b", status=status).is_finished is is_finished
+
+
+@pytest.mark.parametrize("given", [USER, {"role": "user", "content": "hi"}, iter([USER]), 3])
+async def test_items_of_a_conversation_are_a_list(front: Front, given: Any) -> None:
+    with ScriptedServer([]) as server:
+        async with front.entering(client_of(front, provider(server))) as client:
+            for call in (
+                (client.conversations.create, given),
+                (client.conversations.add_items, "conv_1", given),
+            ):
+                with pytest.raises(errors.RequestBuildError, match=r"illegal `items`.*a list of"):
+                    await front(*call)

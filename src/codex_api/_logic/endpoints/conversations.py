@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from codex_api._logic.endpoints.pages import Listing, Order, included, page_query
 from codex_api._logic.incoming.item_codec import decode_item
 from codex_api._logic.incoming.objects import read_deleted, read_item, read_object, read_page
-from codex_api._logic.outgoing.fields import path_id
+from codex_api._logic.outgoing.fields import path_id, require_list
 from codex_api._logic.outgoing.items import prepare_items
 from codex_api.transport._core.messages import JsonBody
 from codex_api.types.conversations import Conversation
@@ -50,7 +50,7 @@ def create(
         DecodeError: The answer is no conversation.
         CodexApiError: The call failed.
     """
-    begun = {"items": prepare_items(items, keep_ids=True)} if items else {}
+    begun = {"items": _prepared(items)} if items else {}
     kept = {} if metadata is None else {"metadata": dict(metadata)}
     return ctx.operation(
         "POST",
@@ -223,7 +223,7 @@ def add_items(
         _path(conversation_id, "/items"),
         _ITEMS,
         partial(read_page, endpoint=_ITEMS, element=decode_item),
-        body=JsonBody({"items": prepare_items(items, keep_ids=True)}),
+        body=JsonBody({"items": _prepared(items)}),
         query=included(include),
         extra_headers=extra_headers,
         timeout=timeout,
@@ -297,6 +297,12 @@ def delete_item(
         extra_headers=extra_headers,
         timeout=timeout,
     )
+
+
+def _prepared(items: Sequence[Any]) -> list[object]:
+    if not isinstance(items, str):
+        require_list(items, "items", "call", "a list of items")
+    return prepare_items(items, keep_ids=True)
 
 
 def _path(conversation_id: str, rest: str = "") -> str:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _ABSENT: Final = Raw()
 _TAG: Final = "response"
+# What another status says is all that is known of such an end.
+_KNOWN_ENDS: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _TURN_STATE: Final = "x-codex-turn-state"
 _STREAM_STARTS: Final = (b"event:", b"data:", b"id:", b":")
 
@@ -118,6 +120,8 @@ def failure_of(response: Response, terminal: Terminal | None = None) -> ApiError
         "api_rate_limits": response.api_rate_limits,
     }
     end = terminal or read_terminal(_TAG, response.raw)
+    if end.reason is None and response.status and response.status not in _KNOWN_ENDS:
+        end = msgspec.structs.replace(end, reason=response.status)
     error = terminal_error(end, response.id, context, response.raw)
     error.attempts = response.attempts
     error.partial = response
