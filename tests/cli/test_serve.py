@@ -217,9 +217,9 @@ def test_a_seed_repeats_what_is_left_to_chance(tmp_path: Path) -> None:
     def outcomes(name: str, seed: str) -> list[str]:
         path = tmp_path / name
         options = ("--log", str(path), "--faults", "failed:code=x@0.5", "--seed", seed)
-        with serving(*options) as (url, process):
+        with serving(*options) as (url, process), httpx2.Client() as client:
             for _ in range(12):
-                httpx2.post(f"{url}/responses", json=HELLO)
+                client.post(f"{url}/responses", json=HELLO)
             told(process)
         return [json.loads(line)["outcome"] for line in path.read_text().splitlines()]
 
