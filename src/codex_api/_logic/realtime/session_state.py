@@ -203,6 +203,9 @@ class SessionState:
         if place is None:
             return None
         untold = min(len(self._turns) - self._handed_off, _MAX_TURNS_BACK)
+        # Nearly always it is the last part, and deltas are many.
+        if untold and self._turns[-1].role == role and self._turns[-1].parts[-1].of == place:
+            return self._turns[-1].parts[-1]
         turns = (turn for turn in islice(reversed(self._turns), untold) if turn.role == role)
         return next((part for turn in turns if (part := turn.part_of(place)) is not None), None)
 
