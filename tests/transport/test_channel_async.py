@@ -28,3 +28,16 @@ async def test_a_full_read_makes_the_next_ones_larger_and_a_small_one_smaller_ag
         channel.abort()
 
     assert sizes == [QUARTER, WHOLE, WHOLE, QUARTER]
+
+
+async def test_what_waits_is_read_at_once_and_what_comes_after_the_end_is_dropped() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.setblocking(False)
+        channel = await SocketChannelAsync.attach(ours)
+        channel.data_received(b"early")
+
+        assert await channel.inbox.read() == b"early"
+        channel.abort()
+        channel.data_received(b"late")
+        assert channel.inbox.take() == b""

@@ -75,6 +75,23 @@ def test_transport_may_be_closed_by_a_signal_in_the_middle_of_a_call() -> None:
         server.wait_for_disconnect(timeout=PATIENCE)
 
 
+@pytest.mark.parametrize("is_read", [True, False])
+def test_stream_that_is_left_open_ends_with_its_event_loop(*, is_read: bool) -> None:
+    transport = AsyncHttpTransport(Network(proxy=None))
+
+    async def left_open(url: str) -> Any:
+        stream = await transport.stream(get(url), PATIENCE)
+        if not is_read:
+            stream._stream._channel.receiver = None  # as in a child process
+        return stream
+
+    with ScriptedServer([[Send(sse_head()), Hang()]]) as server:
+        stream = asyncio.run(left_open(server.url))
+        server.wait_for_disconnect(timeout=PATIENCE)
+
+    assert stream.status == 200
+
+
 def test_what_cleans_up_at_the_end_of_an_event_loop_may_make_calls() -> None:
     transport = AsyncHttpTransport(Network(proxy=None))
     statuses: list[int] = []

@@ -204,3 +204,14 @@ async def test_a_slot_comes_back_in_the_middle_of_anything(front: Front) -> None
         slots.give()  # as the collector does, or a signal handler
 
     await front(slots.take, soon())
+
+
+@pytest.mark.anyio
+async def test_a_place_that_is_being_given_up_is_passed_over(front: Front) -> None:
+    slots: Any = front.pick(Slots, AsyncSlots)(1)
+    await front(slots.take, None)
+    turn = slots._enter()
+    assert turn.settle()  # as leaving begins
+    slots.give()
+
+    await front(slots.take, soon())

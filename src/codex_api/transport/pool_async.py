@@ -122,6 +122,14 @@ class Connection:
         self._stop_timer()
         self.channel.abort()
 
+    def end_with_loop(self) -> None:
+        """Close it because its event loop ends, unless a task waits for its exchange."""
+        exchange = self.channel.receiver
+        if isinstance(exchange, Exchange):
+            exchange.end_with_loop()
+        else:  # of the parent process
+            self.drop()
+
     # What the channel calls while it is idle
 
     def data_received(self, data: bytes) -> None:
@@ -213,9 +221,7 @@ class _LoopConnections:
             self._is_ending = True
             self.close_idle()
             for connection in list(self._in_use):
-                receiver = connection.channel.receiver
-                if isinstance(receiver, Exchange):
-                    receiver.end_with_loop()
+                connection.end_with_loop()
             for _ in range(3):  # asyncio closes a socket a turn after it was told to
                 await asyncio.sleep(0)
 
