@@ -69,6 +69,27 @@ def test_functions_are_added_to_the_tools_of_the_request() -> None:
     assert second.name == "add"
 
 
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (call(id="fc_2", status="completed"), ["3"]),
+        (call(arguments='{"a": 2, "b": 2}'), ["3", "4"]),
+        (call(call_id="c2"), ["3", "3"]),
+    ],
+)
+def test_a_call_that_is_told_again_is_made_once(second: Any, told: list[str]) -> None:
+    run = loop()
+
+    assert answer(run, call(id="fc_1"), second) == told
+    assert run.result().open_calls == []
+
+
+def test_what_a_later_response_calls_is_another_call() -> None:
+    run = loop()
+
+    assert [answer(run, call()), answer(run, call())] == [["3"], ["3"]]
+
+
 def test_the_next_request_holds_what_was_said_called_and_returned() -> None:
     run = loop()
 

@@ -42,6 +42,8 @@ _ASKING = frozenset(
         "tool_search_call",
     }
 )
+# What a call is told with, and is no part of it.
+_OWN = frozenset({"id", "status"})
 _MOST_AT_ONCE = 16
 
 
@@ -231,15 +233,29 @@ def _as_items(given: Sequence[Any] | str) -> list[Any]:
 
 
 def _asking(items: Sequence[ResponseItem]) -> list[ResponseItem]:
-    """Return the items that ask for something which the server did not do itself."""
+    """Return the items that ask for something which the server did not do itself.
+
+    A call that is told again, under its own id, is asked for once.
+    """
     done = {_call_id(item) for item in items if item.type.endswith("_output")}
-    return [
-        item
-        for item in items
-        if item.type in _ASKING
-        and not (isinstance(item, ToolSearchCall) and item.execution == "server")
-        and (_call_id(item) is None or _call_id(item) not in done)
-    ]
+    asking: list[ResponseItem] = []
+    for item in items:
+        if (
+            item.type not in _ASKING
+            or (isinstance(item, ToolSearchCall) and item.execution == "server")
+            or (_call_id(item) is not None and _call_id(item) in done)
+            or any(_is_same_call(item, each) for each in asking)
+        ):
+            continue
+        asking.append(item)
+    return asking
+
+
+def _is_same_call(one: ResponseItem, other: ResponseItem) -> bool:
+    if _call_id(one) is None or _call_id(one) != _call_id(other) or type(one) is not type(other):
+        return False
+    names = [field.name for field in msgspec.structs.fields(one) if field.name not in _OWN]
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _is_cut(item: ResponseItem) -> bool:
