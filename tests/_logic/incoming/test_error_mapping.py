@@ -43,6 +43,7 @@ from codex_api.transport._core.headers import Headers
 
 NOW = 1_700_000_000.0
 URL = "https://api.test/v1/responses"
+CODE = base64.b64encode(b'{"error":{"code":"token_expired"}}').decode()
 
 
 def refused(
@@ -303,7 +304,9 @@ def test_unauthorized_shows_ids_and_the_identity_service_s_codes() -> None:
     )
 
 
-@pytest.mark.parametrize("header", ["%%%", "bm8ganNvbg==", "e30=", "\u00e9"])
+@pytest.mark.parametrize(
+    "header", ["%%%", "bm8ganNvbg==", "e30=", "\u00e9", CODE[:8] + "!" + CODE[8:]]
+)
 def test_identity_code_that_cannot_be_read_is_none(header: str) -> None:
     found = mapped(401, None, {"x-error-json": header})
 
@@ -349,7 +352,7 @@ def test_unexpected_status_else_shows_the_bounded_body(body: bytes | None, shown
     assert str(found).startswith(f"unexpected status 418 I'm a Teapot: {shown}, url: ")
 
 
-@pytest.mark.parametrize("status", [301, 307])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_tells_where_to_and_hides_what_may_be_secret(status: int) -> None:
     to = {"location": "https://u:hush@right.test/v1/responses?sig=hush"}
 
@@ -359,7 +362,8 @@ def test_a_redirect_tells_where_to_and_hides_what_may_be_secret(status: int) -> 
     assert "hush" not in text
     assert ": gone away, url" in str(mapped(status, error(message="gone away"), to))
     assert "redirects" not in str(mapped(status, b"", {}))
-    assert "redirects" not in str(mapped(404, b"", to))
+    for other in (304, 309, 404):
+        assert "redirects" not in str(mapped(other, b"", to))
 
 
 def test_status_without_a_name_is_a_number() -> None:
@@ -465,3 +469,46 @@ def test_mapped_error_pickles() -> None:
     copy = pickle.loads(pickle.dumps(found))  # noqa: S301 - our own bytes
     assert vars(copy) == vars(found)
     assert str(copy) == str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "wait"),
+    [
+        (408, 7.0),
+        (409, 7.0),
+        (425, 7.0),
+        (429, 7.0),
+        (503, 7.0),
+        (400, None),
+        (410, None),
+        (426, None),
+        (500, None),
+    ],
+)
+def test_a_wait_in_headers_is_read_where_a_status_may_ask_for_one(
+    status: int, wait: float | None
+) -> None:
+    assert mapped(status, error(message="no"), {"retry-after": "7"}).retry_after == wait
+
+
+def test_a_wait_in_words_counts_where_the_headers_ask_for_none() -> None:
+    body = error(message="slow down, try again in 3s", code="rate_limit_exceeded")
+
+    assert mapped(429, body).retry_after == 3.0
+    assert mapped(429, body, {"retry-after": "7"}).retry_after == 7.0
+
+
+def test_only_a_403_with_the_words_of_cloudflare_is_its() -> None:
+    page = b"<html>Cloudflare: Sorry, you have been blocked. blocked</html>"
+
+    assert "Cloudflare blocked" in str(mapped(403, page))
+    assert "Cloudflare blocked" not in str(mapped(403, b"no"))
+    assert "Cloudflare blocked" not in str(mapped(418, page))
+
+
+def test_an_unexpected_status_keeps_its_body() -> None:
+    shown, bare = mapped(418, b"a teapot"), mapped(418, b"")
+
+    assert isinstance(shown, UnexpectedStatusError)
+    assert isinstance(bare, UnexpectedStatusError)
+    assert (shown.body, bare.body) == ("a teapot", None)

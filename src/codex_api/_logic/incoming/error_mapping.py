@@ -124,7 +124,7 @@ def _reached_type(headers: Headers) -> RateLimitReachedType | None:
         return None
 
 
-def _made(refusal: _Refusal, row: Row) -> errors.ApiError:  # noqa: PLR0911 - an arm a form
+def _made(refusal: _Refusal, row: Row) -> errors.ApiError:
     context, words = refusal.context, excerpt(words_of(refusal.detail))
     error = row.error
     if error is errors.UnexpectedStatusError:
@@ -150,8 +150,6 @@ def _made(refusal: _Refusal, row: Row) -> errors.ApiError:  # noqa: PLR0911 - an
         return errors.RateLimitError(
             with_words(errors.RateLimitError, words), limit=limit, **context
         )
-    if error is errors.InternalServerError or error is errors.RetryableError:
-        return error(with_words(error, words), **context)
     return made_of_words(error, words, context)
 
 
