@@ -111,7 +111,16 @@ async def test_the_status_decides_whatever_the_end_is_called(
 
 
 MISSING = object()
-FORMS = [(MISSING, None), (None, None), (0, 0), (7, 7), (7.0, 7), ("7", None), (True, None)]
+FORMS = [
+    (MISSING, None),
+    (None, None),
+    (0, 0),
+    (7, 7),
+    (7.0, 7),
+    ("7", 7),
+    ("many", None),
+    (True, None),
+]
 
 
 def usage_of(names: tuple[str, str, str], counts: tuple[Any, Any, Any]) -> dict[str, Any]:
