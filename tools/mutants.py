@@ -53,7 +53,7 @@ TARGETS: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml
 LEAST: Final = 0.95
 #: Seconds of work, and times the work of the tests without a change, before a child has no end.
 GRACE: Final = 10
-TIMES: Final = 10
+TIMES: Final = 4
 #: Seconds in which a child may wait without working.
 PATIENCE: Final = 300
 #: A change may also gather bytes without an end.
