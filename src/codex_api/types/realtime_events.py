@@ -7,7 +7,7 @@ understood arrives as ``RealtimeOtherEvent``: nothing that the server sent is dr
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -18,14 +18,21 @@ from codex_api.types.usage import TokenUsage
 class _Event(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What all events have.
 
+    Events are compared by what they tell, and not by ``raw``; nor are those of transcripts by the
+    place that they name.
+
     Attributes:
         raw: The exact bytes of the message; None on events that are not the server's.
     """
 
     raw: msgspec.Raw | None = None
 
+    _beside: ClassVar[frozenset[str]] = frozenset({"raw"})
+
     def _told(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "raw")
+        return tuple(
+            getattr(self, name) for name in self.__struct_fields__ if name not in self._beside
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Event) or type(other) is not type(self):
@@ -59,7 +66,11 @@ class AudioOut(_Event, frozen=True, eq=False):
     frame: RealtimeAudioFrame
 
 
-class InputTranscriptDelta(_Event, frozen=True, eq=False):
+class _Said(_Event, frozen=True, eq=False, kw_only=True):
+    _beside = frozenset({"raw", "item_id", "content_index"})
+
+
+class InputTranscriptDelta(_Said, frozen=True, eq=False):
     """More of what the user is saying.
 
     Attributes:
@@ -72,7 +83,7 @@ class InputTranscriptDelta(_Event, frozen=True, eq=False):
     content_index: int | None = None
 
 
-class InputTranscriptDone(_Event, frozen=True, eq=False):
+class InputTranscriptDone(_Said, frozen=True, eq=False):
     """All of what the user said in one part of an item.
 
     Attributes:
@@ -85,7 +96,7 @@ class InputTranscriptDone(_Event, frozen=True, eq=False):
     content_index: int | None = None
 
 
-class OutputTranscriptDelta(_Event, frozen=True, eq=False):
+class OutputTranscriptDelta(_Said, frozen=True, eq=False):
     """More of what the model is saying or writing.
 
     Attributes:
@@ -98,7 +109,7 @@ class OutputTranscriptDelta(_Event, frozen=True, eq=False):
     content_index: int | None = None
 
 
-class OutputTranscriptDone(_Event, frozen=True, eq=False):
+class OutputTranscriptDone(_Said, frozen=True, eq=False):
     """All of what the model said or wrote in one part of an item.
 
     Attributes:

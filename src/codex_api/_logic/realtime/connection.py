@@ -6,9 +6,9 @@ what it is told (send these frames, try again after so long, raise this). Rules 
 - A new connection opens with ``session.update``, a reconnection too; joining a v3 call sends none.
 - A direct v3 session must greet before anything else; other versions are asked to acknowledge only
   when the caller wants it. Either way no event is lost to the wait.
-- A close frame that says done or going away, or nothing, is the end, unless the model is answering
-  or a message is cut. Any other code and a lost connection are errors. Reconnecting, when it is on,
-  is tried where trying again can help; the error that ends a session is retryable there, too.
+- A close frame that says done or going away, or nothing, is the end, unless a message is cut. Any
+  other code and a lost connection are errors. Reconnecting, when it is on, is tried where trying
+  again can help; the error that ends a session is retryable there, too.
 - What a server says against a session before it takes it is an error by the table of failures.
 """
 
@@ -252,7 +252,7 @@ class SessionMachine:
         """Return whether ``error`` is a regular close without a reconnect, and no failure."""
         if not isinstance(error, WebSocketClosedError) or error.code not in _GOODBYES:
             return False
-        return self._attempts == 0 and not (error.is_cut or self.state.response_active)
+        return self._attempts == 0 and not error.is_cut
 
     def _replayed(self) -> tuple[TranscriptEntry, ...]:
         policy = self.options.reconnect

@@ -224,6 +224,8 @@ def _error(frame: bytes) -> events.RealtimeErrorEvent | None:
         return None
     detail = read_failure(frame) or ErrorDetail()
     words = "" if bytes(told.error) in NO_ERROR else bytes(told.error).decode()
+    if not (told.message or words or detail.message or detail.code or detail.param):
+        return None
     # Beside the error the event's own id stands; inside it, that of the event it answers.
     answered = read_fitting(_Answered, told.error) or _Answered()
     return events.RealtimeErrorEvent(

@@ -8,11 +8,7 @@ import msgspec
 
 from codex_api._logic.realtime.dialects import dialect
 from codex_api.types import realtime_events as events
-from codex_api.types.realtime import (
-    REALTIME_SAMPLE_RATE_HZ,
-    RealtimeAudioFrame,
-    RealtimeVersion,
-)
+from codex_api.types.realtime import RealtimeAudioFrame, RealtimeVersion
 
 if TYPE_CHECKING:
     from codex_api._logic.realtime.dialects.dialect import Decoder, JsonObject
@@ -20,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Audio(msgspec.Struct):
-    sample_rate: dialect.Count | None = None
+    sample_rate: dialect.Count
     delta: str | None = None
     data: str | None = None
     channels: dialect.Count | None = None
@@ -31,23 +27,17 @@ class _Audio(msgspec.Struct):
 def _audio(wire: _Audio) -> events.AudioOut | None:
     data = wire.data if wire.delta is None else wire.delta
     channels = wire.num_channels if wire.channels is None else wire.channels
-    if data is None:
+    if data is None or channels is None:
         return None
-    rate = wire.sample_rate or REALTIME_SAMPLE_RATE_HZ
-    return events.AudioOut(RealtimeAudioFrame(data, rate, channels or 1, wire.samples_per_channel))
+    return events.AudioOut(
+        RealtimeAudioFrame(data, wire.sample_rate, channels, wire.samples_per_channel)
+    )
 
 
 class _Handoff(msgspec.Struct):
-    handoff_id: str | None = None
-    item_id: str | None = None
-    input_transcript: str = ""
-
-
-def _handoff(wire: _Handoff) -> events.HandoffRequested | None:
-    handoff_id = wire.handoff_id or wire.item_id
-    if not handoff_id:
-        return None
-    return events.HandoffRequested(handoff_id, wire.item_id or handoff_id, wire.input_transcript)
+    handoff_id: str
+    item_id: str
+    input_transcript: str
 
 
 _DECODERS: Final[dict[str, Decoder]] = {
@@ -67,7 +57,9 @@ _DECODERS: Final[dict[str, Decoder]] = {
     "conversation.item.added": dialect.ITEM_ADDED,
     "conversation.item.created": dialect.ITEM_ADDED,
     "conversation.item.done": dialect.ITEM_DONE,
-    "conversation.handoff.requested": dialect.reader(_Handoff, _handoff),
+    "conversation.handoff.requested": dialect.reader(
+        _Handoff, lambda w: events.HandoffRequested(w.handoff_id, w.item_id, w.input_transcript)
+    ),
     "error": dialect.ERROR,
 }
 
