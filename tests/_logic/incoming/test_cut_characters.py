@@ -176,3 +176,12 @@ def test_what_is_no_delta_waits_for_nothing(payload: bytes, clean: bytes) -> Non
 
     assert cut.joined(payload) == clean
     assert not cut.are_held
+
+
+def test_a_half_does_not_end_with_what_is_of_another_family() -> None:
+    cut = CutCharacters()
+    cut.joined(rb'{"type":"response.output_text.delta","delta":"\ud83d"}')
+
+    assert cut.lone_at("conversation.item.done", {}) == []
+    assert cut.are_held
+    assert len(cut.lone_at("response.output_text.done", {})) == 1
