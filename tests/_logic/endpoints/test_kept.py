@@ -153,3 +153,10 @@ def test_what_a_list_holds_is_read() -> None:
     assert page.items[0].id == "b"
     assert page.items[1] == Raw(b'{"no":1}')
     assert kept.items == [items.UnknownItem("x", Raw(b'{"type":"x"}'))]
+
+
+def test_a_text_is_what_a_user_says_in_a_conversation() -> None:
+    text: Any = "hi"
+    body = body_of(conversations.add_items(CONTEXT, "c", text))
+
+    assert body == body_of(conversations.add_items(CONTEXT, "c", [items.Message.user("hi")]))

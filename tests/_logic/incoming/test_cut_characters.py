@@ -31,6 +31,16 @@ def told(found: list[Any]) -> list[str]:
     return [getattr(event, "delta", type(event).__name__) for event in found]
 
 
+def test_a_delta_within_another_member_is_not_taken_for_the_text() -> None:
+    first, second = encoded(
+        {"type": TEXT, "more": {"delta": "x"}, "delta": "a" + FIRST}, delta(SECOND)
+    )
+
+    found = [event for each in (first, second) for event in EventMapper().feed_one(each)]
+
+    assert told(found) == ["a" + LOST, LOST]
+
+
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(
     ("payloads", "expected"),

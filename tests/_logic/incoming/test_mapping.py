@@ -563,6 +563,18 @@ def test_halves_of_parts_that_come_in_turn_find_their_own() -> None:
     assert texts == {0: "a\U0001f601", 1: "b\U0001f680", 2: '{"c":"\U0001f600"}'}
 
 
+def test_payloads_that_come_together_meet_a_half_that_came_before() -> None:
+    mapper = EventMapper()
+
+    first = mapper.feed_one(b'{"type":"response.output_text.delta","delta":"a\\ud83d"}')
+    rest = mapper.feed_all(
+        [b'{"type":"response.output_text.delta","delta":"\\ude00"}', delta("b"), COMPLETED]
+    )
+
+    said = [getattr(event, "delta", "") for event in first + rest]
+    assert "".join(said) == "a\N{GRINNING FACE}b"
+
+
 def test_a_half_is_told_alone_when_its_part_ends() -> None:
     mapper = EventMapper()
     (first,) = mapper.feed_one(_cut_delta(rb"a\ud83d", number=4))

@@ -14,7 +14,7 @@ from codex_api._logic.incoming.objects import (
     read_object,
     read_page,
 )
-from codex_api.errors import DecodeError
+from codex_api.errors import DecodeError, RateLimitError
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Response
 
@@ -92,6 +92,13 @@ def test_a_deletion_is_believed_unless_it_says_no(body: bytes, name: str, *, del
     found = read_deleted(answer(body), "things", of="asked")
 
     assert (found.id, found.deleted, found.raw) == (name, deleted, body)
+
+
+def test_a_failure_is_no_deletion() -> None:
+    body = b'{"error":{"code":"rate_limit_exceeded","message":"slower"}}'
+
+    with pytest.raises(RateLimitError, match="slower"):
+        read_deleted(answer(body), "things", of="asked")
 
 
 def test_an_answer_to_a_deletion_is_json_or_nothing() -> None:

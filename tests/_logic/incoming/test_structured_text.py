@@ -51,7 +51,11 @@ def test_the_error_names_the_json_path(type_: type) -> None:
         parse_as(type_, '{"n":"x"}')
 
 
-@pytest.mark.parametrize("type_", [Struct, Model])
+class Nested(msgspec.Struct):
+    n: object
+
+
+@pytest.mark.parametrize("type_", [Struct, Model, Nested])
 @pytest.mark.parametrize("text", ['{"n":"\ud83d secret"}', '{"n":' * 5000])
 def test_text_that_no_decoder_takes_is_a_decode_error_too(type_: type, text: str) -> None:
     with pytest.raises(DecodeError, match=f"does not decode as {type_.__name__}: ") as caught:

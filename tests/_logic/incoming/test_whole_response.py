@@ -61,6 +61,12 @@ def test_a_conversation_is_an_id_or_holds_one(odd: object) -> None:
     assert response.conversation == ("conv" if "conv" in str(odd) else None)
 
 
+def test_an_end_that_nobody_knows_is_named() -> None:
+    body = {**WHOLE, "status": "expired", "incomplete_details": None}
+
+    assert "expired" in str(failure_of(decode_response(answer(body), "responses")))
+
+
 @pytest.mark.parametrize("status", ["failed", "incomplete", "cancelled"])
 def test_a_response_that_did_not_complete_is_an_error_with_the_response(status: str) -> None:
     body = {**WHOLE, "status": status, "error": {"code": "server_error", "message": "no"}}

@@ -10,7 +10,7 @@ import pytest
 
 from codex_api import ResponsesApiRequest, errors, items, tools
 from codex_api._logic.incoming.collect import CollectedResponse
-from codex_api._logic.session.call_outputs import answer_of, failure_of
+from codex_api._logic.session.call_outputs import answer_of, failure_of, output_of
 from codex_api._logic.session.failed import Failed
 from codex_api._logic.session.run_result import ToolAnswered
 from codex_api._logic.session.run_tools import CallHandlers, RunTools
@@ -422,3 +422,9 @@ def test_parts_and_shell_outputs_are_made_whole_too() -> None:
     assert wire(answer_of(SHELL, shell))["output"] == [
         {"stdout": "\ufffd", "stderr": "\ufffd", "outcome": {"type": "exit", "exit_code": 3}}
     ]
+
+
+def test_items_within_what_a_tool_gave_keep_the_members_that_nobody_knows() -> None:
+    told = '{"type":"message","role":"user","content":[],"later":1}'
+
+    assert output_of({"found": decoded(**msgspec.json.decode(told))}) == f'{{"found":{told}}}'

@@ -219,9 +219,7 @@ class _Failure(msgspec.Struct):
 
 
 def _error(frame: bytes) -> events.RealtimeErrorEvent | None:
-    told = read_fitting(_Failure, frame)
-    if told is None:
-        return None
+    told = read_fitting(_Failure, frame) or _Failure()
     detail = read_failure(frame) or ErrorDetail()
     words = "" if bytes(told.error) in NO_ERROR else bytes(told.error).decode()
     if not (told.message or words or detail.message or detail.code or detail.param):
