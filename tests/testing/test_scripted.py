@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import ssl
 import struct
+import sys
 import threading
 
 import anyio
@@ -415,3 +417,25 @@ def test_what_is_no_handshake_fails_the_script(data: bytes) -> None:
 
     with pytest.raises(NoHandshakeError):
         server.stop()
+
+
+def test_connections_that_come_while_a_server_stops_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: left.append(told.exc_value))
+
+    def connect_on(port: int) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+    for _ in range(20):
+        server = ScriptedServer([[Hang()]], repeat_last=True).start()
+        thread = threading.Thread(target=connect_on, args=(server.port,))
+        thread.start()
+        server.stop()
+        thread.join()
+    gc.collect()
+
+    assert left == []

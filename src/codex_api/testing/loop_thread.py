@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -14,7 +15,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ACCEPTING_TURNS = 2
+
 DEFAULT_CALL_TIMEOUT = 30.0
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Close a server; the connections that it has accepted stay.
+
+    Up to Python 3.11 a connection that is being accepted while its server is closed is left with a
+    transport that nobody closes: so those are waited for, with no further ones coming.
+    """
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):
+        for each in server.sockets:
+            loop.remove_reader(each.fileno())
+        for _ in range(_ACCEPTING_TURNS):
+            await asyncio.sleep(0)
+    server.close()
 
 
 class LoopThread:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from codex_api.testing.actions import Action, answer
 from codex_api.testing.connection import Connection, ConnectionRecord
-from codex_api.testing.loop_thread import LoopThread
+from codex_api.testing.loop_thread import LoopThread, stop_listening
 from codex_api.testing.recording import Journal, RecordedRequest, wait_until
 from codex_api.testing.websocket_peer import PeerGoneError
 
@@ -195,7 +195,7 @@ class ScriptedServer:
 
     async def _shut_down(self) -> None:
         if self._listener is not None:
-            self._listener.close()
+            await stop_listening(self._listener)
         for task in list(self._open.values()):
             task.cancel()
         for connection in self._accepted:  # one of TLS may still wait for the client's goodbye

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from codex_api.testing.loop_thread import LoopThread
+from codex_api.testing.loop_thread import LoopThread, stop_listening
 from codex_api.testing.scenario_files import load_scenario
 from codex_api.testing.server.app import create_app
 from codex_api.testing.server.settings import ServerSettings
@@ -269,7 +269,7 @@ class EmbeddedServer:
     async def _shut_down(self) -> None:
         # Not uvicorn's own shutdown: it waits for streams that hang on purpose.
         for server in self._server.servers:
-            server.close()
+            await stop_listening(server)
         state = self._server.server_state
         for connection in list(state.connections):
             connection.transport.abort()
