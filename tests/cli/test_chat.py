@@ -139,7 +139,7 @@ def test_ctrl_c_in_an_answer_stops_it_and_not_the_conversation(
         return call
 
     # A message is waited for, or has come together with the one before.
-    for name in ("recv", "take"):
+    for name in ("recv", "peek"):
         monkeypatch.setattr(WebSocket, name, interrupted(getattr(WebSocket, name)))
     code = chat("hello", "once more")
     out, err = capsys.readouterr()

@@ -29,6 +29,8 @@ def test_a_good_schema_is_let_through(schema: dict[str, Any]) -> None:
         ({"type": "text"}, "s.type"),
         ({"type": 5}, "s.type"),
         ({"type": []}, "s.type"),
+        ({"type": {}}, "s.type"),
+        ({"type": ["string", []]}, "s.type"),
         ({"enum": []}, "s"),
         ({"properties": []}, "s.properties"),
         ({"properties": {"a": True}}, "s.properties.a"),

@@ -55,7 +55,7 @@ class _Check:
     def _check_types(self, schema: JsonObject, where: str) -> None:
         kinds: Any = schema.get("type", [])
         for kind in cast("list[object]", kinds) if isinstance(kinds, list) else [kinds]:
-            if kind not in TYPES:
+            if not isinstance(kind, str) or kind not in TYPES:
                 message = f"'{kind}' is no type of JSON."
                 raise invalid_value(where + ".type", message)
         if kinds == [] and "type" in schema:
