@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 SRC = Path(codex_api.__file__).parents[1]
 MOST_LINES = 400
 FEW_LINES = 30
-#: Larger, each for a reason.
-LARGE = {
-    "codex_api.transport.http_async": "one connection's life, whose states refer to each other",
-}
 #: Small and serving one module only, each for a reason.
 SMALL = {
     "codex_api.__main__": "`python -m codex_api`",
@@ -86,10 +82,8 @@ def users(name: str) -> set[str]:
     return {other for other, module in MODULES.items() if name in module.imported}
 
 
-def test_a_large_module_has_a_reason() -> None:
-    large = {name for name, module in MODULES.items() if module.lines > MOST_LINES}
-
-    assert large - LARGE.keys() == set()
+def test_no_module_is_too_large_to_be_read_at_once() -> None:
+    assert {name for name, module in MODULES.items() if module.lines > MOST_LINES} == set()
 
 
 def test_a_small_module_serves_more_than_one_other() -> None:
@@ -103,7 +97,7 @@ def test_a_small_module_serves_more_than_one_other() -> None:
 
 
 def test_reasons_are_given_for_modules_that_exist() -> None:
-    assert (LARGE.keys() | SMALL.keys()) - MODULES.keys() == set()
+    assert SMALL.keys() - MODULES.keys() == set()
 
 
 def test_what_stands_at_the_top_is_what_users_import() -> None:

@@ -82,7 +82,7 @@ def test_stream_that_is_left_open_ends_with_its_event_loop(*, is_read: bool) -> 
     async def left_open(url: str) -> Any:
         stream = await transport.stream(get(url), PATIENCE)
         if not is_read:
-            stream._stream._channel.receiver = None  # as in a child process
+            stream._exchange._channel.receiver = None  # as in a child process
         return stream
 
     with ScriptedServer([[Send(sse_head()), Hang()]]) as server:

@@ -219,7 +219,7 @@ async def test_answer_that_nobody_reads_makes_its_server_wait() -> None:
         stream = await transport.stream(get(server.url), PATIENCE)
         for _ in range(50):
             await asyncio.sleep(0.002)
-        held = stream._stream._held_bytes
+        held = stream._exchange._held_bytes
         received = 0
         while (piece := await stream.read_chunk()) is not None:
             received += len(piece)
