@@ -12,6 +12,7 @@ from codex_api.transport import cookie_jar
 from codex_api.transport._core.cookies import is_cookie_host
 from codex_api.transport._core.http1 import encode_head
 from codex_api.transport._core.messages import RawBody, StreamedBody
+from codex_api.transport._core.packed_answer import MAX_BODY_BYTES
 from codex_api.transport._core.route import Route, parse_target, route_to
 from codex_api.transport.errors import (
     ClientStateError,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from codex_api.transport._core.route import Target
     from codex_api.transport.network import Network
 
-#: What is read whole is kept in memory: more than any image or model list needs.
-MAX_BODY_BYTES = 256 << 20
 #: A body up to this size leaves together with its head, in one packet if it fits.
 JOINED_BYTES = 65_536
 # How long the environment's proxies count as known; looking them up costs more than a request.

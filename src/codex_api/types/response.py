@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from codex_api.errors import DecodeError, ResponseIncompleteError
+from codex_api.errors import DecodeError
 from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
 from codex_api.transport._core.headers import Headers
 from codex_api.types.call_item import FunctionCall
@@ -177,24 +177,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             DecodeError: The model refused, said nothing, or its text does not fit ``type_``.
         """
         # It lies above.
-        from codex_api._logic.incoming.structured_text import parse_answer  # noqa: PLC0415
+        from codex_api._logic.incoming.structured_text import parse_response  # noqa: PLC0415
 
-        if self.incomplete_reason is not None:
-            error = ResponseIncompleteError(
-                reason=self.incomplete_reason,
-                response_id=self.id,
-                usage=self.usage,
-                request_id=self.request_id,
-                rate_limits=self.rate_limits,
-            )
-            error.partial = self
-            raise error
-        messages = [message.text for message in final_messages(self.output)]
-        try:
-            return parse_answer(type_, self.text_final, messages, self.refusal)
-        except DecodeError as exc:
-            exc.request_id, exc.rate_limits = self.request_id, self.rate_limits
-            raise
+        return parse_response(type_, self)
 
 
 def final_messages(output: Sequence[ResponseItem]) -> list[Message]:

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
-from codex_api._logic.incoming.structured_text import parse_answer, parse_as
-from codex_api.errors import DecodeError
+from codex_api._logic.incoming.structured_text import parse_answer, parse_as, parse_response
+from codex_api.errors import DecodeError, ResponseIncompleteError
+from codex_api.transport import Headers
+from codex_api.types.response import Response
 
 
 class Struct(msgspec.Struct):
@@ -148,3 +150,26 @@ def test_odd_fences_take_no_more_time_than_their_length(part: str) -> None:
     for text in (part * 20_000, "```\n" + part * 20_000, part * 20_000 + "x"):
         with pytest.raises(DecodeError):
             answered(text)
+
+
+NAMED = Headers([("x-request-id", "q")])
+
+
+def test_a_response_that_was_cut_off_is_the_partial_of_the_error() -> None:
+    response = Response(id="r", incomplete_reason="max_output_tokens", headers=NAMED)
+
+    with pytest.raises(ResponseIncompleteError) as caught:
+        parse_response(Struct, response)
+
+    assert caught.value.partial is response
+    assert caught.value.reason == "max_output_tokens"
+    assert (caught.value.response_id, caught.value.request_id) == ("r", "q")
+
+
+def test_an_error_of_parsing_names_the_request_that_was_answered() -> None:
+    response = Response(id="r", headers=NAMED)
+
+    with pytest.raises(DecodeError, match="holds no text") as caught:
+        parse_response(Struct, response)
+
+    assert caught.value.request_id == "q"

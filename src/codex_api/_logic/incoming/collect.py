@@ -15,9 +15,9 @@ from codex_api._logic.incoming.assembler import Assembler
 from codex_api._logic.incoming.completeness import cut_off_reason
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.item_parts import REFUSAL, SUMMARY, TEXT
-from codex_api._logic.incoming.structured_text import parse_answer
+from codex_api._logic.incoming.structured_text import parse_response
 from codex_api._logic.incoming.terminal import Terminal, read_terminal
-from codex_api.errors import ApiError, DecodeError, ResponseIncompleteError
+from codex_api.errors import ApiError, ResponseIncompleteError
 from codex_api.rate_limits import ApiRateLimits, RateLimitSnapshot
 from codex_api.types.call_item import FunctionCall
 from codex_api.types.content import UnknownPart
@@ -117,22 +117,7 @@ class CollectedResponse(msgspec.Struct, frozen=True, kw_only=True):
             ResponseIncompleteError: The response was cut off, so its JSON would be, too.
             DecodeError: The model refused, said nothing, or its text does not fit ``type_``.
         """
-        if self.incomplete_reason is not None:
-            error = ResponseIncompleteError(
-                reason=self.incomplete_reason,
-                response_id=self.id,
-                usage=self.usage,
-                request_id=self.request_id,
-                rate_limits=self.rate_limits,
-            )
-            error.partial = self
-            raise error
-        messages = [message.text for message in final_messages(self.items)]
-        try:
-            return parse_answer(type_, self.text_final, messages, self.refusal)
-        except DecodeError as exc:
-            exc.request_id, exc.rate_limits = self.request_id, self.rate_limits
-            raise
+        return parse_response(type_, self)
 
 
 class Collector:

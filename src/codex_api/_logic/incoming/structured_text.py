@@ -10,21 +10,52 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from codex_api._logic.incoming.excerpt import excerpt
-from codex_api.errors import DecodeError
+from codex_api.errors import DecodeError, ResponseIncompleteError
+from codex_api.types.response import final_messages
 from codex_api.types.structured import decoded_as, is_pydantic, schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from codex_api._logic.incoming.collect import CollectedResponse
+    from codex_api.types.response import Response
+
+    _Whole: TypeAlias = "Response | CollectedResponse"
+
 T = TypeVar("T")
 
 # The first line of three backticks to the last: JSON may have some within its strings.
 _FENCE = cache(partial(re.compile, r"[^`]*```\w*[ \t]*\r?\n(.*)\r?\n[ \t]*```[^`]*", re.DOTALL))
+
+
+def parse_response(type_: type[T], response: _Whole) -> T:
+    """Decode the final answer of a response.
+
+    Raises:
+        ResponseIncompleteError: The response was cut off, so its JSON would be, too.
+        DecodeError: The model refused, said nothing, or its text does not fit ``type_``.
+    """
+    if response.incomplete_reason is not None:
+        error = ResponseIncompleteError(
+            reason=response.incomplete_reason,
+            response_id=response.id,
+            usage=response.usage,
+            request_id=response.request_id,
+            rate_limits=response.rate_limits,
+        )
+        error.partial = response
+        raise error
+    messages = [message.text for message in final_messages(response.items)]
+    try:
+        return parse_answer(type_, response.text_final, messages, response.refusal)
+    except DecodeError as exc:
+        exc.request_id, exc.rate_limits = response.request_id, response.rate_limits
+        raise
 
 
 def parse_answer(type_: type[T], text: str, messages: Sequence[str], refusal: str | None) -> T:

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 if TYPE_CHECKING:
     from codex_api.transport._core.messages import Response
 
-#: As many as an answer may have that is not packed.
-MAX_UNPACKED_BYTES: Final = 256 << 20
+#: What is read whole is kept in memory, packed or not: more than any image or model list needs.
+MAX_BODY_BYTES: Final = 256 << 20
 
 CODING: Final = "content-encoding"
 # How zlib is told of each. RFC 9110, 8.4.1: `deflate` has a zlib wrapper, which some leave out.
 _WINDOWS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 
 
-def unpacked(answer: Response, limit: int = MAX_UNPACKED_BYTES) -> Response:
+def unpacked(answer: Response, limit: int = MAX_BODY_BYTES) -> Response:
     """Return an answer with its body unpacked, and without the fields that told of it.
 
     Args:
