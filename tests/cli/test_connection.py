@@ -7,7 +7,7 @@ import pytest
 
 from codex_api import errors
 from codex_api.cli.connection import Connection
-from codex_api.local.configuration import auth_from_file
+from codex_api.local.codex_files import auth_from_file
 from codex_api.transport._core.headers import Headers
 
 if TYPE_CHECKING:

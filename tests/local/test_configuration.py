@@ -304,6 +304,10 @@ def test_what_cannot_be_used_is_explained(codex: Path, name: str, what: str) -> 
         ('[model_providers.x]\nname = "x"\n', "line 1, model_providers.x: base_url is missing"),
         ('[model_providers.x]\nbase_url = "h"\n', "line 1, model_providers.x: Provider.base_url"),
         ("[model_providers.x]\nbase_url = 1\n", "line 2, model_providers.x.base_url"),
+        (
+            '[model_providers.x]\nbase_url = "https://h"\nwire_api = "chat"\n',
+            "line 3, model_providers.x.wire_api: only the Responses API",
+        ),
     ],
 )
 def test_mistakes_in_the_file_of_the_codex_cli_are_placed_too(
@@ -315,6 +319,26 @@ def test_mistakes_in_the_file_of_the_codex_cli_are_placed_too(
         Configuration.load("x")
 
     assert f"{codex}, {what}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("openai", "OPENAI_BASE_URL"),
+        ("ollama", "CODEX_OSS_BASE_URL"),
+        ("lmstudio", "CODEX_OSS_PORT"),
+    ],
+)
+def test_a_variable_that_holds_no_url_is_named(
+    own: Path, monkeypatch: pytest.MonkeyPatch, name: str, variable: str
+) -> None:
+    own.write_text("")
+    monkeypatch.setenv(variable, "secret words")
+
+    with pytest.raises(errors.RequestBuildError, match=f"^environment {variable}: ") as caught:
+        Configuration.load(name)
+
+    assert "secret" not in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(own: Path) -> None:

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from codex_api._sync.client import Client
 from codex_api.auth import ApiKeyAuth, AuthProvider, NoAuth
-from codex_api.local.configuration import Configuration, auth_file, default_provider
+from codex_api.local.codex_files import auth_file
+from codex_api.local.configuration import Configuration, default_provider
 from codex_api.provider import Provider, Timeouts
 from codex_api.transport.errors import AuthBuildError, RequestBuildError
 

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import os
 import re
-from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 
-from codex_api.auth import ApiKeyAuth, AuthProvider, ChatGptAuth, NoAuth
+from codex_api.auth import ApiKeyAuth, AuthProvider, NoAuth
+from codex_api.local.codex_files import auth_file, auth_from_file, codex_home
 from codex_api.local.toml_file import TomlFile
 from codex_api.provider import Provider, Timeouts
 from codex_api.transport._core.retry import RetryConfig
@@ -112,6 +112,7 @@ class _Codex(msgspec.Struct):
     requires_openai_auth: bool = False
     auth: object = None
     aws: object = None
+    wire_api: str = "responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,46 +217,6 @@ def config_file() -> Path:
     return (Path(home) if home else Path.home() / ".config") / "codex-api" / "config.toml"
 
 
-def codex_home() -> Path:
-    """Return the folder in which the Codex CLI keeps its files."""
-    home = os.environ.get("CODEX_HOME", "").strip()
-    return Path(home) if home else Path.home() / ".codex"
-
-
-def auth_file() -> Path:
-    """Return where the Codex CLI keeps its credentials."""
-    return codex_home() / "auth.json"
-
-
-class _Tokens(msgspec.Struct):
-    access_token: str
-    account_id: str | None = None
-
-
-class _Stored(msgspec.Struct):
-    tokens: _Tokens | None = None
-    api_key: str | None = msgspec.field(default=None, name="OPENAI_API_KEY")
-
-
-def auth_from_file(path: Path) -> AuthProvider:
-    """Read credentials that the Codex CLI stored.
-
-    Raises:
-        AuthBuildError: The file is missing or holds none; its content is not in the text.
-    """
-    try:
-        stored = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=_Stored)
-    except (OSError, ValueError, RecursionError) as exc:
-        message = f"cannot read credentials from {path}: {type(exc).__name__}"
-        raise AuthBuildError(message) from None
-    if stored.tokens is not None:
-        return ChatGptAuth(stored.tokens.access_token, stored.tokens.account_id)
-    if stored.api_key is not None:
-        return ApiKeyAuth(stored.api_key)
-    message = f"{path} holds no credentials: sign in with the Codex CLI"
-    raise AuthBuildError(message)
-
-
 def _built_in(name: str) -> Configuration:
     if name == "azure":
         message = (
@@ -310,6 +271,8 @@ def _from_codex(file: TomlFile, name: str) -> Configuration:
     for key in ("auth", "aws"):
         if getattr(table, key) is not None:
             raise file.error((*keys, key), "only the Codex CLI itself can use these credentials")
+    if table.wire_api != "responses":
+        raise file.error((*keys, "wire_api"), 'only the Responses API is spoken: "responses"')
     if table.base_url is None:
         raise file.error(keys, "base_url is missing")
     present = file.table(*keys)
@@ -364,6 +327,12 @@ def _settled(
         # A key for another server must not go to the public one.
         provider = replace(provider, base_url=elsewhere)
         sources["base_url"] = f"environment {_BASE_URL_VARIABLE}"
+    if sources["base_url"].startswith("environment "):
+        try:
+            provider.url_for_path("")
+        except RequestBuildError as exc:
+            message = f"{sources['base_url']}: {exc}"
+            raise RequestBuildError(message) from None
     if name == "openai" and sources["base_url"] != "built in":
         # A server of one's own may take no key.
         credentials = replace(credentials, is_needed=False)
