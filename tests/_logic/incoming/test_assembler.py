@@ -165,15 +165,25 @@ def test_a_call_that_nobody_named_is_no_item() -> None:
     assert entry.item is None
 
 
-def test_a_call_that_was_begun_gets_its_arguments_and_is_finished() -> None:
-    got = only(
-        results(
-            added(call(id="fc", status="in_progress")),
-            events.FunctionCallArgumentsDelta("{}", "fc"),
-        )
-    )
+def test_a_call_that_was_begun_gets_its_arguments() -> None:
+    got = results(added(call(id="fc")), events.FunctionCallArgumentsDelta("{}", "fc"))
 
-    assert (got.arguments, got.status) == ("{}", "completed")
+    assert only(got).arguments == "{}"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [message(), call(), tool(), {"type": "reasoning", "summary": []}],
+    ids=lambda b: b["type"],
+)
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [("in_progress", "completed"), ("incomplete", "incomplete"), (None, None)],
+)
+def test_an_item_of_a_complete_response_is_in_progress_no_more(
+    begun: dict[str, Any], told: str | None, status: str | None
+) -> None:
+    assert only(results(added({**begun, "status": told}))).status == status
 
 
 def test_a_message_that_was_begun_with_its_text_keeps_it() -> None:
@@ -242,6 +252,14 @@ def test_a_finished_item_for_which_nothing_came_keeps_its_bytes(item: dict[str, 
     assert bytes(entry.raw) == bytes(raw(**item))
 
 
+def test_a_finished_item_stands_over_that_of_the_final_response() -> None:
+    told = {"type": "future", "id": "f"}
+
+    (entry,) = results(done({**told, "held": 1}), output=({**told, "held": 2},))
+
+    assert bytes(entry.raw) == bytes(raw(**told, held=1))
+
+
 def test_the_final_response_tells_what_a_finished_item_lacks() -> None:
     got = results(done(message(id="m"), 0), output=(message("said", id="m"),))
 
@@ -276,6 +294,56 @@ def test_a_whole_part_stands_over_its_deltas() -> None:
     part = raw(type="response.output_text.done", text="whole", item_id="m")
 
     assert texts(results(events.OutputTextDelta("wh", "m"), parts=(part,))) == ["whole"]
+
+
+def test_a_whole_part_belongs_to_the_item_that_was_open_when_it_came() -> None:
+    assembler = Assembler()
+    for told in (added(message()), done(message()), added(message()), done(message())):
+        assembler.add(told)
+    first, second = (raw(type="response.output_text.done", text=text) for text in ("one", "two"))
+    parts = [(3, bytes(first)), (1, bytes(second))]
+
+    assert texts(assembler.result(parts, None, is_complete=True)) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("late", "parts", "found"),
+    [
+        ((), (raw(type="response.output_text.done", text="a", output_index=0),), ["a"]),
+        ((events.OutputTextDelta("b", None, 0),), (), ["a", "b"]),
+    ],
+    ids=["whole", "delta"],
+)
+def test_only_a_delta_begins_another_item_where_one_is_finished(
+    late: tuple[ResponseEvent, ...], parts: tuple[Raw, ...], found: list[str]
+) -> None:
+    assert texts(results(done(message("a"), 0), *late, parts=parts)) == found
+
+
+@pytest.mark.parametrize(
+    ("told", "output", "has_gaps"),
+    [
+        ((), (), True),
+        ((events.OutputTextDelta("a"),), (), True),
+        ((done(message("a")), events.FunctionCallArgumentsDelta("{}")), (), True),
+        ((done(message("a")),), (), False),
+        ((events.OutputTextDelta("a"),), (message("a"),), False),
+    ],
+    ids=["nothing", "parts", "also-parts", "finished", "final"],
+)
+def test_a_part_that_cannot_be_read_is_missing_in_what_is_put_together(
+    told: tuple[ResponseEvent, ...], output: tuple[dict[str, Any], ...], *, has_gaps: bool
+) -> None:
+    assembler = Assembler()
+    for event in told:
+        assembler.add(event)
+    terminal = read_terminal("response.completed", raw(output=output))
+    readable = bytes(raw(type="response.output_text.done"))
+
+    assembler.result([(0, readable), (0, b'{"type":"resp')], terminal, is_complete=True)
+    assert assembler.has_gaps is has_gaps
+    assembler.result([(0, readable)], terminal, is_complete=True)
+    assert assembler.has_gaps is False
 
 
 def test_a_part_without_names_belongs_to_the_open_item_of_its_kind() -> None:

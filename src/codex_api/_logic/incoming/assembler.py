@@ -90,7 +90,7 @@ class Assembler:
         finished = (slot for slot in self._slots(()).in_order() if slot.done)
         self._kept += [resolved(slot, is_complete=False) for slot in finished]
         del self._kept[len(self._kept) - dropped :]
-        self._count, self._told, self._last = 0, [], None
+        self._told, self._last = [], None
 
     def result(
         self, parts: Iterable[tuple[int, bytes]], terminal: Terminal | None, *, is_complete: bool

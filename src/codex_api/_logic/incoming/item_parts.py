@@ -45,9 +45,9 @@ class Place(msgspec.Struct, frozen=True):
     """Where a part belongs, as far as an event tells it."""
 
     kind: str
-    output_index: int | None = None
-    item_id: str | None = None
-    number: int = 0
+    output_index: int | None
+    item_id: str | None
+    number: int
 
 
 class _Texts(msgspec.Struct, kw_only=True):

@@ -113,20 +113,21 @@ def _made(slot: Slot) -> ResponseItem | None:
 def _made_of_added(added: ResponseItem, slot: Slot) -> ResponseItem:
     match added:
         case Message() | FunctionCall() | CustomToolCall():
-            filled = _filled(added, slot) if _is_empty(added) else added
-            return filled if isinstance(filled, CustomToolCall) else _finished(filled)
+            return _finished(_filled(added, slot) if _is_empty(added) else added)
         case Reasoning():
-            return msgspec.structs.replace(
+            filled = msgspec.structs.replace(
                 added,
                 summary=added.summary or _summary(slot),
                 content=added.content or _reasoning(slot),
             )
+            return _finished(filled)
         case _:
             return added
 
 
 def _finished(item: ResponseItem) -> ResponseItem:
-    if isinstance(item, Message | FunctionCall) and item.status == "in_progress":
+    kinds = Message | FunctionCall | CustomToolCall | Reasoning
+    if isinstance(item, kinds) and item.status == "in_progress":
         return msgspec.structs.replace(item, status="completed")
     return item
 
