@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from codex_api import events
 from codex_api._logic.incoming.collect import CollectedResponse, Collector
 from codex_api._logic.incoming.item_codec import decode_item
+from codex_api._logic.incoming.terminal import Terminal, read_terminal
 from codex_api.errors import (
     DecodeError,
     NetworkError,
@@ -16,7 +17,7 @@ from codex_api.errors import (
     StreamClosedError,
 )
 from codex_api.items import FunctionCall, Message, Reasoning
-from codex_api.rate_limits import RateLimitSnapshot
+from codex_api.rate_limits import ApiRateLimit, ApiRateLimits, RateLimitSnapshot
 from codex_api.types.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Facts:
     request_id = "req_1"
     rate_limits = RateLimitSnapshot("codex", limit_name="n")
     server_model = "m"
-    api_rate_limits = None
-    parts = ()
-    terminal = None
+    api_rate_limits = ApiRateLimits(requests=ApiRateLimit(60))
+    parts: tuple[tuple[int, bytes], ...] = ()
+    terminal: Terminal | None = None
 
 
 def done(**item: object) -> events.OutputItemDone:
@@ -46,7 +47,7 @@ def message(text: str, **fields: object) -> events.OutputItemDone:
     return done(type="message", role="assistant", content=content, **fields)
 
 
-COMPLETED = events.Completed("resp_1", TokenUsage(1, 0, 2, 0, 3), end_turn=True)
+COMPLETED = events.Completed("resp_9", TokenUsage(1, 0, 2, 0, 3), end_turn=True)
 
 
 def collected(*given: ResponseEvent) -> CollectedResponse:
@@ -68,7 +69,7 @@ def test_response_is_gathered_whole() -> None:
         COMPLETED,
     )
 
-    assert got.id == "resp_1"
+    assert got.id == "resp_9"
     assert [type(item) for item in got.items] == [Message, FunctionCall]
     assert [bytes(raw) for raw in got.raw_items][1] == bytes(call.raw)
     assert got.text == "Hello"
@@ -131,7 +132,96 @@ def test_facts_of_the_stream_are_taken_over() -> None:
     got = Collector().finish(Facts())
 
     assert (got.request_id, got.server_model) == ("req_1", "m")
-    assert got.rate_limits == Facts.rate_limits
+    assert (got.rate_limits, got.api_rate_limits) == (Facts.rate_limits, Facts.api_rate_limits)
+
+
+def told(**fields: object) -> Terminal:
+    return read_terminal("response.completed", msgspec.json.encode(fields))
+
+
+END: dict[str, Any] = {
+    "id": "resp_2",
+    "status": "incomplete",
+    "service_tier": "flex",
+    "created_at": 17.5,
+    "usage": {"input_tokens": 1, "output_tokens": 2},
+}
+
+
+def test_what_the_end_says_is_read_from_the_stream_or_from_the_event() -> None:
+    facts = Facts()
+    facts.terminal = told(**END, output=[{"type": "new"}])
+    completed = events.Completed("")
+    msgspec.structs.force_setattr(completed, "raw_response", facts.terminal.raw)
+
+    for got in (Collector().finish(facts), collected(events.Created("resp_1"), completed)):
+        assert (got.status, got.service_tier, got.created_at) == ("incomplete", "flex", 17.5)
+        assert [item.type for item in got.items] == ["new"]
+        assert bytes(got.raw) == bytes(facts.terminal.raw)
+    assert Collector().finish(facts).usage == TokenUsage(1, None, 2, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "response_id"),
+    [
+        ((events.Created("resp_1"), COMPLETED), "resp_9"),
+        ((events.Created("resp_1"), events.Completed("")), "resp_1"),
+        ((events.Created("resp_1"),), "resp_1"),
+        ((COMPLETED,), "resp_9"),
+        ((), None),
+    ],
+)
+def test_the_id_is_the_one_told_last(
+    given: tuple[ResponseEvent, ...], response_id: str | None
+) -> None:
+    assert collected(*given).id == response_id
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ((message("a"),), "unknown"),
+        ((message("a"), COMPLETED), None),
+        ((events.OutputTextDelta("a"), COMPLETED), None),
+    ],
+)
+def test_only_a_response_that_came_to_its_end_is_complete(
+    given: tuple[ResponseEvent, ...], reason: str | None
+) -> None:
+    got = collected(*given)
+
+    assert got.incomplete_reason == reason
+    assert [item.text for item in got.items if isinstance(item, Message)] == ["a"]
+
+
+def test_parts_that_the_stream_kept_are_put_into_their_items() -> None:
+    facts, collector = Facts(), Collector()
+    facts.parts = ((1, b'{"type":"response.output_text.done","text":"whole"}'),)
+    collector.add(COMPLETED)
+
+    assert collector.finish(facts).text == "whole"
+    facts.parts = ((1, b'{"type":"response.out'),)
+    assert collector.finish(facts).incomplete_reason == "unknown"
+
+
+def test_an_end_of_nothing_is_no_complete_response() -> None:
+    facts, collector = Facts(), Collector()
+    facts.terminal = told(status="in_progress")
+    collector.add(events.Completed("resp_1"))
+
+    assert collector.finish(facts).incomplete_reason == "unknown"
+
+
+def test_parts_of_an_item_that_nobody_knows_are_no_text() -> None:
+    future = done(type="future", id="x")
+
+    got = collected(future, events.OutputTextDelta("a", "x"), events.RefusalDelta("b", "x"))
+
+    assert (got.text, got.refusal) == ("", None)
+
+
+def test_the_final_text_of_what_was_cut_off_is_what_came() -> None:
+    assert collected(events.OutputTextDelta("half a sen")).text_final == "half a sen"
 
 
 def test_facts_are_read_from_events_when_there_is_no_stream() -> None:

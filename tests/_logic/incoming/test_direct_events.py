@@ -4,11 +4,13 @@ import msgspec
 import pytest
 
 from codex_api import events
+from codex_api._logic.incoming import direct_events
 from codex_api._logic.incoming.direct_events import (
     Skipped,
     ToolInput,
     direct_decoder,
     direct_lines,
+    is_sign_of_life,
     lenient_event,
 )
 
@@ -97,8 +99,49 @@ def test_a_delta_needs_only_its_delta() -> None:
     assert lenient_event(tag, fields(delta="a", summary_index="1")) is not None
 
 
+def test_what_an_event_needs_and_servers_leave_out_is_made_up() -> None:
+    begun = lenient_event("response.reasoning_summary_part.added", fields())
+    done = lenient_event("response.reasoning_summary_text.done", fields(text="t"))
+
+    assert begun == events.ReasoningSummaryPartAdded(0)
+    assert done == events.ReasoningSummaryDone("", "t", 0)
+
+
 def test_type_that_is_no_delta_is_nothing() -> None:
     assert lenient_event("response.brand_new", fields(delta="a")) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_sign"),
+    [
+        *(("ping", True), ("keepalive", True), ("response.heartbeat", True), ("KEEP-ALIVE", True)),
+        *(("response.in_progress", False), ("ping.answered", False), ("", False)),
+    ],
+)
+def test_a_sign_of_life_is_known_in_whatever_spelling(tag: str, *, is_sign: bool) -> None:
+    assert is_sign_of_life(tag) is is_sign
+
+
+RARE = b'{"type":"response.queued"}'
+
+
+@pytest.mark.parametrize("is_line", [True, False])
+def test_the_decoder_is_built_once_and_again_when_a_rare_event_comes(
+    monkeypatch: pytest.MonkeyPatch, *, is_line: bool
+) -> None:
+    monkeypatch.setattr(direct_events, "_built", {})
+    usual = direct_decoder()
+    assert usual is direct_decoder()
+    with pytest.raises(msgspec.ValidationError):
+        usual.decode(RARE)
+
+    if is_line:
+        direct_lines(RARE, 1)
+    else:
+        direct_decoder(whole=True)
+
+    assert isinstance(direct_decoder().decode(RARE), Skipped)
+    assert direct_decoder() is direct_decoder(whole=True)
 
 
 A_DELTA = b'{"type":"response.output_text.delta","delta":"a"}'

@@ -81,6 +81,29 @@ def test_nothing_is_read_where_nothing_is_said(data: bytes) -> None:
     assert read_failure(data) is None
 
 
+@pytest.mark.parametrize(
+    ("wrapped", "levels"),
+    [
+        (lambda inner: {"error": inner}, 6),
+        (lambda inner: {"error": json.dumps(inner)}, 3),
+        (lambda inner: {"message": json.dumps(inner)}, 6),
+        (lambda inner: {"metadata": {"raw": json.dumps(inner)}}, 6),
+        (lambda inner: [inner], 6),
+        (lambda inner: {"errors": [inner]}, 3),
+    ],
+    ids=["error", "text", "message", "upstream", "list", "errors"],
+)
+def test_envelopes_are_opened_six_deep(wrapped: Any, levels: int) -> None:
+    told: Any = {"code": "c", "msg": "words"}
+    for _ in range(levels):
+        told = wrapped(told)
+
+    assert (found := read_failure(json.dumps(told))) is not None
+    assert (found.code, found.message) == ("c", "words")
+    deeper = read_failure(json.dumps(wrapped(told)))
+    assert deeper is None or (deeper.code is None and deeper.message != "words")
+
+
 def test_json_without_end_says_nothing() -> None:
     deep: Any = {"error": "words"}
     for _ in range(50):
@@ -96,6 +119,15 @@ def test_json_without_end_says_nothing() -> None:
         ({"code": 400}, ErrorDetail(code="400", status=400)),
         ({"code": "429"}, ErrorDetail(code="429", status=429)),
         ({"code": 7}, ErrorDetail(code="7")),
+        ({"code": "c" * 300}, ErrorDetail(code="c" * 256)),
+        ({"type": "t" * 300}, ErrorDetail(type="t" * 256)),
+        ({"code": "c", "message": 5}, ErrorDetail(code="c")),
+        ({"message": "a", "reason": "b"}, ErrorDetail(message="a")),
+        ({"code": "c", "status": 300}, ErrorDetail(code="c", status=300)),
+        ({"code": "c", "status": 299}, ErrorDetail(code="c")),
+        ({"code": "c", "status": 599}, ErrorDetail(code="c", status=599)),
+        ({"code": "c", "status": 600}, ErrorDetail(code="c")),
+        ({"code": 500, "status": 502, "status_code": 503}, ErrorDetail(code="500", status=502)),
         ({"code": True}, None),
         ({"code": "c", "status": 503}, ErrorDetail(code="c", status=503)),
         ({"code": "c", "status": "failed"}, ErrorDetail(code="c")),
@@ -110,6 +142,10 @@ def test_json_without_end_says_nothing() -> None:
         ({"code": "c", "resets_at": "soon", "param": 5}, ErrorDetail(code="c")),
         ({"code": "c", "retry_after": 3}, ErrorDetail(code="c", retry_after=3.0)),
         ({"code": "c", "retry_after": "3"}, ErrorDetail(code="c", retry_after=3.0)),
+        ({"code": "c", "retry_after": 0}, ErrorDetail(code="c", retry_after=0.0)),
+        ({"code": "c", "retry_after": "0"}, ErrorDetail(code="c", retry_after=0.0)),
+        ({"code": "c", "retry_after": "9" * 13}, ErrorDetail(code="c")),
+        ({"code": "c", "retry_after_seconds": 3}, ErrorDetail(code="c", retry_after=3.0)),
         ({"code": "c", "retryAfter": "1m"}, ErrorDetail(code="c", retry_after=60.0)),
         ({"code": "c", "retry_after_ms": 500}, ErrorDetail(code="c", retry_after=0.5)),
         ({"code": "c", "retry_after": -1}, ErrorDetail(code="c")),
@@ -128,6 +164,28 @@ def test_each_member_is_read_on_its_own(member: dict[str, Any], detail: ErrorDet
     found = read_failure(json.dumps({"error": member}))
 
     assert found == detail
+
+
+@pytest.mark.parametrize(
+    ("envelope", "detail"),
+    [
+        ([{"code": "c"}, 5], ErrorDetail(code="c")),
+        ({"errors": [{"code": "c"}, 5, {"msg": "b"}]}, ErrorDetail(code="c", message="b")),
+        ({"errors": [{"msg": word} for word in "abcdefg"]}, ErrorDetail(message="a; b; c; d; e")),
+        (
+            {"detail": [{"loc": list("abcdefg"), "msg": "m"}]},
+            ErrorDetail(message="a.b.c.d.e: m", status=422),
+        ),
+        ({"error": {"code": "c"}, "retry_after": 3}, ErrorDetail(code="c", retry_after=3.0)),
+    ],
+)
+def test_a_list_of_complaints_is_read_as_one(envelope: Any, detail: ErrorDetail) -> None:
+    assert read_failure(json.dumps(envelope)) == detail
+
+
+def test_text_is_read_as_text_and_as_bytes() -> None:
+    assert read_failure("Bad gateway") == read_failure(b"Bad gateway")
+    assert read_failure("Bad gateway") == ErrorDetail(message="Bad gateway")
 
 
 def test_complaints_that_point_into_the_request_say_that_it_is_wrong() -> None:

@@ -49,6 +49,25 @@ def test_header_may_be_a_list_of_lists(value: object) -> None:
     assert Reader()(headers={"openai-model": value}) == [events.ServerModel("m")]
 
 
+def test_other_headers_name_no_model() -> None:
+    assert Reader()(headers={"x-other": "m", "openai-organization": "o"}) == []
+
+
+def test_a_header_that_is_no_text_is_passed_over() -> None:
+    found = Reader()(headers={"openai-model": 5, "x-openai-model": "m"})
+
+    assert found == [events.ServerModel("m")]
+
+
+def test_metadata_without_a_turn_state_leaves_room_for_one() -> None:
+    reader = Reader()
+
+    reader("response.metadata", headers={"x-codex-turn-state": 5})
+    reader("response.metadata", headers={"x-codex-turn-state": "later"})
+
+    assert reader.turn_state.get() == "later"
+
+
 def test_model_is_told_again_only_when_it_changes() -> None:
     reader = Reader()
 

@@ -77,6 +77,8 @@ def test_the_status_decides_whatever_the_event_is_called(tag: str, status: str) 
         ("response.completed", {"error": {"code": "x"}}, "failed"),
         ("response.done", {}, "completed"),
         ("response.done", {"status": 5}, "completed"),
+        ("response.done", {"status_details": {"type": "cancelled"}}, "cancelled"),
+        ("response.done", {"status_details": {"type": "cancelled"}, "id": 5}, "cancelled"),
         ("response.incomplete", {}, "incomplete"),
         ("response.failed", {}, "failed"),
         ("response.failed", {"status": "completed", "error": {"code": "x"}}, "failed"),
@@ -136,6 +138,7 @@ def test_the_names_of_chat_completions_are_read() -> None:
         *((3, 3), (3.0, 3), (0, 0), ("3", 3), ("3.0", 3), ("0", 0)),
         *((None, None), (-1, None), (True, None), ([], None), ("", None), ("-1", None)),
         *(("many", None), ("3 tokens", None), ("1e3", None), ("3.5", None)),
+        *((2**53, 2**53), (2**53 + 2, None)),
         *(("\N{ARABIC-INDIC DIGIT THREE}", None), ("9" * 17, None), ("9" * 400, None)),
     ],
 )
@@ -149,6 +152,26 @@ def test_a_count_that_cannot_be_is_unknown(written: str) -> None:
 
     assert found is not None
     assert (found.input_tokens, found.total_tokens) == (None, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "details", "found"),
+    [
+        ("prompt_tokens_details", {"cached_tokens": 4}, TokenUsage(9, 4, 5, None, None)),
+        ("input_token_details", {"cached_tokens": 4}, TokenUsage(9, 4, 5, None, None)),
+        ("completion_tokens_details", {"reasoning_tokens": 4}, TokenUsage(9, None, 5, 4, None)),
+        ("output_token_details", {"reasoning_tokens": 4}, TokenUsage(9, None, 5, 4, None)),
+        ("prompt_tokens_details", None, TokenUsage(9, 0, 5, None, None)),
+        ("output_token_details", None, TokenUsage(9, None, 5, 0, None)),
+    ],
+)
+def test_details_are_read_under_each_of_their_names(
+    name: str, details: dict[str, int] | None, found: TokenUsage
+) -> None:
+    told = {"input_tokens": 9, "output_tokens": 5, name: details}
+
+    assert usage(**told) == found
+    assert terminal(usage=told).usage == found
 
 
 def test_null_details_say_that_there_is_nothing_to_detail() -> None:

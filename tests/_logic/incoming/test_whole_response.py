@@ -10,7 +10,7 @@ from codex_api._logic.incoming.whole_response import accept_response, decode_res
 from codex_api.errors import DecodeError
 from codex_api.transport._core.headers import Headers
 from codex_api.transport._core.messages import Response
-from codex_api.types.response import ResponseFailure
+from codex_api.types.response import IncompleteDetails, ResponseFailure
 from codex_api.types.turn_state import TurnState
 
 MESSAGE = {
@@ -18,6 +18,7 @@ MESSAGE = {
     "role": "assistant",
     "content": [{"type": "output_text", "text": "Hi", "annotations": []}],
 }
+CUT = {**MESSAGE, "status": "incomplete"}
 WHOLE: dict[str, Any] = {"id": "resp_1", "status": "completed", "output": [MESSAGE]}
 
 
@@ -67,6 +68,38 @@ def test_an_end_that_nobody_knows_is_named() -> None:
     assert "expired" in str(failure_of(decode_response(answer(body), "responses")))
 
 
+@pytest.mark.parametrize(
+    ("status", "told", "reason"),
+    [
+        ("incomplete", {"reason": "content_filter"}, "content_filter"),
+        ("incomplete", None, "unknown"),
+        ("cancelled", {"reason": "content_filter"}, "cancelled"),
+        (None, {"reason": "content_filter"}, "content_filter"),
+    ],
+)
+def test_the_error_names_why_it_ended(status: str | None, told: Any, reason: str) -> None:
+    body = {**WHOLE, "status": status, "incomplete_details": told}
+
+    error = failure_of(decode_response(answer(body), "responses"))
+
+    assert isinstance(error, errors.ResponseIncompleteError)
+    assert error.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [
+        ({"id": "r", "status": "queued"}, None),
+        ({"id": "r", "error": {"code": "c", "message": "m"}}, ResponseFailure("c", "m")),
+        ({"status": "failed", "error": 5}, ResponseFailure()),
+    ],
+)
+def test_a_response_needs_no_output(body: dict[str, Any], failure: ResponseFailure | None) -> None:
+    response = decode_response(answer(body), "responses")
+
+    assert (response.output, response.error) == ([], failure)
+
+
 @pytest.mark.parametrize("status", ["failed", "incomplete", "cancelled"])
 def test_a_response_that_did_not_complete_is_an_error_with_the_response(status: str) -> None:
     body = {**WHOLE, "status": status, "error": {"code": "server_error", "message": "no"}}
@@ -92,6 +125,8 @@ def test_a_response_that_did_not_complete_is_an_error_with_the_response(status: 
             "content_filter",
         ),
         ({"status": "in_progress", "output": []}, None),
+        ({"status": "in_progress", "output": [CUT]}, None),
+        ({"status": "completed", "output": [CUT]}, "unknown"),
         ({"status": "failed"}, "failed"),
     ],
 )
@@ -99,10 +134,8 @@ def test_why_a_response_is_incomplete(more: dict[str, Any], reason: str | None) 
     response = decode_response(answer({**WHOLE, **more}), "responses")
 
     assert response.incomplete_reason == reason
-    details = response.incomplete_details
-    assert (details.reason if details else None) == (
-        "content_filter" if reason == "content_filter" else None
-    )
+    told = IncompleteDetails("content_filter") if reason == "content_filter" else None
+    assert response.incomplete_details == told
 
 
 @pytest.mark.parametrize(
@@ -113,6 +146,7 @@ def test_why_a_response_is_incomplete(more: dict[str, Any], reason: str | None) 
         (b" <html></html>", "HTML page"),
         (b"[]", "no JSON object"),
         (b"{}", "neither a status nor output"),
+        (b'{"id":"r"}', "neither a status nor output"),
         (b'{"output":"x"}', "neither a status nor output"),
     ],
 )

@@ -86,6 +86,10 @@ def test_a_response_that_did_not_finish_is_not_continued() -> None:
     assert chain.continuation(FIELDS, array(USER, OUTPUT, USER)) is None
 
 
+def test_before_the_first_response_the_whole_input_is_sent() -> None:
+    assert ChainedInput().continuation(FIELDS, array(USER)) is None
+
+
 def test_a_reset_chain_sends_the_whole_input() -> None:
     chain = finished(USER)
     chain.reset()

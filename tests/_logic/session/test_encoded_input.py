@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,8 @@ from codex_api.types.content import Extra, InputText, OutputText
 from tests._logic.session.test_chained_input import calls_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from codex_api._logic.session.input_json import InputJson
 
 
@@ -147,7 +150,7 @@ def test_an_error_beside_a_breakpoint_is_an_error() -> None:
     remembered, items = EncodedInput(), [Message.user("a")]
     remembered.encode(items, keep_ids=False, breakpoints=[(0, 0)])
 
-    with pytest.raises(RequestBuildError):
+    with pytest.raises(RequestBuildError, match=r"input\[1\]"):
         remembered.encode([*items, 7], keep_ids=False, breakpoints=[(0, 0)])
     assert bytes(remembered.encode(items, keep_ids=False)) == anew(items)
 
@@ -214,15 +217,40 @@ def test_what_is_equal_and_reads_differently_is_told_apart(one: Any, other: Any)
     assert bytes(remembered.encode([other], keep_ids=False)) == anew([other]) != anew([one])
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
 def test_a_history_that_was_made_again_is_not_encoded_again(
-    monkeypatch: pytest.MonkeyPatch,
+    kind: Callable[[list[Any]], Sequence[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remembered = EncodedInput()
-    before = remembered.encode([Message.user("a"), Message.user("b")], keep_ids=False)
+    before = remembered.encode(kind([Message.user("a"), Message.user("b")]), keep_ids=False)
     monkeypatch.setattr(encoded_input, "prepare_items", None)
 
-    again: list[Any] = [Message.user("a"), Message.user("b")]
+    again = kind([Message.user("a"), Message.user("b")])
     assert remembered.encode(again, keep_ids=False) is before
+
+
+def test_what_another_history_replaced_is_forgotten() -> None:
+    a, b, c = map(Message.user, "abc")
+    remembered = EncodedInput()
+
+    for history in ([a, b], [c], [a, b, c]):
+        assert bytes(remembered.encode(history, keep_ids=False)) == anew(history)
+
+
+def test_breakpoints_stand_where_they_are_now() -> None:
+    history = list(map(Message.user, "abcd"))
+    remembered = EncodedInput()
+
+    for count, marks in ((1, []), (2, [1]), (4, [1]), (4, [0, 3]), (3, []), (4, [2])):
+        points = [(mark, 0) for mark in marks]
+        found = remembered.encode(history[:count], keep_ids=False, breakpoints=points)
+
+        sent = json.loads(bytes(found))
+        assert [item["content"][0]["text"] for item in sent] == list("abcd"[:count])
+        marked = [
+            at for at, item in enumerate(sent) if item["content"][0].keys() - {"type", "text"}
+        ]
+        assert marked == marks
 
 
 def test_a_list_that_was_changed_is_seen_in_whatever_order_things_happen() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_api._logic.session.held_input import HeldInput, Outgoing
+from codex_api._logic.session.held_input import ChainMode, HeldInput, Outgoing
 from codex_api._logic.session.input_json import InputJson
 from codex_api.transport.errors import ClientStateError, RequestBuildError
 
@@ -26,6 +26,11 @@ def answered(held: HeldInput, *items: bytes, output: bytes = B, is_kept: bool) -
 
 def test_nothing_is_held_at_first() -> None:
     assert HeldInput().outgoing(FIELDS, array(A)) == Outgoing(text(A))
+
+
+@pytest.mark.parametrize("mode", ["connection", "response"])
+def test_only_a_conversation_has_to_be_begun(mode: ChainMode) -> None:
+    assert not HeldInput(mode).wants_conversation(array(A))
 
 
 @pytest.mark.parametrize("fields", [FIELDS, OTHER])
@@ -77,6 +82,7 @@ def test_a_forgotten_name_is_used_no_more() -> None:
 
 def test_a_conversation_is_begun_once_and_given_what_is_new() -> None:
     held = HeldInput("conversation")
+    assert held.may_be_lost
     assert held.wants_conversation(array(A))
 
     held.conversation = "conv_1"

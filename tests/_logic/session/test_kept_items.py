@@ -32,6 +32,7 @@ SERVER_TOOL_SEARCH = ToolSearchCall(execution="server", arguments={}, call_id="c
         pytest.param([THOUGHT, CALL], [], Kept(0, CALL), id="call-without-output"),
         pytest.param([THOUGHT, CALL], ["c1"], Kept(2, None), id="call-with-output"),
         pytest.param([CALL, OTHER_CALL], ["c1"], Kept(1, OTHER_CALL), id="one-output-of-two-calls"),
+        pytest.param([CALL, OTHER_CALL], [], Kept(0, CALL), id="two-calls-without-output"),
         pytest.param([CALL, OTHER_CALL], ["c2"], Kept(0, CALL), id="output-of-the-later-call"),
         pytest.param([SEARCH, TEXT], [], Kept(2, None), id="search-of-the-server"),
         pytest.param([OWN_TOOL_SEARCH], [], Kept(0, OWN_TOOL_SEARCH), id="tool-search-of-ours"),

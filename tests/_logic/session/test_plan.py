@@ -8,7 +8,8 @@ import pytest
 from codex_api import ApiKeyAuth, NoAuth
 from codex_api._logic.calling.policy import CallSettings
 from codex_api._logic.session.effects import PostRequest, SendFrame
-from codex_api._logic.session.plan import SessionPlan, owner_of
+from codex_api._logic.session.plan import SessionPlan, asked_for, owner_of
+from codex_api._logic.session.request_forms import RequestForms
 from codex_api._logic.session.settings import SessionSettings
 from codex_api.transport.errors import RequestBuildError
 from codex_api.types.request import ResponsesApiRequest, ResponsesOptions
@@ -73,6 +74,53 @@ def test_a_frame_holds_the_request_and_the_turns_state() -> None:
 def test_a_request_in_a_conversation_names_none(named: dict[str, Any]) -> None:
     with pytest.raises(RequestBuildError, match="names the conversation itself"):
         session(chain="conversation").plan(REQUEST.replace(**named), new_turn=None)
+
+
+@pytest.mark.parametrize(
+    ("store", "settings", "generate", "stored", "is_repeatable", "is_held"),
+    [
+        (False, {}, None, False, True, False),
+        (True, {}, None, True, False, False),
+        (True, {"resume": False}, None, False, False, False),
+        (False, {"chain": "response"}, None, False, True, False),
+        (True, {"chain": "response"}, None, True, False, True),
+        (True, {"chain": "response"}, False, True, False, False),
+        (False, {"chain": "conversation"}, None, False, False, True),
+        (True, {"chain": "conversation"}, False, True, False, True),
+    ],
+)
+def test_what_the_server_keeps_is_known_of_a_request(
+    *,
+    store: bool,
+    settings: dict[str, Any],
+    generate: bool | None,
+    stored: bool,
+    is_repeatable: bool,
+    is_held: bool,
+) -> None:
+    forms = RequestForms(REQUEST.replace(store=store), ResponsesOptions(session_id="s"))
+
+    asked = asked_for(forms, SessionSettings(**settings), new_turn=None, generate=generate)
+
+    assert (asked.stored, asked.is_repeatable, asked.is_held) == (stored, is_repeatable, is_held)
+    assert asked.generate is generate
+
+
+OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "o"}
+
+
+@pytest.mark.parametrize(
+    ("given", "new_turn", "starts"),
+    [("hi", None, True), ("hi", False, False), ([OUTPUT], None, False), ([OUTPUT], True, True)],
+)
+def test_a_turn_starts_with_words_or_where_the_caller_says(
+    given: str | list[Any], *, new_turn: bool | None, starts: bool
+) -> None:
+    forms = RequestForms(REQUEST.replace(input=given), ResponsesOptions(session_id="s"))
+
+    asked = asked_for(forms, SessionSettings(), new_turn=new_turn, generate=None)
+
+    assert asked.starts_turn is starts
 
 
 def test_nothing_is_warmed_up_where_there_is_no_socket() -> None:

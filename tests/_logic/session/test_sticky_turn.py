@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_api._logic.session.sticky_turn import MAX_TURN_STATE_BYTES, StickyTurn, identity
+from codex_api._logic.session.sticky_turn import StickyTurn, identity
 from codex_api.transport._core.headers import Headers
 
 ALICE, BOB = "alice", "bob"
@@ -35,7 +35,7 @@ def test_other_credentials_never_see_it() -> None:
     assert state.value_for(ALICE) is None
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", "x" * (MAX_TURN_STATE_BYTES + 1), "a\r\nb: c"])
+@pytest.mark.parametrize("value", [None, "", "  ", "x" * 8001, "a\r\nb: c"])
 def test_a_value_that_cannot_go_out_is_not_taken(value: str | None) -> None:
     state = StickyTurn()
 
@@ -44,7 +44,7 @@ def test_a_value_that_cannot_go_out_is_not_taken(value: str | None) -> None:
 
 
 def test_the_longest_value_is_taken() -> None:
-    assert StickyTurn().offer("x" * MAX_TURN_STATE_BYTES, ALICE)
+    assert StickyTurn().offer("x" * 8000, ALICE)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,11 @@ def test_credentials_are_the_same_when_the_account_is(
     one: dict[str, str], other: dict[str, str], *, same: bool
 ) -> None:
     assert (identity(Headers(one)) == identity(Headers(other))) is same
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": ""}])
+def test_who_gives_no_credentials_is_nobody(headers: dict[str, str]) -> None:
+    assert identity(Headers(headers)) == ""
 
 
 def test_an_identity_does_not_hold_the_secret() -> None:

@@ -108,14 +108,14 @@ def test_a_run_ends_when_nothing_is_asked_for() -> None:
     run = loop()
     answer(run, call(), usage=TokenUsage(input_tokens=1, output_tokens=2, total_tokens=3))
 
+    answer(run, call(), usage=None)
     answer(run, SAID, text="Done.", usage=TokenUsage(input_tokens=10, output_tokens=20))
 
     result = run.result()
-    assert (result.ended, result.turns, result.text) == ("completed", 2, "Done.")
+    assert (result.ended, result.turns, result.text) == ("completed", 3, "Done.")
     assert result.usage == TokenUsage(input_tokens=11, output_tokens=22, total_tokens=3)
     assert [item.type for item in result.items] == [
-        "function_call",
-        "function_call_output",
+        *("function_call", "function_call_output") * 2,
         "message",
     ]
 
@@ -168,6 +168,52 @@ def test_a_response_that_is_not_whole_is_not_acted_on() -> None:
     answer(run, call(), incomplete_reason="max_output_tokens")
 
     assert (run.result().ended, run.result().answers) == ("incomplete", [])
+
+
+def test_a_run_without_limits_has_ten_turns_and_makes_sixteen_calls_at_once() -> None:
+    assert (RunLimits().max_turns, RunLimits().max_calls, RunLimits().at_once) == (10, None, 16)
+
+
+def test_as_many_calls_as_the_limit_says_are_made() -> None:
+    run = loop(max_calls=2)
+
+    assert answer(run, call(), call(call_id="c2")) == ["3", "3"]
+    assert run.ended is None
+
+
+def test_a_request_without_tools_stays_without() -> None:
+    request = REQUEST.replace(tools=None)
+
+    assert ToolLoop(request, (), {}, RunLimits(), is_async=True).request.tools is None
+
+
+def test_an_input_of_items_goes_on() -> None:
+    given = [items.Message.user("hi"), SAID]
+    run = loop(request=REQUEST.replace(input=given))
+
+    answer(run, call())
+
+    assert list(run.request.input)[:3] == [*given, call()]
+
+
+def test_what_has_no_call_id_is_told_apart_by_itself() -> None:
+    asked = [
+        items.McpApprovalRequest(id=name, name="n", arguments="{}", server_label="s")
+        for name in "ab"
+    ]
+    run = loop()
+
+    answer(run, *asked, items.UnknownItem.of({"type": "new_output"}))
+
+    assert run.result().open_calls == asked
+
+
+def test_calls_of_two_kinds_are_two_though_they_have_one_id() -> None:
+    run = loop()
+
+    told = answer(run, call(), items.CustomToolCall(call_id="c1", name="add", input="x"))
+
+    assert len(told) + len(run.result().open_calls) == 2
 
 
 def test_a_call_that_no_function_answers_ends_the_run_after_the_others() -> None:

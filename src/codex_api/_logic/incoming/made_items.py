@@ -126,9 +126,9 @@ def _made_of_added(added: ResponseItem, slot: Slot) -> ResponseItem:
 
 
 def _finished(item: ResponseItem) -> ResponseItem:
-    kinds = Message | FunctionCall | CustomToolCall | Reasoning
-    if isinstance(item, kinds) and item.status == "in_progress":
-        return msgspec.structs.replace(item, status="completed")
+    if isinstance(item, Message | FunctionCall | CustomToolCall | Reasoning):
+        is_begun = item.status == "in_progress"
+        return msgspec.structs.replace(item, status="completed") if is_begun else item
     return item
 
 

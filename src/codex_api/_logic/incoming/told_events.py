@@ -13,7 +13,6 @@ from codex_api import events
 from codex_api._logic.incoming.direct_events import (
     ABSENT,
     Ending,
-    Opening,
     Told,
     ToldItem,
     ToldItemDone,
@@ -27,7 +26,6 @@ from codex_api._logic.incoming.terminal import (
     read_usual,
     usual_terminal,
 )
-from codex_api._logic.outgoing.surrogates import may_hold_halves
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -73,7 +71,7 @@ def _item(event: ToldItem) -> Reading | None:
 
 
 def _opening(event: Told) -> Reading | None:
-    head = read_as(_Head, event.response) if isinstance(event, Opening) else None
+    head = read_as(_Head, event.response)
     if head is None or head.headers:
         return None
     return Reading(events.Created(head.id), head.id)
@@ -100,9 +98,7 @@ def completed(terminal: Terminal, known_id: str | None) -> events.Completed:
 
 
 def _is_plain(payload: bytes) -> bool:
-    """Return whether a payload that was decoded is legal text, down to what was kept raw of it."""
-    if may_hold_halves(payload):
-        return False
+    """Return whether a payload that was decoded is UTF-8, down to what was kept raw of it."""
     if payload.isascii():
         return True
     try:

@@ -218,11 +218,5 @@ def _incomplete_reason(terminal: Terminal, output: list[Any]) -> str | None:
 
 
 def _limits(headers: Headers) -> tuple[Any, Any]:
-    names = "\n".join(headers)
-    limits = api_limits = None
-    if "-used-percent" in names or "x-codex-" in names:
-        snapshot = parse_all_rate_limits(headers)[0]
-        limits = None if snapshot.is_empty else snapshot
-    if "x-ratelimit-" in names:
-        api_limits = parse_api_rate_limits(headers)
-    return limits, api_limits
+    snapshot = parse_all_rate_limits(headers)[0]
+    return None if snapshot.is_empty else snapshot, parse_api_rate_limits(headers)

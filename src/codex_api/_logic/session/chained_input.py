@@ -71,10 +71,7 @@ class ChainedInput:
             return None
         at, is_first = 0, self._input.size == NOTHING.size
         for forms in self._outputs:
-            if not is_first:
-                if not rest.startswith(b",", at):
-                    return None
-                at += 1
+            at += not is_first  # over the comma; where the input ends instead, no form follows
             size = next((len(form) for form in forms if rest.startswith(form, at)), None)
             if size is None:
                 return None

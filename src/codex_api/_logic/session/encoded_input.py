@@ -70,8 +70,7 @@ class EncodedInput:
         try:
             text = self._grow(given, known, marks)
         except RequestBuildError:
-            if not marks:
-                _encoded(given, keep_ids=keep_ids)  # whose error counts from the beginning
+            _encoded(given, keep_ids=keep_ids)  # whose error counts from the beginning
             raise
         self._marks = marks
         return text
@@ -83,10 +82,9 @@ class EncodedInput:
             moved = (at for at in marks | self._marks if marks.get(at) != self._marks.get(at))
             common = min(common, *moved)
         turns = self._turns
-        if turns[-1].extent.items > common:
-            while turns[-1].extent.items > common:
-                turns.pop()
-            self._items.cut(turns[-1].extent)
+        while turns[-1].extent.items > common:
+            turns.pop()
+        self._items.cut(turns[-1].extent)
         return turns[-1].extent.items
 
     def _grow(self, items: list[Any], known: int, marks: dict[int, set[int]]) -> InputJson:

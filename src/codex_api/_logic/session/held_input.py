@@ -64,7 +64,6 @@ class HeldInput:
         self.mode: ChainMode = mode
         self.conversation: str | None = conversation
         self._is_own = conversation is None
-        self._is_clear = True
         self.forget()
 
     def forget(self) -> None:

@@ -94,18 +94,7 @@ class RequestPlan:
         self.keeps_raw = False
         self.raws: list[RawEvent] = []
         self._session = session
-        asked = Asked(
-            fields=forms.fields,
-            input=forms.input,
-            may_chain=forms.may_chain,
-            stored=forms.stored and settings.resume,
-            starts_turn=forms.starts_turn if new_turn is None else new_turn,
-            replay=settings.replay,
-            generate=generate,
-            is_repeatable=not (forms.stored or settings.chain == "conversation"),
-            is_held=settings.chain == "conversation"
-            or (settings.chain == "response" and forms.stored and generate is None),
-        )
+        asked = asked_for(forms, settings, new_turn=new_turn, generate=generate)
         retry = replace(
             session.calls.context.provider.retry,
             max_attempts=settings.stream_max_retries,
@@ -143,6 +132,25 @@ class RequestPlan:
     def options(self, cell: TurnState | None = None) -> ResponsesOptions:
         """Return the session's options with the turn's cell."""
         return msgspec.structs.replace(self._session.options, turn_state=cell)
+
+
+def asked_for(
+    forms: RequestForms, settings: SessionSettings, *, new_turn: bool | None, generate: bool | None
+) -> Asked:
+    """Make a request as its exchange needs it, from its forms and the session's settings."""
+    is_in_conversation = settings.chain == "conversation"
+    is_kept = settings.chain == "response" and forms.stored and generate is None
+    return Asked(
+        fields=forms.fields,
+        input=forms.input,
+        may_chain=forms.may_chain,
+        stored=forms.stored and settings.resume,
+        starts_turn=forms.starts_turn if new_turn is None else new_turn,
+        replay=settings.replay,
+        generate=generate,
+        is_repeatable=not (forms.stored or is_in_conversation),
+        is_held=is_in_conversation or is_kept,
+    )
 
 
 def owner_of(auth: AuthProvider) -> str:
