@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.anyio]
 
 PROGRAM = Path(__file__).parents[2] / ".peers/node_modules/@copilotkit/aimock/dist/cli.js"
 TEXT = "Hi there! How can I help you today, my friend?"
+LONG_TEXT = TEXT * 100
 WEATHER = {
     "type": "function",
     "name": "get_weather",
@@ -77,11 +78,12 @@ FIXTURES = [
         "truncateAfterChunks": 6,
         "latency": 20,
     },
+    # Of its hundreds of chunks the sixth comes long before the cut, and the last long after.
     {
         "match": {"userMessage": "disconnect"},
-        "response": {"content": TEXT},
-        "latency": 30,
-        "disconnectAfterMs": 200,
+        "response": {"content": LONG_TEXT},
+        "latency": 10,
+        "disconnectAfterMs": 500,
     },
     *limited("sync"),
     *limited("async"),
@@ -204,9 +206,9 @@ async def test_reasoning_comes_before_the_answer(front: Front, base_url: str) ->
     assert (whole.reasoning_summary, whole.text) == ("Let me think about it.", "42")
 
 
-@pytest.mark.parametrize("how", ["truncate", "disconnect"])
+@pytest.mark.parametrize(("how", "text"), [("truncate", TEXT), ("disconnect", LONG_TEXT)])
 async def test_an_answer_that_is_cut_is_an_error_after_what_came(
-    front: Front, base_url: str, how: str
+    front: Front, base_url: str, how: str, text: str
 ) -> None:
     async with front.entering(client_of(front, base_url)) as client:
         with pytest.raises(errors.StreamClosedError) as caught:
@@ -216,8 +218,8 @@ async def test_an_answer_that_is_cut_is_an_error_after_what_came(
     assert caught.value.request_id is not None
     partial = caught.value.partial
     assert partial is not None
-    assert TEXT.startswith(partial.text)
-    assert partial.text not in {"", TEXT}
+    assert text.startswith(partial.text)
+    assert partial.text not in {"", text}
 
 
 async def test_a_limit_is_waited_for_as_long_as_the_server_says(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import TYPE_CHECKING
@@ -8,10 +9,13 @@ import httpx2
 import pytest
 
 from codex_api import Client, Provider, ResponsesApiRequest, errors
-from codex_api.testing import EmbeddedServer, faults, scenarios
-from codex_api.testing.cassette_fixture import CodexCassette, file_name, joined
+from codex_api.testing import EmbeddedServer, ScriptedServer, faults, scenarios
+from codex_api.testing.actions import Hang, ReadRequest
+from codex_api.testing.cassette_fixture import CodexCassette, PassOn, file_name, joined
 from codex_api.testing.cassettes import load
+from codex_api.testing.connection import Connection, ConnectionRecord
 from codex_api.testing.gate import Gate
+from codex_api.testing.recording import RecordedRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,6 +141,23 @@ def test_a_client_that_leaves_what_is_passed_on_ends_it_upstream(tmp_path: Path)
         adding.keep()
 
     assert [each.ending for each in load(tmp_path / "tape.jsonl")] == ["clean", "left"]
+
+
+@pytest.mark.anyio
+async def test_passing_on_that_is_cancelled_twice_ends_the_connection_upstream() -> None:
+    request = RecordedRequest(method="GET", target="/v1/models", headers=[], body=b"", connection=0)
+    client = Connection(ConnectionRecord(0), lambda _: None, lambda: None)
+    with ScriptedServer(connections=[[ReadRequest(), Hang()]]) as upstream:
+        passing = asyncio.create_task(PassOn(request, upstream.port).play(client))
+        await asyncio.to_thread(upstream.wait_for_requests, 1)
+        for _ in range(2):
+            passing.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await passing
+        ended = await asyncio.to_thread(upstream.wait_for_disconnect)
+
+    assert ended.ending == "eof"
 
 
 def test_what_breaks_upstream_breaks_for_the_client(tmp_path: Path) -> None:

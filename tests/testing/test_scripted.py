@@ -220,6 +220,19 @@ def test_a_client_that_leaves_ends_a_pause_and_the_script() -> None:
         assert server.wait_for_disconnect().actions_played == 2
 
 
+def test_who_waits_hears_of_an_action_that_ends() -> None:
+    gate = Gate()
+    with (
+        ScriptedServer(connections=[[WaitFor(gate), Send(b"x"), Hang()]]) as server,
+        socket.create_connection(("127.0.0.1", server.port)),
+    ):
+        gate.set()
+        # Nothing else moves the connection, and the test ends long before this does.
+        server.wait_until(
+            lambda: [c.actions_played for c in server.connections] == [2], timeout=3600
+        )
+
+
 def test_stopping_does_not_wait_for_open_connections() -> None:
     before = threading.active_count()
     server = ScriptedServer([stream([HELLO], end="hang")]).start()

@@ -241,10 +241,11 @@ class PassOn(Action):
         try:
             await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # It comes first, because a server that stops cancels this once more while it waits.
+            writer.close()
             passing.cancel()
             leaving.cancel()
             await asyncio.gather(passing, leaving, return_exceptions=True)
-            writer.close()
         await Close().play(connection)
 
     async def _pass(

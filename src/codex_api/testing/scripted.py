@@ -148,7 +148,7 @@ class ScriptedServer:
         return self._records[connection]
 
     def wait_until(self, holds: Callable[[], bool], timeout: float = 5.0) -> None:
-        """Wait until ``holds()``, looking again whenever a connection moves.
+        """Wait until ``holds()``, looking again whenever a connection moves or an action ends.
 
         Raises:
             TimeoutError: It never held.
@@ -251,6 +251,7 @@ class ScriptedServer:
         for action in script:
             await action.play(connection)
             connection.record.actions_played += 1
+            self._notify()
 
     def script_for(self, request: RecordedRequest) -> Script | None:
         """Return the script that answers ``request``, or None when none is left."""
