@@ -3,7 +3,10 @@
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROMPT ?= Say hello in one short sentence.
-WORKERS ?= auto
+# Tests wait for limits and for other programs half of their time, so that a core has room for two.
+# A worker takes 250 MB and imports all tests, so that more than eight gain little.
+CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$(($(CORES) < 4 ? 2 * $(CORES) : 8)))
 AIMOCK ?= 1.43.0
 CODEX ?= latest 0.142.5
 # The first interpreter new enough; override with `make PYTHON=/path/to/python test`.
@@ -14,6 +17,9 @@ comma := ,
 
 # uv brings CA certificates of its own; the machine's also know an index behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
+
+# Without it each run compiles all that it imports anew: by the thousands, since tests start programs.
+unexport PYTHONDONTWRITEBYTECODE
 
 DEMO := $(VENV)/.installed-demo
 DEV  := $(VENV)/.installed-dev
@@ -57,7 +63,7 @@ test: $(DEV) ## run the tests
 
 .PHONY: differential
 differential: $(DEV) ## read 100,000 mutated HTTP answers, and compare with h11
-	MUTATED_ANSWERS=100000 $(BIN)/python -m pytest -q -n $(WORKERS) \
+	MUTATED_ANSWERS=100000 $(BIN)/python -m pytest -q -n auto \
 		tests/transport/_core/test_http1_differential.py
 
 .PHONY: check static
