@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_api._async.watchdog import Watchdog
+from codex_api._async.watchdog import Alarms, Watchdog
 from codex_api.errors import ClientStateError
 
 pytestmark = pytest.mark.anyio
@@ -63,18 +63,71 @@ async def test_a_wait_ends_at_its_limit_and_leaves_no_trace(
     watchdog.stop()
 
 
-async def test_one_timer_serves_many_waits(watchdog: Watchdog) -> None:
+async def test_one_alarm_serves_many_waits(watchdog: Watchdog) -> None:
     start = time.monotonic()
     await watchdog.guard(result(1), start + SOON)
-    timer = watchdog._timer
+    alarm = watchdog.alarm
     await watchdog.guard(result(2), start + NEVER)
     await watchdog.guard(result(3), start + NEVER + 1)
 
-    assert watchdog._timer is timer
+    assert watchdog.alarm is alarm
     watchdog.stop()
 
 
-async def test_a_timer_that_fires_early_is_set_again(watchdog: Watchdog) -> None:
+async def test_one_timer_serves_the_streams_of_a_loop() -> None:
+    start = time.monotonic()
+    watchdogs = [Watchdog(time.monotonic) for _ in range(20)]
+    limits = [start + NEVER, start + 3 * SOON, start + SOON, *[start + 2 * SOON] * 17]
+    waits = [dog.guard(forever(), limit) for dog, limit in zip(watchdogs, limits, strict=True)]
+    ended: list[int] = []
+
+    async def wait(index: int) -> None:
+        with pytest.raises(TimeoutError):
+            await waits[index]
+        ended.append(index)
+
+    first, *others = [asyncio.ensure_future(wait(index)) for index in range(len(waits))]
+    await asyncio.wait(others)
+    first.cancel()
+    await asyncio.wait([first])
+
+    assert (ended[0], ended[-1]) == (2, 1)
+    assert sorted(ended) == list(range(1, 20))
+
+
+async def test_alarms_that_nobody_waits_for_are_not_kept() -> None:
+    alarms = Alarms(asyncio.get_running_loop())
+    kept = Watchdog(time.monotonic)
+    kept.alarm = alarms.set(NEVER, kept)
+    for _ in range(1000):
+        alarms.set(NEVER, Watchdog(time.monotonic))
+        alarms.take_back()
+
+    assert len(alarms._heap) < 150
+    assert kept.alarm in alarms._heap
+
+
+async def test_an_alarm_that_was_taken_back_does_not_go_off(watchdog: Watchdog) -> None:
+    await watchdog.guard(result(1), time.monotonic() + SOON)
+    watchdog.stop()
+
+    assert await watchdog.guard(result(2, 3 * SOON), None) == 2
+
+
+async def test_a_clock_that_fails_costs_the_other_streams_nothing(watchdog: Watchdog) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    clock = iter([0.0])
+    broken = asyncio.ensure_future(Watchdog(lambda: next(clock)).guard(forever(), SOON))
+    await asyncio.sleep(0)
+
+    with pytest.raises(TimeoutError):
+        await watchdog.guard(forever(), time.monotonic() + 2 * SOON)
+    assert len(told) == 1
+    broken.cancel()
+
+
+async def test_an_alarm_that_goes_off_early_is_set_again(watchdog: Watchdog) -> None:
     start = time.monotonic()
     await watchdog.guard(result(1), start + SOON)
 
@@ -83,7 +136,7 @@ async def test_a_timer_that_fires_early_is_set_again(watchdog: Watchdog) -> None
     assert time.monotonic() >= start + 3 * SOON
 
 
-async def test_a_nearer_limit_brings_the_timer_forward(watchdog: Watchdog) -> None:
+async def test_a_nearer_limit_brings_the_alarm_forward(watchdog: Watchdog) -> None:
     start = time.monotonic()
     await watchdog.guard(result(1), start + NEVER)
 
@@ -91,27 +144,16 @@ async def test_a_nearer_limit_brings_the_timer_forward(watchdog: Watchdog) -> No
         await watchdog.guard(forever(), start + SOON)
 
 
-async def test_a_timer_set_ahead_serves_waits_of_any_limit(watchdog: Watchdog) -> None:
-    start = time.monotonic()
-    watchdog.expect(start + NEVER)
-    timer = watchdog._timer
-    await watchdog.guard(result(1), start + 2 * NEVER)
-    assert watchdog._timer is timer
-
-    with pytest.raises(TimeoutError):
-        await watchdog.guard(forever(), start + SOON)
-
-
-async def test_a_timer_that_fires_between_waits_ends_none(watchdog: Watchdog) -> None:
+async def test_an_alarm_between_waits_ends_none(watchdog: Watchdog) -> None:
     await watchdog.guard(result(1), time.monotonic() + SOON)
     await asyncio.sleep(3 * SOON)
 
-    assert watchdog._timer is None
+    assert watchdog.alarm is None
     assert await watchdog.guard(result(2), time.monotonic() + NEVER) == 2
     watchdog.stop()
 
 
-async def test_a_timer_of_an_earlier_wait_does_not_end_one_without_a_limit(
+async def test_the_alarm_of_an_earlier_wait_does_not_end_one_without_a_limit(
     watchdog: Watchdog,
 ) -> None:
     await watchdog.guard(result(1), time.monotonic() + SOON)
@@ -184,4 +226,4 @@ async def test_a_stopped_watchdog_may_be_stopped_again(watchdog: Watchdog) -> No
     watchdog.stop()
     watchdog.stop()
 
-    assert watchdog._timer is None
+    assert watchdog.alarm is None

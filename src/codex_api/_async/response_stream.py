@@ -45,8 +45,6 @@ class AsyncResponseStream(AsyncEventStream, StreamFacts):
     async def _open(self) -> list[ResponseEvent]:
         started_at = self._monotonic()
         observer = self._begin(started_at)
-        if (limit := self._call.shortest_limit) is not None:
-            self._waiter.expect(started_at + limit)
         self._response, self._attempts = response, _ = await self._runner.open(
             self._call.request,
             started_at,

@@ -97,9 +97,6 @@ class Waiter:
         """
         return socket.recv(self._left(deadline))
 
-    def expect(self, deadline: float) -> None:
-        """Do nothing: there is no timer to set."""
-
     def interrupt(self) -> None:
         """Do nothing: closing what is waited for ends the wait."""
 

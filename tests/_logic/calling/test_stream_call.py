@@ -41,22 +41,6 @@ def facts(**changes: Any) -> StreamFacts:
     return StreamFacts(StreamCall(**{**values, **changes}))
 
 
-@pytest.mark.parametrize(
-    ("limits", "shortest"),
-    [
-        ({}, None),
-        ({"idle_timeout": 3.0}, 3.0),
-        ({"idle_timeout": 3.0, "liveness_timeout": 2.0, "total_timeout": 9.0}, 2.0),
-        ({"idle_timeout": 3.0, "first_event_timeout": 1.0}, 1.0),
-        ({"total_timeout": 0.5, "first_event_timeout": 1.0}, 0.5),
-    ],
-)
-def test_the_shortest_limit_is_that_of_all_limits_there_are(
-    limits: dict[str, float], shortest: float | None
-) -> None:
-    assert facts(**limits)._call.shortest_limit == shortest
-
-
 def opened(headers: Headers = HEADERS, *, now: float = 10.0, **changes: Any) -> StreamFacts:
     made = facts(**changes)
     made._start_machine(headers, 0.0, now)

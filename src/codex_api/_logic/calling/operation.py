@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from codex_api.transport._core.headers import HeaderSource
 
 IDEMPOTENCY_KEY = "idempotency-key"
-_CODEX_FIELDS = frozenset({"session-id", "thread-id", "originator", "version"})
+# Of requests that get no key: those that have one, and those of the Codex client, whose wire has no
+# such field.
+_KEYLESS = frozenset({IDEMPOTENCY_KEY, "session-id", "thread-id", "originator", "version"})
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -102,12 +104,7 @@ class CallContext(Struct, frozen=True, kw_only=True):
             RequestBuildError: A header is illegal or the URL cannot be built.
         """
         headers = self.layered(extra_headers, id_headers, forced_headers)
-        if (
-            method == "POST"
-            and self.new_key is not None
-            and IDEMPOTENCY_KEY not in headers
-            and not _is_codex_wire(headers)
-        ):
+        if method == "POST" and self.new_key is not None and _takes_key(headers):
             headers.set(IDEMPOTENCY_KEY, self.new_key())
         return Request(
             method=method,
@@ -185,9 +182,8 @@ def as_method(
     )
 
 
-def _is_codex_wire(headers: Headers) -> bool:
-    """Return whether a request is one of the Codex client, whose wire has no such key."""
-    for name in headers:  # noqa: SIM110 - a generator would cost more than its few turns
-        if name in _CODEX_FIELDS or name.startswith("x-codex-"):
-            return True
-    return False
+def _takes_key(headers: Headers) -> bool:
+    for name in headers.names():  # noqa: SIM110 - a generator would cost more than its few turns
+        if name in _KEYLESS or name.startswith("x-codex-"):
+            return False
+    return True

@@ -51,17 +51,6 @@ class StreamCall(Struct, frozen=True, kw_only=True):
     seen_through: int | None = None
     asks_once: bool = False
 
-    @property
-    def shortest_limit(self) -> float | None:
-        """Seconds from the call's start before which no wait for an event has to end, or None."""
-        limits = (
-            self.idle_timeout,
-            self.liveness_timeout,
-            self.first_event_timeout,
-            self.total_timeout,
-        )
-        return min((limit for limit in limits if limit is not None), default=None)
-
 
 class StreamFacts:
     """The part of a response stream that needs no I/O. The fronts derive from it."""

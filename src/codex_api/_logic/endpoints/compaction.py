@@ -19,7 +19,12 @@ from codex_api._logic.endpoints.responses import TURN_STATE
 from codex_api._logic.incoming.answers import UNREADABLE, decode_answer, decode_elements
 from codex_api._logic.incoming.error_body import read_as
 from codex_api._logic.incoming.failed_response import body_error
-from codex_api._logic.incoming.item_codec import decode_item, encode_value, wire_items
+from codex_api._logic.incoming.item_codec import (
+    decode_item,
+    encode_value,
+    watched_item,
+    wire_items,
+)
 from codex_api._logic.outgoing.fields import illegal, require_list, require_text
 from codex_api._logic.outgoing.surrogates import without_halves
 from codex_api._logic.outgoing.unary_request import post, with_headers
@@ -37,6 +42,7 @@ from codex_api.types.item import (
     Compaction,
     CompactionTrigger,
     ContextCompaction,
+    KnownItem,
     Message,
     ResponseItem,
     UnknownItem,
@@ -77,6 +83,12 @@ class _WireInput(msgspec.Struct, omit_defaults=True):
     service_tier: str | None = None
     prompt_cache_key: str | None = None
     text: TextControls | Mapping[str, Any] | None = None
+
+
+class _Usual(msgspec.Struct):
+    """An answer as servers mostly send it, read in one pass."""
+
+    output: list[KnownItem]
 
 
 class _Body(msgspec.Struct):
@@ -284,6 +296,9 @@ def _decode(response: Response, *, turn_state: TurnState | None) -> list[Respons
     state = response.headers.get(TURN_STATE)
     if turn_state is not None and state is not None:
         turn_state.offer(state)
+    usual = read_as(_Usual, without_halves(response.body))
+    if usual is not None and usual.output:
+        return [watched_item(item) for item in usual.output]
     body = decode_answer(_BODY, response, ENDPOINT)
     output = decode_elements(body.output, decode_item, _kept)
     if output:

@@ -120,11 +120,16 @@ def decode_item(raw: _Json) -> ResponseItem:
             item = _ITEM.decode(raw)
         except msgspec.ValidationError:
             return _decode_again(_copy(raw))
-        if (names := _LISTS.get(type(item))) is not None:
-            _let_lists_tell(item, names)
-        return item  # noqa: TRY300  # what decodes
+        return watched_item(item)
     except (UnicodeDecodeError, RecursionError) as exc:
         raise msgspec.DecodeError(str(exc)) from exc
+
+
+def watched_item(item: KnownItem) -> KnownItem:
+    """Return an item that was just decoded, with lists that tell of their changes."""
+    if (names := _LISTS.get(type(item))) is not None:
+        _let_lists_tell(item, names)
+    return item
 
 
 def _let_lists_tell(value: msgspec.Struct, names: tuple[str, ...]) -> None:

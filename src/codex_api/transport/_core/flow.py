@@ -180,7 +180,7 @@ def _attempts(
     attempt = sent = 0
     refreshed = refused = False
     while True:
-        started = policy.clock()
+        started = 0.0 if policy.observer is None else policy.clock()
         answer: Response | Head | None = None
         error: CodexApiError | None
         try:
@@ -257,7 +257,7 @@ def _seconds(request: Request, policy: CallPolicy) -> float | None:
 
 def _answer(answer: object) -> Response | Head:
     assert isinstance(answer, _ANSWERS)  # noqa: S101 - what Send gives
-    if isinstance(answer, Response) and CODING in answer.headers:
+    if CODING in answer.headers.names() and isinstance(answer, Response):
         return unpacked(answer)
     return answer
 

@@ -199,6 +199,13 @@ class Headers:
         # The names that are here keep their place and their values.
         self._fields = {**fields, **layer._fields, **fields}
 
+    def filled(self, other: Headers) -> Headers:
+        """Return an independent copy with ``other`` laid below."""
+        filled = _new(Headers)
+        fields = self._fields
+        filled._fields = {**fields, **other._fields, **fields}
+        return filled
+
     def refuse_connection_fields(self) -> None:
         """Refuse fields that frame a message or belong to its connection.
 

@@ -117,8 +117,7 @@ class FinalBody(msgspec.Struct, frozen=True, gc=False):
 
     def of(self, request: Request) -> Request:
         """Return ``request`` with this body, and with headers of its own."""
-        headers = request.headers.copy()
-        headers.fill(self.fields)
+        headers = request.headers.filled(self.fields)
         return replace(request, headers=headers, body=self.body, compression="none")
 
 
