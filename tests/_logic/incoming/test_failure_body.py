@@ -7,7 +7,13 @@ import pytest
 from msgspec import Raw
 
 from codex_api._logic.incoming.error_body import ErrorDetail
-from codex_api._logic.incoming.failure_body import delay_told, is_failure, read_failure
+from codex_api._logic.incoming.failure_body import (
+    ERROR_BODY_TIMEOUT,
+    MAX_ERROR_BODY_BYTES,
+    delay_told,
+    is_failure,
+    read_failure,
+)
 
 INNER = {"message": "words", "code": "c", "type": "t", "param": "p"}
 ENVELOPES: dict[str, Any] = {
@@ -181,6 +187,10 @@ def test_each_member_is_read_on_its_own(member: dict[str, Any], detail: ErrorDet
 )
 def test_a_list_of_complaints_is_read_as_one(envelope: Any, detail: ErrorDetail) -> None:
     assert read_failure(json.dumps(envelope)) == detail
+
+
+def test_of_an_error_body_a_mebibyte_is_read_for_five_seconds() -> None:
+    assert (MAX_ERROR_BODY_BYTES, ERROR_BODY_TIMEOUT) == (1_048_576, 5.0)
 
 
 def test_text_is_read_as_text_and_as_bytes() -> None:

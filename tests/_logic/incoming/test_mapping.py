@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from codex_api.errors import (
 from codex_api.items import FunctionCall, Message, ToolSearchCall, UnknownItem
 from codex_api.rate_limits import RateLimitSnapshot, RateLimitWindow
 from codex_api.transport._core.headers import Headers
+from codex_api.types.further_events import Queued
 from codex_api.types.turn_state import TurnState
 from codex_api.types.usage import TokenUsage
 
@@ -343,6 +345,21 @@ def test_failure_ends_the_response_the_moment_it_is_read(
     assert not mapper.done
 
 
+@pytest.mark.parametrize(
+    ("payload", "error"),
+    [
+        (line("response.failed"), ApiError),
+        (line("response.incomplete"), ResponseIncompleteError),
+        (b'[{"error":{"code":"insufficient_quota"}}]', QuotaExceededError),
+    ],
+)
+def test_a_failure_needs_no_response(payload: bytes, error: type[ApiError]) -> None:
+    mapper = EventMapper()
+
+    assert mapper.feed_one(payload) == []
+    assert isinstance(mapper.failure, error)
+
+
 def test_first_failure_is_the_one_that_counts() -> None:
     mapper = EventMapper()
 
@@ -379,6 +396,16 @@ def test_rate_limits_are_told_and_remembered() -> None:
 
     assert mapper.feed_one(RATE_LIMITS) == [events.RateLimits(SNAPSHOT)]
     assert mapper.rate_limits == mapper.limits["codex"] == SNAPSHOT
+
+
+def test_each_limit_is_remembered_under_its_name() -> None:
+    mapper = EventMapper()
+    other = line("codex.rate_limits", limit_name="other", rate_limits={})
+
+    mapper.feed_all((RATE_LIMITS, other))
+
+    assert list(mapper.limits) == ["codex", "other"]
+    assert mapper.rate_limits == SNAPSHOT
 
 
 def test_rate_limits_may_be_only_remembered() -> None:
@@ -575,6 +602,18 @@ def test_payloads_that_come_together_meet_a_half_that_came_before() -> None:
     assert "".join(said) == "a\N{GRINNING FACE}b"
 
 
+def test_payloads_that_come_together_come_after_a_half_that_stays_alone() -> None:
+    mapper = EventMapper()
+
+    first = mapper.feed_one(_cut_delta(rb"a\ud83d"))
+    assert not mapper.takes_direct
+    rest = mapper.feed_all([_cut_delta(b"b"), _cut_delta(b"c")])
+
+    said = [getattr(event, "delta", "") for event in first + rest]
+    assert said == ["a", "\N{REPLACEMENT CHARACTER}b", "c"]
+    assert mapper.takes_direct
+
+
 def test_a_half_is_told_alone_when_its_part_ends() -> None:
     mapper = EventMapper()
     (first,) = mapper.feed_one(_cut_delta(rb"a\ud83d", number=4))
@@ -679,15 +718,16 @@ def test_the_end_of_a_response_has_its_exact_bytes(tag: str) -> None:
     assert mapper.terminal.tag == tag
 
 
-def test_items_know_their_place() -> None:
+@pytest.mark.parametrize("more", [{}, {"headers": {}}])
+def test_items_know_their_place(more: dict[str, Any]) -> None:
     mapper = EventMapper()
     item = {"type": "message", "role": "assistant", "content": []}
 
     found = mapper.feed_all(
         (
-            line("response.output_item.added", item=item, output_index=3),
-            line("response.output_item.done", item=item, output_index=3),
-            line("response.output_item.done", item={"type": 5}),
+            line("response.output_item.added", item=item, output_index=3, **more),
+            line("response.output_item.done", item=item, output_index=3, **more),
+            line("response.output_item.done", item={"type": 5}, **more),
         )
     )
 
@@ -704,6 +744,93 @@ def test_parts_that_are_told_as_a_whole_are_kept() -> None:
     assert mapper.parts == [(1, part)]
 
 
+PROGRESS = [
+    (delta("a"), True),
+    (line("response.custom_tool_call_input.delta", delta="a", item_id="i"), True),
+    (line("response.output_text.done", text="a"), True),
+    (line("response.created", response={"id": "r"}), True),
+    (line("response.in_progress"), True),
+    (line("response.queued"), True),
+    (line("response.brand_new"), True),
+    (line("error", code="insufficient_quota"), True),
+    (COMPLETED, True),
+    (line("ping"), False),
+    (line("response.KeepAlive"), False),
+    (b"{", False),
+]
+
+
+@pytest.mark.parametrize("other_events", [False, True])
+@pytest.mark.parametrize(("payload", "is_progress"), PROGRESS)
+def test_all_but_a_sign_of_life_is_progress(
+    payload: bytes, *, is_progress: bool, other_events: bool
+) -> None:
+    ping = line("ping")
+    for chunk in ([payload], [payload] * 2, [ping, payload]):
+        mapper = EventMapper(other_events=other_events)
+        assert mapper.feed_one(ping) is not None
+        assert not mapper.progressed
+
+        mapper.feed_all(chunk)
+        assert mapper.progressed is is_progress
+
+        mapper.feed_one(ping)
+        assert mapper.progressed is is_progress
+
+
+@pytest.mark.parametrize("other_events", [False, True])
+@pytest.mark.parametrize("more", [{}, {"response": {"headers": {"x": "y"}}}])
+@pytest.mark.parametrize(
+    ("tag", "again"), [("response.in_progress", False), ("response.queued", True)]
+)
+def test_to_say_again_that_work_goes_on_is_no_progress(
+    tag: str, more: dict[str, object], *, again: bool, other_events: bool
+) -> None:
+    mapper = EventMapper(other_events=other_events)
+    seen = []
+    for _ in range(2):
+        mapper.feed_one(line(tag, **more))
+        seen.append(mapper.progressed)
+        mapper.progressed = False
+
+    assert seen == [True, again]
+
+
+@pytest.mark.parametrize("other_events", [False, True])
+@pytest.mark.parametrize(
+    "part",
+    [
+        line("response.output_text.done", text="Hello"),
+        line("response.output_text.done", text="Hello", headers={}),
+        b'{"type":"response.output_text.done","text":"Hel',
+    ],
+    ids=["usual", "odd", "broken"],
+)
+@pytest.mark.parametrize("is_one_chunk", [False, True])
+def test_a_part_is_kept_with_how_many_events_came_after_it(
+    part: bytes, *, is_one_chunk: bool, other_events: bool
+) -> None:
+    mapper = EventMapper(other_events=other_events)
+    created = line("response.created", response={"id": "r"})
+    payloads = [delta("a"), created, part, delta("b"), created, delta("c")]
+    found = []
+    for chunk in [payloads] if is_one_chunk else [[payload] for payload in payloads]:
+        found += mapper.feed_all(chunk)
+    found += mapper.feed_all([delta("d"), delta("e")])
+
+    shown = [event for event in found if isinstance(event, events.OtherEvent)]
+    assert [bytes(event.raw) for event in shown] == ([part] if other_events else [])
+    assert mapper.parts == [(5 + len(shown), part)]
+
+
+def test_what_is_no_part_is_not_kept_as_one() -> None:
+    mapper = EventMapper(other_events=True)
+
+    mapper.feed_all((b"nonsense", line("response.brand_new"), line("response.output_text.annot")))
+
+    assert mapper.parts == []
+
+
 def test_newest_sequence_number_is_remembered() -> None:
     mapper = EventMapper()
 
@@ -715,11 +842,18 @@ def test_newest_sequence_number_is_remembered() -> None:
         (line("response.in_progress", sequence_number=4), delta("e")),
         (line("response.brand_new", sequence_number=5),),
         (line("response.created", response={}, sequence_number=6),),
+        (delta("f", sequence_number=7), delta("g")),
     ):
         mapper.feed_all(payloads)
         numbers.append(mapper.last_sequence_number)
 
-    assert numbers == [2, 3, 3, 4, 5, 6]
+    assert numbers == [2, 3, 3, 4, 5, 6, 7]
+
+
+def test_events_may_be_numbered_from_0() -> None:
+    payloads = [delta("a", sequence_number=0), delta("b", sequence_number=1)]
+
+    assert len(mapped(*payloads)) == 2
 
 
 def test_events_that_were_seen_before_are_left_out() -> None:
@@ -742,6 +876,7 @@ def test_events_that_were_seen_before_are_left_out() -> None:
         events.OutputTextDelta("e"),
     ]
     assert mapper.feed_all((delta("b", sequence_number=2),)) == []
+    assert not mapper.takes_direct
 
 
 def test_model_that_was_told_last_is_known() -> None:
@@ -757,6 +892,16 @@ def test_response_id_is_known_once_told() -> None:
     assert mapper.response_id is None
     mapper.feed_one(line("response.created", response={"id": "resp_1"}))
     assert mapper.response_id == "resp_1"
+    mapper.feed_one(line("response.output_item.done", item=message("hi")))
+    assert mapper.response_id == "resp_1"
+
+
+def test_a_turn_has_no_state_before_one_is_told() -> None:
+    mapper = EventMapper()
+    assert mapper.turn_state is None
+
+    mapper.feed_one(line("response.metadata", headers={"x-codex-turn-state": "s"}))
+    assert mapper.turn_state == mapper.turn_state_cell.get() == "s"
 
 
 def test_no_payloads_give_no_events() -> None:
@@ -917,11 +1062,21 @@ def test_texts_after_the_end_of_the_response_are_not_looked_at(last: str) -> Non
     failure = mapper.failure
 
     assert mapper.feed_one('{"type":"response.output_text.delta","delta":"late"}') == []
+    assert mapper.feed_all([delta("late"), delta("later")]) == []
     assert mapper.failure is failure
 
 
+def test_every_public_event_has_its_class_for_who_wants_all() -> None:
+    queued = line("response.queued", response={"id": "r"})
+    (event,) = EventMapper(all_events=True).feed_one(queued)
+
+    assert isinstance(event, Queued)
+    assert EventMapper(all_events=True).feed_one(line("response.brand_new")) == []
+
+
+@pytest.mark.parametrize("size", [1, 6])
 def test_events_of_few_streams_are_mapped_the_same_before_and_after_one_came(
-    monkeypatch: pytest.MonkeyPatch,
+    size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payloads = [
         b'{"type":"response.output_text.delta","delta":"a","sequence_number":1}',
@@ -935,7 +1090,9 @@ def test_events_of_few_streams_are_mapped_the_same_before_and_after_one_came(
     found = []
     for _ in range(2):
         for mapped in (EventMapper(), EventMapper(other_events=True)):
-            told = mapped.feed_all(payloads)
+            told = []
+            for at in range(0, len(payloads), size):
+                told += mapped.feed_all(payloads[at : at + size])
             found.append((told, type(mapped.failure), mapped.last_sequence_number, mapped.skipped))
 
     assert set(direct_events._built) == {False, True}

@@ -105,10 +105,6 @@ class Skipped(WireEvent, frozen=True):
     """An event without a class, which only those see who want all events."""
 
 
-class Alive(WireEvent, frozen=True):
-    """A sign of life."""
-
-
 class Part(WireEvent, frozen=True):
     """A part of an item as a whole."""
 
@@ -193,7 +189,7 @@ def _decoder(*, whole: bool) -> msgspec.json.Decoder[Any]:
         (Skipped, _USUAL_SKIPPED_TAGS),
     ]
     if whole:
-        kinds += [(Skipped, _SKIPPED_TAGS), (Alive, LIVENESS_TAGS), (WireEvent, _SLOW_TAGS)]
+        kinds += [(Skipped, _SKIPPED_TAGS), (WireEvent, (*_SLOW_TAGS, *LIVENESS_TAGS))]
     marks = [
         msgspec.defstruct(f"{base.__name__}{index}", (), bases=(base,), tag=tag, frozen=True)
         for base, tags in kinds

@@ -23,7 +23,6 @@ from codex_api._logic.incoming.direct_events import (
     DIRECT_TYPES,
     PART_TAGS,
     UNREADABLE,
-    Alive,
     Fields,
     Part,
     Skipped,
@@ -276,16 +275,18 @@ class EventMapper:
 
     def _passes_by(self, event: object, data: bytes) -> bool:
         """Take note of an event that nobody is shown; False when it has to be read."""
-        if isinstance(event, Alive):
-            return True
         # Headers inside the response may name another model.
         if not isinstance(event, Skipped) or _HEADERS in data:
             return False
-        # Sent again and again by servers that have nothing to say.
-        repeated = _IN_PROGRESS in data[:_TYPE_WITHIN]
-        self.progressed = self.progressed or not (repeated and self._in_progress)
-        self._in_progress = self._in_progress or repeated
+        self._progress(str(type(event).__struct_config__.tag))
         return True
+
+    def _progress(self, tag: str) -> None:
+        """Take note of an event that is more than a sign of life."""
+        if tag != _IN_PROGRESS:
+            self.progressed = True
+        elif not self._in_progress:  # sent again and again by servers that have nothing to say
+            self.progressed = self._in_progress = True
 
     def _read(self, payload: bytes, found: list[ResponseEvent]) -> None:
         """Map one payload field by field."""
@@ -340,7 +341,8 @@ class EventMapper:
         number = read_as(int, fields.get("sequence_number", ABSENT))
         if number is not None:
             self.last_sequence_number = number
-        self.progressed = self.progressed or not is_sign_of_life(tag)
+        if not is_sign_of_life(tag):
+            self._progress(tag)
         if tag in PART_TAGS:
             self._parts.append((self._told + len(found), payload))
         if tag == "codex.rate_limits":
@@ -393,5 +395,4 @@ class EventMapper:
 
 
 _HEADERS: Final = b'"headers"'
-_IN_PROGRESS: Final = b'"response.in_progress"'
-_TYPE_WITHIN: Final = 64
+_IN_PROGRESS: Final = "response.in_progress"
