@@ -15,7 +15,7 @@ from tests.bulk.rows import body_of, client_of, ids, until, write_rows
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_start")]
 
 SETTINGS = BulkSettings(via="background", base_delay=0.01)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from codex_api.bulk import BulkResult, BulkRun
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_start")]
 
 SETTINGS = BulkSettings(via="batch", batch_rows=10, batch_poll=0.01, base_delay=0.01)
 

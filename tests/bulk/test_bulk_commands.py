@@ -31,6 +31,8 @@ from codex_api.testing import EmbeddedServer
 from tests.bulk.row_server import RowServer, refusal
 from tests.bulk.rows import ids, read_lines, write_rows
 
+pytestmark = pytest.mark.usefixtures("quick_start")
+
 ROOT = Path(__file__).parents[2]
 PRICES = "[models.m]\ninput = 1.0\noutput = 50000.0\n"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.bulk.row_server import Head
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_start")]
 
 LONG = "All that follows is about the same long document. " * 100
 CACHE = BulkSettings(order="cache", base_delay=0.001)

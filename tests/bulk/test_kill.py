@@ -200,7 +200,7 @@ GroupCommit._write_all, group_commit._sync = writes, syncs
 )
 def test_a_process_that_dies_while_it_writes_loses_nothing(tmp_path: Path, where: str) -> None:
     source, out = write_rows(tmp_path / "in.jsonl", range(ROWS)), tmp_path / "out.jsonl"
-    with RowServer(latency=lambda _: 0.01) as server:
+    with RowServer(limited(60 * RATE, 2000), latency=lambda _: LATENCY) as server:
         for nth in (1, 2, 3):
             code = DIES + CHILD.replace("SETTINGS", "")
             command = [

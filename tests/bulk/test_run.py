@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from codex_api.bulk import BulkResult, BulkRun
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_start")]
 
 QUICK = BulkSettings(base_delay=0.001, max_delay=0.01)
 
