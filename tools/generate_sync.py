@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src/codex_api/_async"
 TARGET = ROOT / "src/codex_api/_sync"
-# Waiting itself, and the two modules for which blocking code has no need.
-BY_HAND = {"waits.py", "watchdog.py", "connecting.py"}
+# Waiting itself, and the modules for which blocking code has no need.
+BY_HAND = {"waits.py", "watchdog.py", "of_loop.py", "connecting.py"}
 HEADER = "# Generated from {source} by tools/generate_sync.py; do not edit.\n"
 
 NAMES = {

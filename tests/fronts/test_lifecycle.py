@@ -254,7 +254,7 @@ async def test_an_abandoned_asynchronous_reader_is_closed_when_it_is_collected()
             pass
         del opened
         gc.collect()
-        await asyncio.sleep(0)  # an asynchronous generator is closed by a task
+        await asyncio.sleep(0)  # it is let go by a task
 
         await to_thread.run_sync(server.wait_for_disconnect)
         await client.close()
@@ -276,6 +276,25 @@ def test_a_reader_left_behind_by_its_event_loop_is_closed_with_the_loop() -> Non
         server.wait_for_disconnect()
         asyncio.run(opened.close())
         asyncio.run(client.close())
+
+
+def test_a_reader_outlives_another_loop_of_its_thread_and_ends_with_its_own() -> None:
+    with ScriptedServer([stream([DELTA], end="hang"), stream([DELTA, COMPLETED])]) as server:
+        client = AsyncClient(provider(server), network=Network(proxy=None))
+        own, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+        opened = own.run_until_complete(client.responses.stream(REQUEST).__aenter__())
+        assert other.run_until_complete(client.responses.stream(REQUEST).collect()).text == "Hi"
+        gc.collect()
+
+        while not isinstance(own.run_until_complete(anext(opened)), events.OutputTextDelta):
+            pass
+        own.run_until_complete(own.shutdown_asyncgens())
+        server.wait_for_disconnect()
+        own.run_until_complete(opened.close())
+        own.run_until_complete(client.close())
+        for loop in (own, other):
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
 
 
 async def test_an_error_of_the_caller_closes_the_connection(front: Front) -> None:

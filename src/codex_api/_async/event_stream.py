@@ -6,7 +6,7 @@ import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Self, assert_never
 
-from codex_api._async.waits import home
+from codex_api._async.waits import home, keeper
 from codex_api._logic.calling.reading import (
     CLOSED,
     FAILED,
@@ -21,9 +21,10 @@ from codex_api.events import RawEvent
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
+    from codex_api._async.waits import Keeper
     from codex_api._logic.calling.reading import StreamState
     from codex_api._logic.incoming.collect import CollectedResponse, StreamFacts
     from codex_api.events import ResponseEvent
@@ -41,13 +42,15 @@ class AsyncEventStream:
     ``ClientStateError``, unless the response was complete before.
     """
 
+    # What lets it go if nobody does; None once it is. Of the class, for what was never made.
+    _keeper: Keeper | None = None
+
     def __init__(self) -> None:
         self._state: StreamState = "new"
         self._ready: Iterator[ResponseEvent] = iter(())
         # Taken by the reader, and never waited for, so it is right in both worlds.
         self._reader = threading.Lock()
         self._home: object = None
-        self._keeper: AsyncGenerator[None, None] | None = None
 
     @abstractmethod
     async def _open(self) -> list[ResponseEvent]:
@@ -90,9 +93,11 @@ class AsyncEventStream:
         if self._state != "new":
             raise ClientStateError(OPENED_ONCE)
         self._state = "opening"
-        self._keeper = self._kept()
+        self._keeper = kept_by = keeper()
         try:
-            await anext(self._keeper)
+            if not kept_by.is_up:
+                await kept_by.start()
+            kept_by.add(self)
             initial = await self._open()
             self._check_not_closed()
         except BaseException as exc:
@@ -254,15 +259,15 @@ class AsyncEventStream:
         """Let everything go. Whoever calls it holds ``_reader``."""
         await self._let_go(error)
         self._ended(error)
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            await keeper.aclose()
+        self._keeper = None
 
-    async def _kept(self) -> AsyncGenerator[None, None]:
-        """Let the stream go when nobody refers to it any more, or its event loop ends."""
-        try:
-            yield
-        finally:
-            if self._keeper is not None:  # else it was let go
-                await self._let_go()
-                self._ended()
+    async def _abandon(self) -> None:
+        """Let the stream go that nobody reads any more."""
+        if self._keeper is not None:
+            self._keeper = None
+            await self._let_go()
+            self._ended()
+
+    def __del__(self) -> None:
+        if self._keeper is not None:
+            self._keeper.forget(self)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import copy_context
 from inspect import isawaitable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from weakref import WeakSet
 
+from codex_api._async.of_loop import OfLoop
 from codex_api._async.watchdog import Watchdog
 from codex_api._logic.session.failed import Failed
 from codex_api.types.function_tool import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
     from types import TracebackType
 
     from codex_api._logic.session.run_tools import Job
@@ -106,6 +108,54 @@ class Signal:
         except TimeoutError:
             return False
         return True
+
+
+class Keeper:
+    """Lets go of the streams that are open in an event loop when it ends, or when forgotten."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_up: bool = False
+        self._loop = loop
+        self._streams: WeakSet[Kept] = WeakSet()
+        self._end: AsyncGenerator[None, None] | None = None
+
+    async def start(self) -> None:
+        """Begin to wait for the end of the loop, which closes the generators that are open."""
+        self._end = self._until_the_end()
+        await anext(self._end)
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        self.is_up = True
+        try:
+            yield
+        finally:
+            self.is_up = False
+            abandoned = [_abandoned(stream) for stream in self._streams]
+            await asyncio.gather(*abandoned, return_exceptions=True)
+
+    def add(self, stream: Kept) -> None:
+        """Let ``stream`` go with the loop."""
+        self._streams.add(stream)
+
+    def forget(self, stream: Kept) -> None:
+        """Let ``stream`` go, to which nobody refers any more; called from any thread."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(_abandoned(stream)))
+
+
+class Kept(Protocol):
+    """What a keeper lets go of."""
+
+    def _abandon(self) -> Coroutine[Any, Any, None]:
+        """Let it go, unless that was done."""
+        ...
+
+
+def _abandoned(stream: Kept) -> Coroutine[Any, Any, None]:
+    return stream._abandon()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
+
+
+keeper = OfLoop(Keeper).get
 
 
 class Waiter(Watchdog):

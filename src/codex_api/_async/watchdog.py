@@ -9,13 +9,13 @@ the event loop serves the alarms of all streams: one each would cost more than o
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from codex_api._async.of_loop import OfLoop
 from codex_api._logic.calling.reading import CLOSED
 from codex_api.transport.errors import ClientStateError, TransportTimeoutError
 
@@ -37,7 +37,7 @@ class Alarms:
     """The alarms of one event loop, and its one timer for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop: asyncio.AbstractEventLoop = loop
+        self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._heap: list[Alarm] = []
@@ -50,7 +50,7 @@ class Alarms:
             self._heap = [alarm for alarm in self._heap if alarm[2].alarm is alarm]
             heapify(self._heap)
             self._stale = 0
-        alarm = (self.loop.time() + delay, next(self._numbers), watchdog)
+        alarm = (self._loop.time() + delay, next(self._numbers), watchdog)
         heappush(self._heap, alarm)
         if alarm[0] < self._timer_at:
             self._set_timer(alarm[0])
@@ -64,11 +64,11 @@ class Alarms:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self.loop.call_at(at, self._look)
+        self._timer = self._loop.call_at(at, self._look)
 
     def _look(self) -> None:
         self._timer, self._timer_at = None, inf
-        now = self.loop.time()
+        now = self._loop.time()
         try:
             while self._heap and self._heap[0][0] <= now:
                 alarm = heappop(self._heap)
@@ -81,19 +81,7 @@ class Alarms:
                 self._set_timer(self._heap[0][0])
 
 
-class _OfThread(threading.local):
-    alarms: Alarms | None = None
-
-
-_here = _OfThread()
-
-
-def _alarms() -> Alarms:
-    """Return those of the running event loop."""
-    loop, alarms = asyncio.get_running_loop(), _here.alarms
-    if alarms is None or alarms.loop is not loop:
-        alarms = _here.alarms = Alarms(loop)
-    return alarms
+_ALARMS = OfLoop(Alarms)
 
 
 class Watchdog:
@@ -164,7 +152,7 @@ class Watchdog:
     def _set(self, deadline: float) -> None:
         self.stop()
         self._due = deadline
-        self._alarms = alarms = _alarms()
+        self._alarms = alarms = _ALARMS.get()
         self.alarm = alarms.set(max(0.0, deadline - self._clock()), self)
 
     def fire(self) -> None:

@@ -17,16 +17,17 @@ from codex_api._logic.calling.reading import (
     OVER,
 )
 from codex_api._logic.incoming.collect import Collector
-from codex_api._sync.waits import home
+from codex_api._sync.waits import home, keeper
 from codex_api.events import RawEvent
 from codex_api.transport.errors import ClientStateError, CodexApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
     from codex_api._logic.calling.reading import StreamState
     from codex_api._logic.incoming.collect import CollectedResponse, StreamFacts
+    from codex_api._sync.waits import Keeper
     from codex_api.events import ResponseEvent
 
 
@@ -42,13 +43,15 @@ class EventStream:
     ``ClientStateError``, unless the response was complete before.
     """
 
+    # What lets it go if nobody does; None once it is. Of the class, for what was never made.
+    _keeper: Keeper | None = None
+
     def __init__(self) -> None:
         self._state: StreamState = "new"
         self._ready: Iterator[ResponseEvent] = iter(())
         # Taken by the reader, and never waited for, so it is right in both worlds.
         self._reader = threading.Lock()
         self._home: object = None
-        self._keeper: Generator[None, None, None] | None = None
 
     @abstractmethod
     def _open(self) -> list[ResponseEvent]:
@@ -91,9 +94,11 @@ class EventStream:
         if self._state != "new":
             raise ClientStateError(OPENED_ONCE)
         self._state = "opening"
-        self._keeper = self._kept()
+        self._keeper = kept_by = keeper()
         try:
-            next(self._keeper)
+            if not kept_by.is_up:
+                kept_by.start()
+            kept_by.add(self)
             initial = self._open()
             self._check_not_closed()
         except BaseException as exc:
@@ -254,15 +259,15 @@ class EventStream:
         """Let everything go. Whoever calls it holds ``_reader``."""
         self._let_go(error)
         self._ended(error)
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.close()
+        self._keeper = None
 
-    def _kept(self) -> Generator[None, None, None]:
-        """Let the stream go when nobody refers to it any more, or its event loop ends."""
-        try:
-            yield
-        finally:
-            if self._keeper is not None:  # else it was let go
-                self._let_go()
-                self._ended()
+    def _abandon(self) -> None:
+        """Let the stream go that nobody reads any more."""
+        if self._keeper is not None:
+            self._keeper = None
+            self._let_go()
+            self._ended()
+
+    def __del__(self) -> None:
+        if self._keeper is not None:
+            self._keeper.forget(self)

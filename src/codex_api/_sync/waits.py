@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from contextvars import copy_context
 from inspect import isawaitable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from codex_api._logic.session.failed import Failed
 
@@ -68,6 +68,38 @@ class Signal:
     def wait(self, timeout: float | None) -> bool:
         """Wait up to ``timeout`` seconds, None for ever, and say whether it has happened."""
         return self._event.wait(timeout)
+
+
+class Keeper:
+    """Lets go of streams that are forgotten."""
+
+    is_up = True
+
+    def start(self) -> None:
+        """Do nothing: no event loop ends."""
+
+    def add(self, stream: Kept) -> None:
+        """Do nothing: no event loop ends."""
+
+    def forget(self, stream: Kept) -> None:
+        """Let ``stream`` go, to which nobody refers any more."""
+        stream._abandon()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
+
+
+class Kept(Protocol):
+    """What a keeper lets go of."""
+
+    def _abandon(self) -> None:
+        """Let it go, unless that was done."""
+        ...
+
+
+_KEEPER = Keeper()
+
+
+def keeper() -> Keeper:
+    """Return the one of all streams."""
+    return _KEEPER
 
 
 class Waiter:
