@@ -2,10 +2,17 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from codex_api import RetryConfig, events
-from codex_api._logic.calling.background import Drops, Polling, deliveries, in_background
+from codex_api._logic.calling.background import (
+    BATCH_PACE,
+    Drops,
+    Polling,
+    deliveries,
+    in_background,
+)
 from codex_api.transport.errors import DeadlineExceededError, NetworkError, RequestBuildError
 from codex_api.types.request import ResponsesApiRequest
 
@@ -48,6 +55,19 @@ def test_drops_in_a_row_are_counted_until_something_new_comes() -> None:
 )
 def test_what_cannot_go_on_is_the_outcome(error: NetworkError, *, can_resume: bool) -> None:
     assert Drops(RetryConfig(), lambda: 0.5).wait_after(error, can_resume=can_resume) is None
+
+
+def test_a_store_that_nobody_chose_is_left_to_the_server() -> None:
+    request = ResponsesApiRequest(model="m", input="hi", store=msgspec.UNSET)
+
+    assert in_background(request).store is msgspec.UNSET
+
+
+def test_a_batch_is_looked_at_less_often() -> None:
+    polling = Polling(None, None, 0.0, BATCH_PACE)
+
+    assert [polling.pause(0.0) for _ in range(8)][::7] == [5.0, 60.0]
+    assert Polling(0.5, None, 0.0, BATCH_PACE).pause(0.0) == 0.5
 
 
 @pytest.mark.parametrize("poll", [0.0, -1.0, math.nan])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from codex_api.errors import (
 )
 from codex_api.telemetry import StreamEnd, StreamObserver, StreamStart
 from codex_api.transport import EncodedJson, Headers, Request
+
+if TYPE_CHECKING:
+    from codex_api._logic.incoming.machine import ResponseStreamMachine
 
 HEADERS = Headers(
     {
@@ -217,9 +220,10 @@ def test_reads_after_a_limit_are_counted_anew_once_it_has_moved() -> None:
 
 
 def test_time_in_which_nobody_waited_passes_no_limit_but_that_on_the_whole_call() -> None:
-    stream = opened(idle_timeout=5.0, total_timeout=1000.0)
+    stream, unlimited = opened(idle_timeout=5.0, total_timeout=1000.0), opened(idle_timeout=5.0)
 
     assert stream._due(stream._opened(), 900.0, 10.0) == 905.0
+    assert unlimited._due(unlimited._opened(), 900.0, 10.0) == 905.0
     assert stream._due(stream._opened(), 1001.0, 10.0) == 1001.0  # only what is there
     assert stream._late_reads == 1
 
@@ -258,6 +262,20 @@ def test_an_error_after_the_answers_head_says_that_the_answer_had_begun() -> Non
     stream._end(error)
 
     assert (error.attempts, error.sent) == (1, "begun")
+
+
+def test_an_error_before_the_answer_has_begun_says_that_it_may_have_been_read() -> None:
+    class Waiting(StreamFacts):
+        def _answer_has_begun(self, machine: ResponseStreamMachine) -> bool:
+            return machine.response_id is not None
+
+    stream = Waiting(facts()._call)
+    machine = stream._start_machine(HEADERS, 0.0, 10.0)
+    error = NetworkError("cut")
+    stream._end(error)
+
+    assert stream._machine is machine
+    assert (error.sent, error.attempts) == ("maybe", 1)
 
 
 def test_what_the_layer_above_counted_is_left_alone() -> None:

@@ -40,6 +40,19 @@ def test_texts_are_compared_as_their_bytes_are(
             assert longer.after(known) == expected
 
 
+def test_what_two_texts_share_is_not_looked_at() -> None:
+    root = InputJson(b"[1]").grown(b"[2]")
+    longer, other = root.grown(b"[3]").grown(b"[4]"), root.grown(b"[3]")
+    assert root.before is not None
+    for shared in (root, root.before):
+        shared.piece = None  # type: ignore[assignment]  # whoever looks at it fails
+
+    assert longer.after(root) == b",3,4]"
+    assert longer.after(other) == b",4]"
+    assert root.after(root) == b"]"
+    assert root.after(longer) is None
+
+
 def test_a_text_of_many_turns_is_let_go() -> None:
     grown = NOTHING
     for _ in range(200_000):

@@ -54,6 +54,7 @@ def test_a_frame_carries_what_http_has_headers_for() -> None:
         "ws_request_header_traceparent": "00-1-2-01",
         "ws_request_header_tracestate": "a=b",
     }
+    assert frame(forms())["client_metadata"] == {"x-codex-ws-stream-request-start-ms": "1500"}
 
 
 def test_cache_marks_are_part_of_the_input() -> None:
@@ -74,8 +75,14 @@ def test_kept_items_follow_the_callers_own() -> None:
     assert body.input[1] is kept
 
 
+def test_kept_items_may_stand_alone() -> None:
+    body = forms(input=[]).posted([msgspec.Raw(b'{"type":"x"}')])
+
+    assert json.loads(encode_request(body))["input"] == [{"type": "x"}]
+
+
 @pytest.mark.parametrize("marks", [(), [(0, 0)]])
-@pytest.mark.parametrize("items", ["hi", [], (), [USER, {"type": "x", "n": 1}], (USER,)])
+@pytest.mark.parametrize("items", ["hi", "", [], (), [USER, {"type": "x", "n": 1}], (USER,)])
 def test_what_is_posted_is_what_the_request_says(items: Any, marks: Any) -> None:
     request = ResponsesApiRequest(model="m", input=items, prompt_cache_breakpoints=marks)
     posted = RequestForms(request, ResponsesOptions()).posted([])
@@ -92,6 +99,8 @@ def test_what_is_posted_is_what_the_request_says(items: Any, marks: Any) -> None
         ([FunctionCallOutput(call_id="c", output="x")], False),
         ([msgspec.Raw(b'{"type":"custom_tool_call_output"}')], False),
         ([msgspec.Raw(b'{"type":"message"}')], True),
+        ([{"type": "function_call_output", "call_id": "c", "output": "x"}], False),
+        ([{"type": "message", "role": "user", "content": "x"}], True),
     ],
 )
 def test_a_turn_goes_on_with_the_output_of_a_tool(items: Any, *, starts: bool) -> None:
@@ -108,8 +117,32 @@ def test_stored_and_background_responses_can_be_resumed(
     assert forms(**fields).stored is stored
 
 
-def test_a_chain_of_the_callers_own_is_left_alone() -> None:
-    assert not forms(extra_body={"previous_response_id": "r"}).may_chain
+@pytest.mark.parametrize(
+    ("fields", "may_chain"),
+    [
+        ({}, True),
+        ({"extra_body": {"x": 1}}, True),
+        ({"extra_body": {"previous_response_id": "r"}}, False),
+        ({"extra_body": {"conversation": "c"}}, False),
+        ({"previous_response_id": "r"}, False),
+        ({"conversation": "c"}, False),
+    ],
+)
+def test_a_chain_of_the_callers_own_is_left_alone(
+    fields: dict[str, Any], *, may_chain: bool
+) -> None:
+    assert forms(**fields).may_chain is may_chain
+
+
+@pytest.mark.parametrize("item_ids", ["keep", "drop"])
+def test_ids_go_out_as_the_caller_says(item_ids: Any) -> None:
+    given = forms(
+        input=[msgspec.structs.replace(USER, id="msg_1")],
+        options=ResponsesOptions(item_ids=item_ids),
+    )
+
+    assert given.keep_ids is (item_ids == "keep")
+    assert ("id" in json.loads(bytes(given.input))[0]) is given.keep_ids
 
 
 def test_what_cannot_be_encoded_fails_at_once() -> None:

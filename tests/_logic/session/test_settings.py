@@ -30,6 +30,14 @@ def test_a_setting_that_makes_no_sense_is_named(wrong: dict[str, Any]) -> None:
         SessionSettings(**wrong)
 
 
+def test_a_session_retries_and_resumes_unless_told_otherwise() -> None:
+    settings = SessionSettings()
+
+    assert (settings.transport, settings.chain, settings.replay) == ("auto", "connection", "always")
+    assert (settings.stream_max_retries, settings.stream_base_delay) == (5, 0.2)
+    assert settings.resume is True
+
+
 def test_nothing_may_be_waited_for() -> None:
     settings = SessionSettings(
         stream_max_retries=0, stream_base_delay=0.0, cool_down=0.0, rotate_after=0.0

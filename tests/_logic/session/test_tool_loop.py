@@ -13,6 +13,7 @@ from codex_api._logic.session.call_outputs import output_of, told_of
 from codex_api._logic.session.failed import Failed
 from codex_api._logic.session.tool_loop import RunLimits, ToolLoop
 from codex_api.tools import ToolError
+from codex_api.types import hosted_parts
 from codex_api.types.content import InputImage, InputText
 from codex_api.types.usage import TokenUsage
 
@@ -250,6 +251,72 @@ def test_what_the_server_does_itself_is_no_question() -> None:
     answer(run, items.ToolSearchCall(call_id=None, execution="server", arguments={}), SAID)
 
     assert run.ended == "completed"
+
+
+SHELL = msgspec.json.decode(
+    b'{"type":"shell_call","call_id":"c1","action":{"commands":["ls"]}}', type=items.ShellCall
+)
+CONTAINER = hosted_parts.ContainerReference(container_id="c")
+SEARCHING = items.ToolSearchCall(call_id="c1", execution="client", arguments={})
+
+
+@pytest.mark.parametrize(
+    ("item", "is_handled"),
+    [
+        (SHELL, True),
+        (SEARCHING, True),
+        (msgspec.structs.replace(SHELL, environment=CONTAINER), False),
+        (items.UnknownItem.of({"type": "shell_call"}), False),
+        (items.CustomToolCall(name="t", call_id="c1", input="x"), False),
+    ],
+)
+def test_a_handler_answers_calls_of_its_type(item: Any, *, is_handled: bool) -> None:
+    handlers: Any = {"shell_call": lambda _: "listed", "tool_search_call": lambda _: []}
+    run = ToolLoop(REQUEST, (), handlers, RunLimits(), is_async=False)
+
+    jobs = run.answered(response(item))
+
+    assert [(job.call, job.name, job.is_async) for job in jobs] == (
+        [(item, item.type, False)] if is_handled else []
+    )
+
+
+def test_an_async_handler_is_awaited_or_refused() -> None:
+    async def listed(_: object) -> str:
+        return "listed"
+
+    run = ToolLoop(REQUEST, (), {"shell_call": listed}, RunLimits(), is_async=True)
+
+    assert [job.is_async for job in run.answered(response(SHELL))] == [True]
+    with pytest.raises(TypeError, match="shell_call is async"):
+        ToolLoop(REQUEST, (), {"shell_call": listed}, RunLimits(), is_async=False)
+
+
+@pytest.mark.parametrize(
+    ("handlers", "words"),
+    [({"shell": print}, "no type of call"), ({"shell_call": "ls"}, "must be callable")],
+)
+def test_what_is_no_handler_is_refused(handlers: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        ToolLoop(REQUEST, (), handlers, RunLimits(), is_async=False)
+
+
+def test_a_function_of_a_custom_tool_gets_the_input() -> None:
+    def shout(text: str) -> str:
+        """Say it loudly."""
+        return text.upper()
+
+    run = loop(add, tools.CustomTool.from_callable(shout))
+    asked = items.CustomToolCall(name="shout", call_id="c1", input="x")
+
+    assert answer(run, asked, call()) == ["X", "3"]
+
+
+def test_a_job_is_named_after_what_is_called() -> None:
+    run = loop()
+    jobs = run.answered(response(call(), call("subtract", "c2")))
+
+    assert [(job.name, job.is_async) for job in jobs] == [("add", False), ("subtract", False)]
 
 
 def test_a_tool_that_nobody_declared_is_told_to_the_model() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,7 @@ from codex_api.transport.errors import (
     DeadlineExceededError,
     HttpStatusError,
     NetworkError,
+    RequestBuildError,
     TransportTimeoutError,
 )
 
@@ -130,7 +132,7 @@ def test_retries_end_with_the_last_real_error() -> None:
     with pytest.raises(HttpStatusError) as caught:
         flow.send(Response(500, Headers(), b"second"))
 
-    assert caught.value.body == b"second"
+    assert (caught.value.body, caught.value.attempts) == (b"second", 2)
 
 
 def test_the_servers_wait_is_slept() -> None:
@@ -221,6 +223,28 @@ def test_auto_compression_falls_back_to_identity_once(status: int) -> None:
     assert refused == [True]
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_only_a_fallback_that_went_well_is_told(*, is_told: bool) -> None:
+    refused: list[bool] = []
+    changes = {"on_coding_refused": lambda: refused.append(True)} if is_told else {}
+    whole = call(replace(REQUEST, compression="auto"), policy(**changes))
+    assert not sent(whole, next(whole)).stream
+    finish(whole, OK)
+
+    failed = call(replace(REQUEST, compression="auto"), policy(**changes))
+    sent(failed, next(failed))
+    sent(failed, failed.send(Response(415, Headers(), b"")))
+    with pytest.raises(HttpStatusError):
+        failed.send(Response(415, Headers(), b""))
+
+    gone_well = call(replace(REQUEST, compression="auto"), policy(**changes))
+    sent(gone_well, next(gone_well))
+    sent(gone_well, gone_well.send(Response(415, Headers(), b"")))
+    assert refused == []
+    finish(gone_well, OK)
+    assert refused == ([True] if is_told else [])
+
+
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_only_auto_falls_back(compression: Compression) -> None:
     flow = open_stream(replace(REQUEST, compression=compression), policy())
@@ -245,21 +269,23 @@ def test_a_body_that_cannot_be_rewound_is_sent_once() -> None:
         flow.throw(NetworkError("reset"))
 
 
-def test_a_wait_past_the_deadline_is_not_begun() -> None:
-    flow = call(REQUEST, policy(deadline=100.1))
+@pytest.mark.parametrize("deadline", [100.1, 100.2])
+def test_a_wait_until_the_deadline_is_not_begun(deadline: float) -> None:
+    flow = call(REQUEST, policy(deadline=deadline))
     sent(flow, next(flow))
 
     with pytest.raises(NetworkError):
         flow.throw(NetworkError("reset"))
 
 
-def test_an_attempt_gets_what_is_left_of_the_deadline() -> None:
+@pytest.mark.parametrize(("timeout", "left"), [(60.0, 6.0), (None, 6.0), (2.0, 2.0)])
+def test_an_attempt_gets_what_is_left_of_the_deadline(timeout: float | None, left: float) -> None:
     time = Time()
-    flow = call(replace(REQUEST, timeout=60.0), policy(clock=time.monotonic, deadline=110.0))
+    flow = call(replace(REQUEST, timeout=timeout), policy(clock=time.monotonic, deadline=110.0))
     asked = next(flow)
     time.now = 104.0
 
-    assert sent(flow, asked).timeout == 6.0
+    assert sent(flow, asked).timeout == left
 
 
 def test_a_timeout_at_the_deadline_is_reported_as_the_deadline() -> None:
@@ -270,6 +296,19 @@ def test_a_timeout_at_the_deadline_is_reported_as_the_deadline() -> None:
 
     with pytest.raises(DeadlineExceededError):
         flow.throw(TransportTimeoutError("late"))
+
+
+@pytest.mark.parametrize("error", [NetworkError("reset"), DeadlineExceededError("of its own")])
+def test_another_error_at_the_deadline_is_reported_as_it_is(error: CodexApiError) -> None:
+    time = Time()
+    flow = call(REQUEST, policy(clock=time.monotonic, deadline=110.0))
+    sent(flow, next(flow))
+    time.now = 110.0
+
+    with pytest.raises(CodexApiError) as caught:
+        flow.throw(error)
+
+    assert caught.value is error
 
 
 def test_a_signature_that_takes_until_the_deadline_is_reported_as_the_deadline() -> None:
@@ -304,6 +343,33 @@ def test_what_creates_something_is_not_sent_again_once_it_may_have_been_read() -
     assert caught.value is broken
 
 
+@pytest.mark.parametrize("status", [199, 300])
+@pytest.mark.parametrize("answer", [Response(0, Headers(), b"x"), Head(0, Headers())])
+def test_only_200_to_299_is_a_success(status: int, answer: Response | Head) -> None:
+    good = call(REQUEST, policy())
+    sent(good, next(good))
+    assert finish(good, Response(299, Headers(), b"")) == Response(299, Headers(), b"")
+
+    flow = open_stream(REQUEST, policy())
+    sent(flow, next(flow))
+    with pytest.raises(HttpStatusError) as caught:
+        flow.send(replace(answer, status=status))
+
+    assert caught.value.status == status
+    assert caught.value.body == (b"x" if isinstance(answer, Response) else None)
+
+
+def test_a_whole_answer_that_comes_packed_is_unpacked() -> None:
+    packed = Response(200, Headers({"content-encoding": "gzip"}), gzip.compress(b"{}"))
+    whole, opened = call(REQUEST, policy()), open_stream(REQUEST, policy())
+    sent(whole, next(whole))
+    sent(opened, next(opened))
+    head = Head(200, packed.headers)
+
+    assert finish(whole, packed) == Response(200, Headers(), b"{}")
+    assert finish(opened, head) is head
+
+
 def test_accepted_statuses_are_answers() -> None:
     flow = call(REQUEST, policy(accept=frozenset({304})))
     sent(flow, next(flow))
@@ -325,6 +391,56 @@ def test_hooks_hear_of_each_attempt_and_each_wait() -> None:
 
     assert observer.requests == [(0, 503, "HttpStatusError", 1.5), (1, 200, None, 0.0)]
     assert observer.retries == [(0, 0.2, "HttpStatusError")]
+
+
+def test_hooks_hear_of_attempts_without_an_answer() -> None:
+    observer = Observer()
+    flow = call(REQUEST, policy(observer=observer))
+    sent(flow, next(flow))
+    flow.throw(NetworkError("reset"))
+    assert isinstance(flow.send(None), Authorize)
+    refused = HttpStatusError("no credentials", status=403, url="https://auth/")
+
+    with pytest.raises(HttpStatusError):
+        flow.throw(refused)
+
+    assert observer.requests == [(0, None, "NetworkError", 0.0), (1, 403, "HttpStatusError", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("start", "names"),
+    [
+        (call, ["x-a", "authorization", "content-type", "x-d"]),
+        (open_stream, ["x-a", "content-type", "authorization", "x-d"]),
+    ],
+)
+def test_the_type_of_a_whole_calls_body_stands_behind_what_auth_adds(
+    start: Callable[[Request, CallPolicy], Flow[object]], names: list[str]
+) -> None:
+    request = replace(REQUEST, headers=Headers({"x-a": "1"}))
+    flow = start(request, policy(defaults=Headers({"x-d": "2"})))
+    asked = next(flow)
+    assert isinstance(asked, Authorize)
+    asked.request.headers.set("authorization", "k")
+
+    assert list(sent(flow, asked).request.headers.names()) == names
+
+
+def test_a_type_that_the_caller_chose_stays_in_its_place() -> None:
+    request = replace(REQUEST, headers=Headers({"content-type": "application/x", "x-a": "1"}))
+    flow = call(request, policy())
+
+    assert list(sent(flow, next(flow)).request.headers.names()) == ["content-type", "x-a"]
+
+
+def test_a_signer_cannot_frame_the_message() -> None:
+    flow = call(REQUEST, policy())
+    asked = next(flow)
+    assert isinstance(asked, Authorize)
+    asked.request.headers.set("transfer-encoding", "chunked")
+
+    with pytest.raises(RequestBuildError, match="transfer-encoding"):
+        flow.send(asked.request)
 
 
 def test_a_signer_sees_the_final_bytes_headers_and_url() -> None:

@@ -114,8 +114,6 @@ class RequestForms:
                 conversation=instead.conversation,
                 prompt_cache_breakpoints=(),
             )
-        if not kept and not self._request.input:
-            return self._request
         return msgspec.structs.replace(
             self._request,
             input=[*_spliced(bytes(self.input)), *kept],

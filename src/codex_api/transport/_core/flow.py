@@ -65,7 +65,7 @@ class Send(Struct, frozen=True, gc=False):
     """
 
     request: Request
-    stream: bool = False
+    stream: bool
     timeout: float | None = None
 
 
@@ -174,7 +174,7 @@ def _attempts(
 ) -> Flow[T]:
     auto = request.compression == "auto"
     if auto and not policy.may_compress:
-        request, auto = replace(request, compression="none"), False
+        request = replace(request, compression="none")
     final = final_body(request)
     typed_last = not stream and bool(final.fields) and "content-type" not in request.headers
     attempt = sent = 0
@@ -199,7 +199,7 @@ def _attempts(
             return finish(replace(answer, attempts=sent) if sent > 1 else answer)
         assert error is not None  # noqa: S101 - no answer means that an error was caught
         if auto and error.status in _REFUSED_CODING and final.is_compressed:
-            auto, refused = False, True
+            refused = True
             request = replace(request, compression="none")
             final = final_body(request)
             continue
