@@ -18,6 +18,7 @@ import pytest
 from anyio import fail_after, to_thread
 from websockets.utils import accept_key
 
+from codex_api.transport import websocket, websocket_async
 from codex_api.transport._core.headers import Headers
 from codex_api.transport.errors import (
     ClientStateError,
@@ -41,6 +42,13 @@ pytestmark = pytest.mark.anyio
 NETWORK = Network(proxy=None)
 # Far less than a minute, in which nothing but the end of the wait could have come.
 SOON = 30
+
+
+@pytest.fixture
+def short_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long for a close frame that will not come."""
+    for module in (websocket, websocket_async):
+        monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.1)
 
 
 @contextmanager
@@ -179,6 +187,7 @@ async def test_memory_is_bounded_whatever_the_peer_sends(front: Front, name: str
     assert told["peak_growth_bytes"] < 8 * limit
 
 
+@pytest.mark.usefixtures("short_goodbye")
 async def test_a_peer_that_nobody_listens_to_cannot_fill_our_memory(front: Front) -> None:
     taken = 0
     stalled = threading.Event()
@@ -272,6 +281,7 @@ async def test_an_endless_drip_of_informational_answers_obeys_the_limit(front: F
         await opened(front, url, connect_timeout=0.2)
 
 
+@pytest.mark.usefixtures("short_goodbye")
 async def test_a_peer_that_never_answers_our_close_does_not_hold_us(front: Front) -> None:
     with peer(sending(b"")) as url:
         socket = await opened(front, url)
@@ -284,6 +294,7 @@ async def test_a_peer_that_never_answers_our_close_does_not_hold_us(front: Front
             await front(socket.recv)
 
 
+@pytest.mark.usefixtures("short_goodbye")
 async def test_header_fields_that_are_not_ascii_are_read(front: Front) -> None:
     def talk(sock: sockets.socket, request: bytes) -> None:
         answer = accepted(request, b"x-note: k\xc3\xa4se\r\nx-models-etag: e1\r\n")
@@ -296,6 +307,7 @@ async def test_header_fields_that_are_not_ascii_are_read(front: Front) -> None:
         await front(socket.close)
 
 
+@pytest.mark.usefixtures("short_goodbye")
 async def test_four_mebibytes_in_small_fragments_arrive(front: Front) -> None:
     piece = b"x" * 1024
     head, more = b"\x01\x7e\x04\x00", b"\x00\x7e\x04\x00"
@@ -306,6 +318,7 @@ async def test_four_mebibytes_in_small_fragments_arrive(front: Front) -> None:
         await front(socket.close)
 
 
+@pytest.mark.usefixtures("short_goodbye")
 async def test_no_logger_hears_of_credentials(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
