@@ -29,3 +29,11 @@ def test_the_rest_of_a_response_is_asked_for_behind_what_was_seen() -> None:
     assert (call.first_event_timeout, call.liveness_timeout) == (1.0, 2.0)
     assert (call.total_timeout, call.idle_timeout) == (3.0, 4.0)
     assert (call.seen_through, call.options, call.telemetry) == (41, options, telemetry)
+
+
+def test_of_a_response_of_which_nothing_was_seen_everything_is_asked_for() -> None:
+    context = CallContext(provider=Provider("mock", "https://h/v1"), timeouts=Timeouts())
+    call = resume_call(context, "resp_1", None, ResponsesOptions())
+
+    assert call.request.url == "https://h/v1/responses/resp_1?stream=true"
+    assert call.seen_through is None
