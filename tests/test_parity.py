@@ -23,7 +23,7 @@ MODULES = sorted(
 # Nothing to compare with: waits of the blocking front take a deadline themselves, and its
 # connections are there when the call returns.
 # And waiting itself is written twice so that everything else need not be.
-APART = {"connecting", "waits", "watchdog"}
+APART = {"connecting", "of_loop", "waits", "watchdog"}
 
 
 def module(front: str, name: str) -> ModuleType:
