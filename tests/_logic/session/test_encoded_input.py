@@ -150,7 +150,7 @@ def test_an_error_beside_a_breakpoint_is_an_error() -> None:
     remembered, items = EncodedInput(), [Message.user("a")]
     remembered.encode(items, keep_ids=False, breakpoints=[(0, 0)])
 
-    with pytest.raises(RequestBuildError, match=r"input\[1\]"):
+    with pytest.raises(RequestBuildError):
         remembered.encode([*items, 7], keep_ids=False, breakpoints=[(0, 0)])
     assert bytes(remembered.encode(items, keep_ids=False)) == anew(items)
 

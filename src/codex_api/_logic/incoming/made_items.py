@@ -126,10 +126,8 @@ def _made_of_added(added: ResponseItem, slot: Slot) -> ResponseItem:
 
 
 def _finished(item: ResponseItem) -> ResponseItem:
-    if isinstance(item, Message | FunctionCall | CustomToolCall | Reasoning):
-        is_begun = item.status == "in_progress"
-        return msgspec.structs.replace(item, status="completed") if is_begun else item
-    return item
+    is_begun = getattr(item, "status", None) == "in_progress"
+    return msgspec.structs.replace(item, status="completed") if is_begun else item
 
 
 def _summary(slot: Slot) -> list[SummaryText]:

@@ -70,7 +70,8 @@ class EncodedInput:
         try:
             text = self._grow(given, known, marks)
         except RequestBuildError:
-            _encoded(given, keep_ids=keep_ids)  # whose error counts from the beginning
+            if not marks:
+                _encoded(given, keep_ids=keep_ids)  # whose error counts from the beginning
             raise
         self._marks = marks
         return text
