@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,26 +71,28 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
 
 
-#: What somebody wrote: the blocking front is generated.
-MODULES = {
-    name: read(path)
-    for path in sorted((SRC / "codex_api").rglob("*.py"))
-    if not (name := name_of(path)).startswith("codex_api._sync")
-}
+@cache
+def modules() -> dict[str, Module]:
+    """Read what somebody wrote: the blocking front is generated."""
+    return {
+        name: read(path)
+        for path in sorted((SRC / "codex_api").rglob("*.py"))
+        if not (name := name_of(path)).startswith("codex_api._sync")
+    }
 
 
 def users(name: str) -> set[str]:
-    return {other for other, module in MODULES.items() if name in module.imported}
+    return {other for other, module in modules().items() if name in module.imported}
 
 
 def test_no_module_is_too_large_to_be_read_at_once() -> None:
-    assert {name for name, module in MODULES.items() if module.lines > MOST_LINES} == set()
+    assert {name for name, module in modules().items() if module.lines > MOST_LINES} == set()
 
 
 def test_a_small_module_serves_more_than_one_other() -> None:
     small = {
         name
-        for name, module in MODULES.items()
+        for name, module in modules().items()
         if module.lines < FEW_LINES and module.path.name != "__init__.py" and len(users(name)) <= 1
     }
 
@@ -97,7 +100,7 @@ def test_a_small_module_serves_more_than_one_other() -> None:
 
 
 def test_reasons_are_given_for_modules_that_exist() -> None:
-    assert SMALL.keys() - MODULES.keys() == set()
+    assert SMALL.keys() - modules().keys() == set()
 
 
 def test_what_stands_at_the_top_is_what_users_import() -> None:
@@ -109,7 +112,7 @@ def test_what_stands_at_the_top_is_what_users_import() -> None:
 def test_few_lines_are_imports() -> None:
     library = [
         module
-        for name, module in MODULES.items()
+        for name, module in modules().items()
         if not name.startswith(("codex_api.cli", "codex_api.testing"))
     ]
 
@@ -119,7 +122,7 @@ def test_few_lines_are_imports() -> None:
 
 def test_no_import_goes_in_a_circle() -> None:
     """By what is imported when a module is: imports inside of functions and for checkers apart."""
-    graph = {name: at_import(module.path) & MODULES.keys() for name, module in MODULES.items()}
+    graph = {name: at_import(module.path) & modules().keys() for name, module in modules().items()}
 
     assert circle(graph) == []
 
@@ -130,7 +133,7 @@ def at_import(path: Path) -> set[str]:
         if isinstance(statement, ast.ImportFrom):
             for alias in statement.names:
                 full = f"{statement.module}.{alias.name}"
-                names.add(full if full in MODULES else str(statement.module))
+                names.add(full if full in modules() else str(statement.module))
         elif isinstance(statement, ast.Import):
             names.update(alias.name for alias in statement.names)
     return names
