@@ -1,6 +1,8 @@
 """``python -m benchmarks.on_ray``: what a row costs on Ray beyond the bare call of the client.
 
-CPU of the driver and of all that it started, Ray's own processes included. Start-up costs seconds,
+CPU of the driver and of all that it started: the owner of the budget, the actor, Ray's raylet,
+control store and agents, idle ones too. The server of the benchmark is among them, in both figures,
+so that it falls out of the difference; what the looking costs is taken off. Start-up costs seconds,
 and not the same each time: so each figure is the slope within one run, from the moment when few
 rows were done to when many were. It needs the extra ``ray``.
 """

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codex_api import bulk
-from codex_api.bulk import Grant
-from codex_api.bulk.leases import BudgetOwner, LeasedBudget, Report, pack, unpack
+from codex_api.bulk import Grant, TooLarge, Wait
+from codex_api.bulk.leases import BudgetOwner, Lease, LeasedBudget, Report, pack, unpack
 from codex_api.bulk.load import Load
 from codex_api.rate_limits import ApiRateLimit, ApiRateLimits
 from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of, client_of
 
 if TYPE_CHECKING:
-    from codex_api.bulk.leases import Lease
+    from collections.abc import Awaitable, Callable
+
+    Exchange = Callable[[str, str, list[Report], int, Load], Awaitable[Lease]]
 
 ONE = Load(1, 10, 10)
+PLENTY = ApiRateLimit(10**9, 10**9, 0.0)
 
 
 @pytest.fixture
@@ -26,6 +29,43 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = [0.0]
     monkeypatch.setattr("codex_api.bulk.leases.time.monotonic", lambda: clock[0])
     return clock
+
+
+def owner_of(limits: ApiRateLimits, max_in_flight: int = 2000) -> BudgetOwner:
+    """Make an owner that knows limits already."""
+    owner = BudgetOwner(max_in_flight=max_in_flight)
+    owner.exchange("test", "", [Report(0, "seen", limits)], 0, ONE)
+    return owner
+
+
+def as_bytes(owner: BudgetOwner, leases: list[Lease]) -> Exchange:
+    """Exchange as Ray does, and keep what was lent."""
+
+    async def exchange(
+        holder: str, epoch: str, reports: list[Report], wanted: int, load: Load
+    ) -> Lease:
+        data = owner.exchange_packed(pack(holder, epoch, reports, wanted, load))
+        leases.append(unpack(data))
+        return leases[-1]
+
+    return exchange
+
+
+async def turns() -> None:
+    """Let an exchange that was begun come to its end."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def granted(budget: LeasedBudget, now: list[float], tokens: float = 20) -> Grant | TooLarge:
+    """Ask each hundredth of a second until there is an answer."""
+    for _ in range(20_000):
+        answer = budget.ask(now[0], 1, tokens)
+        if not isinstance(answer, Wait):
+            return answer
+        await turns()
+        now[0] += 0.01
+    raise AssertionError("it waits for ever")
 
 
 def test_fewer_grants_than_were_asked_for_are_lent_at_once(now: list[float]) -> None:
@@ -78,9 +118,142 @@ def test_a_lease_is_the_same_when_it_went_as_bytes(now: list[float]) -> None:
         told = [Report(grant.number, "seen", limits) for grant in lease.grants]
         now[0] += 1.0
 
+    # Most tell no limits, and go as numbers.
+    told = [Report(grant.number, "seen") for grant in lease.grants]
+    plain.exchange("a", plain._epoch, told, 0, ONE)
+    packed.exchange_packed(pack("a", plain._epoch, told, 0, ONE))
+    assert packed.in_flight == plain.in_flight
     large = unpack(packed.exchange_packed(pack("a", "", [], 1, Load(1, 20_000))))
     assert large.too_large is not None
     assert large.grants == []
+
+
+def test_numbers_of_grants_of_another_owner_or_holder_mean_nothing(now: list[float]) -> None:
+    now[0] = 1.0
+    owner = BudgetOwner()
+    number = owner.exchange("a", "", [], 1, ONE).grants[0].number
+    for holder, epoch in (("a", "another"), ("b", owner._epoch)):
+        owner.exchange_packed(pack(holder, epoch, [Report(number, "seen")], 0, ONE))
+    assert owner.in_flight == 1
+    owner.exchange_packed(pack("a", owner._epoch, [Report(number, "seen")], 0, ONE))
+
+    assert owner.in_flight == 0
+
+
+def test_the_more_holders_there_are_the_less_often_each_of_them_asks(now: list[float]) -> None:
+    now[0] = 1.0
+    owner = BudgetOwner(max_in_flight=1)
+    delays = [owner.exchange(str(name), "", [], 2, ONE).delay for name in range(100)]
+
+    assert delays[1] < 0.1
+    assert delays[-1] >= 0.2
+
+
+@pytest.mark.anyio
+async def test_a_run_of_thousands_of_rows_a_second_asks_some_times_a_second(
+    now: list[float],
+) -> None:
+    leases: list[Lease] = []
+    now[0] = 10.0
+    owner = owner_of(ApiRateLimits(PLENTY, PLENTY))
+    budget = LeasedBudget(as_bytes(owner, leases), max_in_flight=500)
+    flying: list[Grant] = []
+    least = 500
+    for step in range(2000):
+        while isinstance(grant := budget.ask(now[0], 1, 10, output_tokens=10), Grant):
+            flying.append(grant)
+        if step > 200:
+            least = min(least, len(flying))
+        await turns()
+        now[0] += 0.001
+        for done in flying[:4]:
+            budget.seen(done, None, now[0])
+        del flying[:4]
+
+    assert len(leases) < 70
+    # It asks before it has none left.
+    assert least == 500
+    assert owner.in_flight <= 750
+    for left in flying:
+        budget.lost(left)
+    await budget.give_back()
+    assert owner.in_flight == 0
+
+
+@pytest.mark.anyio
+async def test_grants_are_kept_ready_only_for_calls_that_end_soon(now: list[float]) -> None:
+    now[0] = 10.0
+    owner = owner_of(ApiRateLimits(PLENTY, PLENTY))
+    budget = LeasedBudget(as_bytes(owner, []), max_in_flight=100)
+    for _ in range(300):
+        while isinstance(budget.ask(now[0], 1, 20), Grant):
+            pass
+        await turns()
+        now[0] += 0.01
+
+    assert budget.in_flight == owner.in_flight == 100
+
+
+@pytest.mark.anyio
+async def test_an_owner_that_has_no_more_is_given_time_to_gather() -> None:
+    calls = 0
+
+    async def exchange(*_: object) -> Lease:
+        nonlocal calls
+        calls += 1
+        return Lease("x", [], 0.001, "tokens")
+
+    budget = LeasedBudget(exchange)
+    asked: list[int] = []
+    for now in (10.0, 10.01, 10.02, 10.04):
+        assert isinstance(budget.ask(now, 1, 20), Wait)
+        await turns()
+        asked.append(calls)
+
+    assert asked == [1, 1, 1, 2]
+
+
+@pytest.mark.anyio
+async def test_rows_of_different_sizes_use_no_more_than_was_lent(now: list[float]) -> None:
+    leases: list[Lease] = []
+    now[0] = 10.0
+    owner = owner_of(ApiRateLimits(PLENTY, PLENTY))
+    budget = LeasedBudget(as_bytes(owner, leases), max_in_flight=200)
+    sizes = [20.0, 20.0, 130.0, 20.0, 5.0, 900.0, 40.0] * 100
+    for size in sizes:
+        grant = await granted(budget, now, size)
+        assert isinstance(grant, Grant)
+        budget.seen(grant, None, now[0])
+    left = sum(grant.load.input_tokens for grant in budget._grants)
+    used = sum(grant.load.input_tokens for lease in leases for grant in lease.grants) - left
+
+    largest = max(grant.load.input_tokens for lease in leases for grant in lease.grants)
+    assert used >= sum(sizes) - largest
+    assert used <= 1.5 * sum(sizes)
+    await budget.give_back()
+    assert owner.in_flight == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [600.0, 6000.0])
+async def test_a_row_that_no_limit_admits_is_found_among_small_ones(
+    now: list[float], size: float
+) -> None:
+    now[0] = 10.0
+    owner = owner_of(ApiRateLimits(None, ApiRateLimit(550, 550, 0.0)))
+    budget = LeasedBudget(as_bytes(owner, []), max_in_flight=20)
+    for _ in range(20):
+        grant = await granted(budget, now, 80)
+        assert isinstance(grant, Grant)
+        budget.seen(grant, None, now[0])
+    answer = await granted(budget, now, size)
+    if isinstance(answer, Grant):
+        # As large as some small ones together: the server refuses it.
+        budget.refused(answer, None, now[0], limit="tokens")
+        answer = await granted(budget, now, size)
+
+    assert answer == TooLarge("tokens", 550, size)
+    assert isinstance(await granted(budget, now, 80), Grant)
 
 
 @pytest.mark.anyio

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from codex_api import Provider
+from codex_api.bulk.parquet_table import text_table
 from codex_api.bulk.ray import BulkActor, shared_budget
 from tests.bulk.row_server import RowServer, limited
 from tests.bulk.rows import body_of
@@ -41,6 +42,13 @@ def rows(count: int) -> list[dict[str, str]]:
         {"custom_id": f"id-{row}", "body": msgspec.json.encode(body_of(row)).decode()}
         for row in range(count)
     ]
+
+
+def test_half_a_character_fails_no_batch() -> None:
+    table = text_table(("id", "text"), [("a", "whole"), ("b", "half \ud83d")])
+
+    assert table.to_pydict() == {"id": ["a", "b"], "text": ["whole", "half ?"]}
+    assert text_table(("id", "text"), []).num_rows == 0
 
 
 def test_a_killed_actor_loses_no_row_and_pays_its_in_flight_again(ray: Any, tmp_path: Path) -> None:

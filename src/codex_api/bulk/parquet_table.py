@@ -11,7 +11,7 @@ from codex_api._imports import installed_by
 from codex_api.bulk.result_lines import KnownLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _PART: Final = 5_000
 
@@ -93,6 +93,26 @@ def record_of(line: bytes) -> dict[str, object]:
             "text": _text(body),
         }
     return record
+
+
+def text_table(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Any:  # noqa: ANN401 - of Arrow
+    """Return rows of text as a table of Arrow, with halves of characters replaced.
+
+    Raises:
+        ModuleNotFoundError: The extra ``parquet`` is missing.
+    """
+    with installed_by("parquet", "pyarrow"):
+        pyarrow: Any = import_module("pyarrow")
+    text = pyarrow.string()
+    columns: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        values = [row[place] for row in rows]
+        try:
+            columns[name] = pyarrow.array(values, text)
+        except UnicodeEncodeError:
+            whole = [value.encode("utf-8", "replace").decode() for value in values]
+            columns[name] = pyarrow.array(whole, text)
+    return pyarrow.table(columns)
 
 
 class _Part(msgspec.Struct, gc=False):
