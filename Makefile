@@ -113,9 +113,11 @@ contracts: $(DEV) ## which layer may import which
 docs: $(DEV) ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
 
-# Every target of tests/fuzz/targets.py, and the seconds that each gets.
+# Every target of tests/fuzz/targets.py, the seconds that each gets, and where chance begins; 0 is
+# another place each time.
 FUZZED := http sse websocket mapping items failures rate_limits realtime server cassette scenario configuration pem
 SECONDS ?= 10
+SEED ?= 0
 
 .PHONY: fuzz fuzz-engine
 fuzz-engine:
@@ -125,7 +127,7 @@ fuzz: $(DEV) ## look for inputs that break a decoder, led by coverage; make fuzz
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(MAKE) --no-print-directory fuzz-engine
 	@mkdir -p .fuzz && for target in $(FUZZED); do \
 		mkdir -p .fuzz/$$target && $(BIN)/python -m tests.fuzz.run $$target .fuzz/$$target \
-			-max_total_time=$(SECONDS) -artifact_prefix=.fuzz/ >.fuzz/$$target.log 2>&1 \
+			-max_total_time=$(SECONDS) -seed=$(SEED) -artifact_prefix=.fuzz/ >.fuzz/$$target.log 2>&1 \
 			|| { tail -n 30 .fuzz/$$target.log; exit 1; }; \
 		echo "$$target: $$(grep -c . .fuzz/$$target.log) lines, $$(ls .fuzz/$$target | wc -l) inputs kept"; \
 	done
