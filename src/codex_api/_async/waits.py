@@ -111,7 +111,11 @@ class Signal:
 
 
 class Keeper:
-    """Lets go of the streams that are open in an event loop when it ends, or when forgotten."""
+    """Lets go of the streams that are open in an event loop when it ends, or when forgotten.
+
+    Attributes:
+        is_up: Whether it waits for the end of the loop; False before ``start`` and after that end.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.is_up: bool = False

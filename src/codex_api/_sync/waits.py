@@ -71,7 +71,11 @@ class Signal:
 
 
 class Keeper:
-    """Lets go of streams that are forgotten."""
+    """Lets go of streams that are forgotten.
+
+    Attributes:
+        is_up: True, for no event loop has to be waited for.
+    """
 
     is_up = True
 
